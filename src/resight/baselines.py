@@ -1,0 +1,50 @@
+"""What a model must beat: chance, and colours alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from resight.data.images import read_image
+from resight.errors import ImageError
+from resight.records import Embeddings, Record
+
+__all__ = ["BASELINES", "chance", "colour_histogram"]
+
+
+def chance(records: Sequence[Record], seed: int = 0) -> Embeddings:
+    """Random features, float32 [N, 16]: a ranking that looks at nothing."""
+    features = np.random.default_rng(seed).normal(size=(len(records), 16)).astype(np.float32)
+    return Embeddings(features, records)
+
+
+def colour_histogram(records: Sequence[Record], stripes: int = 6, bins: int = 8) -> Embeddings:
+    """Hue and saturation/value histograms of horizontal stripes, square-rooted (Hellinger), float32 [N, D].
+
+    The classic colour cue of re-identification before deep features (Gray and Tao 2008 use the same six stripes).
+    Images that cannot be read are left out.
+    """
+    features, kept = [], []
+    for record in records:
+        try:
+            pixels = read_image(record.path)
+        except ImageError:
+            continue
+        features.append(_histogram(pixels, stripes, bins))
+        kept.append(record)
+    return Embeddings(np.stack(features), kept)
+
+
+def _histogram(pixels: NDArray[np.uint8], stripes: int, bins: int) -> NDArray[np.float32]:
+    hsv = np.asarray(Image.fromarray(pixels).resize((32, 16 * stripes)).convert("HSV")).astype(np.int64)
+    hue, saturation, value = (hsv[..., channel] * bins // 256 for channel in range(3))
+    codes = (hue * bins + saturation) * bins + value
+    rows = codes.reshape(stripes, -1) + bins**3 * np.arange(stripes)[:, None]
+    counts = np.bincount(rows.ravel(), minlength=stripes * bins**3).astype(np.float32)
+    return np.sqrt(counts / counts.sum())
+
+
+BASELINES: dict[str, Callable[[Sequence[Record]], Embeddings]] = {"chance": chance, "colour histogram": colour_histogram}

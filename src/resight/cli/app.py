@@ -1,0 +1,38 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from resight.cli import data, demo, evaluate, search, train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="resight",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Find every other image of the same person or vehicle. Start with `resight demo`.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False) -> None:
+    if version:
+        from resight import __version__
+
+        typer.echo(f"resight {__version__}")
+        raise typer.Exit
+
+
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("embed")(search.embed)
+app.command("index")(search.index)
+app.command("search")(search.search)

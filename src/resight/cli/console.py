@@ -1,0 +1,81 @@
+"""What the commands share: where they print, how they show progress, how they name what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from resight.records import Record
+
+__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress"]
+
+DataOption = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        metavar="FORMAT:PATH",
+        help="Dataset: market1501:PATH, veri776:PATH, course:PATH, folders:PATH or manifest:FILE. Repeat it for several.",
+    ),
+]
+
+
+def output() -> Console:
+    """Standard output: results."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True, highlight=False)
+
+
+def errors() -> Console:
+    """Standard error: progress, warnings, errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error; the block gets a function that moves it on by so many."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = errors()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def name_failed(failed: Sequence[str], shown: int = 10) -> None:
+    """One line for each image that could not be read, and how many more there are."""
+    if failed:
+        console = errors()
+        console.print(f"[yellow]{len(failed)} of the images could not be read and were left out:[/]")
+        for line in failed[:shown]:
+            console.print(f"  {line}", markup=False)
+        if len(failed) > shown:
+            console.print(f"  … and {len(failed) - shown} more")
+
+
+def images_of(source: str) -> list[Record]:
+    """Records of IMAGES as commands take them: an image, a folder of images, or FORMAT:PATH (its gallery split)."""
+    import os
+
+    from resight.data.formats import FORMATS, read_dataset
+    from resight.data.images import list_images
+    from resight.errors import DataError
+    from resight.records import Record
+
+    if source.partition(":")[0] in FORMATS:
+        dataset = read_dataset(source)
+        records = list(dataset.gallery or dataset.train)
+    else:
+        records = [Record(os.path.abspath(path)) for path in list_images(source)]
+    if not records:
+        raise DataError(f"{source} holds no images")
+    return records

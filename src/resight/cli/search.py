@@ -1,0 +1,115 @@
+"""`resight embed`, `resight index` and `resight search`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["embed", "index", "search"]
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")]
+ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery.")]  # fmt: skip
+
+
+def embed(
+    run: RunArgument,
+    images: ImagesArgument,
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write: path, identity, camera, feature.")],
+) -> None:
+    """Turn images into embeddings.
+
+    `resight embed runs/street crops/ --out features.parquet`
+    """
+    from resight.cli.console import images_of, name_failed, output, progress
+    from resight.embedding import embed as embed_images
+    from resight.run import load
+
+    records = images_of(images)
+    model = load(run)
+    with progress("embedding", len(records)) as advance:
+        embedded = embed_images(model, records, progress=advance)
+    embedded.embeddings.save(out)
+    name_failed(embedded.failed)
+    count, width = embedded.embeddings.features.shape
+    output().print(f"{count} images × {width} numbers -> {out}", markup=False)
+
+
+def index(
+    run: RunArgument,
+    images: ImagesArgument,
+    out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing one grows.")],
+) -> None:
+    """Embed images into a gallery that can be searched.
+
+    `resight index runs/street crops/ --out gallery`
+    """
+    from resight.cli.console import images_of, name_failed, output, progress
+    from resight.gallery import Gallery
+
+    records = images_of(images)
+    exists = (out / "gallery.json").exists()
+    gallery = Gallery.open(out) if exists else Gallery.create(out, model=run)
+    with progress("indexing", len(records)) as advance:
+        added = gallery.add(records, progress=advance)
+    name_failed(added.failed)
+    output().print(f"{added.count} images added, {len(gallery)} in {out}\nnext: resight search {out} QUERY.jpg", markup=False)
+
+
+def search(
+    gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Gallery folder that `resight index` made.")],
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Images to search for.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="Hits per query.")] = 10,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Find the images that show the same individual.
+
+    `resight search gallery query.jpg -k 20 --picture ranked.png`
+    """
+    from resight.cli.console import output
+    from resight.gallery import Gallery
+
+    opened = Gallery.open(gallery)
+    answers = {query: opened.search(query, k) for query in queries}
+    if as_json:
+        print(json.dumps({query: [_plain(hit) for hit in hits] for query, hits in answers.items()}, indent=2))
+    else:
+        for query, hits in answers.items():
+            output().print(_table(query, hits))
+    if picture is not None:
+        from resight.reporting import search_picture
+
+        search_picture(answers, picture)
+        if not as_json:
+            output().print(f"picture: {picture}", markup=False)
+
+
+def _plain(hit) -> dict[str, object]:  # type: ignore[no-untyped-def]  # a Hit, imported late
+    record = hit.record
+    return {
+        "id": hit.id,
+        "score": round(hit.score, 6),
+        "probability": hit.probability,
+        "path": record.path,
+        "identity": record.identity,
+        "camera": record.camera,
+        "attributes": dict(record.attributes),
+    }
+
+
+def _table(query: str, hits):  # type: ignore[no-untyped-def]  # list[Hit] -> rich.table.Table, imported late
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(query), title_justify="left")
+    for column, side in (("rank", "right"), ("score", "right"), ("camera", "right"), ("identity", "right"), ("image", "left")):
+        table.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for rank, hit in enumerate(hits, 1):
+        record = hit.record
+        camera = str(record.camera) if record.camera >= 0 else "–"
+        identity = str(record.identity) if record.identity > -2 else "–"
+        table.add_row(str(rank), f"{hit.score:.3f}", camera, identity, escape(record.path))
+    return table

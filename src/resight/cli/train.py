@@ -1,0 +1,73 @@
+"""`resight train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: Annotated[str | None, typer.Argument(help="Name of a built-in recipe, or a YAML file. See --recipes.")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to change, such as epochs=60 model.backbone=resnet18.")] = None,  # fmt: skip
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="FORMAT:PATH", help="Training data; repeat it to train on a union. A resumed run remembers it.")] = None,  # fmt: skip
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder to make.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", metavar="DIR", help="Continue an interrupted run.")] = None,
+    recipes: Annotated[bool, typer.Option("--recipes", help="List the built-in recipes and stop.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved recipe and stop.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a recipe into a run folder.
+
+    `resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline epochs=60`
+
+    The state after each epoch is on disk: after Ctrl-C, a crash or a power cut, `resight train --resume runs/baseline`
+    goes on. Loss curves: `tensorboard --logdir runs`.
+    """
+    from resight.cli.console import output
+    from resight.recipe import built_in_recipes, load_recipe
+
+    if recipes:
+        for name, file in built_in_recipes().items():
+            output().print(f"{name}\n    {file.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}", markup=False)
+        return
+    if resume is not None:
+        if recipe is not None or overrides:
+            raise typer.BadParameter("a resumed run keeps its recipe; give --resume alone")
+        _resume(resume, data, quiet)
+        return
+    if recipe is None:
+        raise typer.BadParameter("give a recipe (see `resight train --recipes`) or --resume DIR")
+    loaded = load_recipe(recipe, overrides or [])
+    if show:
+        output().print(loaded.to_yaml(), markup=False, end="")
+        return
+    if not data:
+        raise typer.BadParameter("give --data FORMAT:PATH, such as --data market1501:/data/Market-1501-v15.09.15")
+    if out is None:
+        raise typer.BadParameter("give --out DIR, the run folder to make")
+    from resight.data.union import read_datasets
+    from resight.training import train as train_recipe
+
+    _finish(train_recipe(loaded, read_datasets(data), out, data=data, quiet=quiet).folder)
+
+
+def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
+    from resight.data.union import read_datasets
+    from resight.errors import RunError
+    from resight.run import Run
+    from resight.training import resume as resume_run
+
+    specs = data or Run.open(folder).data
+    if not specs:
+        raise RunError(f"{folder} does not remember its data; give it with --data")
+    _finish(resume_run(folder, read_datasets(specs), quiet=quiet).folder)
+
+
+def _finish(folder: Path) -> None:
+    from resight.cli.console import output
+
+    output().print(f"run: {folder}\nnext: resight evaluate {folder} --data FORMAT:PATH", markup=False)

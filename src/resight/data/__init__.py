@@ -1,0 +1,1 @@
+"""From datasets on disk to batches: formats, splits, samplers, images, loaders."""

@@ -1,0 +1,79 @@
+"""Datasets by name: one reader a file, and the table that a `--data name:path` is looked up in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from resight.data.formats.course import is_course, read_course
+from resight.data.formats.folders import is_folders, read_folders
+from resight.data.formats.manifest import is_manifest, read_manifest
+from resight.data.formats.market1501 import is_market1501, read_market1501
+from resight.data.formats.veri776 import is_veri776, read_veri776
+from resight.errors import DataError
+from resight.records import ReidDataset
+
+__all__ = ["FORMATS", "LAYOUTS", "detect_format", "read_dataset"]
+
+FORMATS: dict[str, Callable[[str], ReidDataset]] = {
+    "market1501": read_market1501,
+    "veri776": read_veri776,
+    "course": read_course,
+    "folders": read_folders,
+    "manifest": read_manifest,
+}
+"""Format name -> its reader."""
+
+LAYOUTS: dict[str, Callable[[Path], bool]] = {
+    "market1501": is_market1501,
+    "veri776": is_veri776,
+    "course": is_course,
+    "manifest": is_manifest,
+}
+"""Formats that are recognised by their layout when only a path is given; a format may do without.
+
+`folders` fits nearly everything, so it is tried when none of these fits.
+"""
+
+
+def read_dataset(spec: str) -> ReidDataset:
+    """Read a dataset named `format:path`, or a bare path whose layout says what it is.
+
+    `read_dataset("market1501:/data/Market-1501-v15.09.15")`
+
+    Raises DataError for an unknown format (listing the known ones), a path that does not exist, a layout that fits no
+    format or several, and whatever the reader finds wrong.
+    """
+    name, colon, path = spec.partition(":")
+    if colon and name in FORMATS:
+        if not path:
+            raise DataError(f"{spec!r}: no path after the colon; write {name}:PATH")
+        return FORMATS[name](path)
+    bare = Path(spec).expanduser()
+    if bare.exists():
+        return FORMATS[detect_format(bare)](str(bare))
+    if colon and not Path(name).expanduser().exists() and "/" not in name:
+        raise DataError(f"unknown dataset format {name!r}{_nearest(name)}; known are {', '.join(FORMATS)}")
+    raise DataError(
+        f"{spec}: no such file or folder; name a dataset as FORMAT:PATH with {', '.join(FORMATS)}"
+    )
+
+
+def detect_format(path: Path) -> str:
+    """Name of the format that a file or folder is laid out as. Raises DataError when none or several fit."""
+    fitting = [name for name, fits in LAYOUTS.items() if fits(path)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting and is_folders(path):
+        return "folders"
+    if fitting:
+        raise DataError(f"{path}: could be {' or '.join(fitting)}; write which, as {fitting[0]}:{path}")
+    raise DataError(
+        f"{path}: layout not recognised; name the format, as FORMAT:{path} with {', '.join(FORMATS)}"
+    )
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, FORMATS, 1, 0.4)
+    return f" (did you mean {near[0]}?)" if near else ""

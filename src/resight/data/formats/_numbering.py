@@ -1,0 +1,60 @@
+"""Numbers for identities and cameras that a dataset may name as it likes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from resight.errors import DataError
+from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED
+
+__all__ = ["number_cameras", "number_identities"]
+
+# pandas writes whole numbers as "2.0" where a column has gaps.
+_WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")
+_MEANING = {JUNK: "junk", DISTRACTOR: "a distractor", UNLABELLED: "unlabelled"}
+
+
+def number_identities(names: Collection[str], where: str, train: Collection[str] = ()) -> dict[str, int]:
+    """Identity names -> numbers: as they are when all are whole numbers, else from 1 in sorted order.
+
+    The empty name is UNLABELLED; among other names "-1" and "0" keep their meaning of junk and distractor.
+    `train` names those that must be real identities. Raises DataError, starting with `where`.
+    """
+    kept = {name: number for name in names if (number := _whole(name)) is not None and number <= 0}
+    named = set(names).difference(kept, {""})
+    numbers = kept | {"": UNLABELLED} | _number(named)
+    for name in sorted(train):
+        if numbers[name] < 1:
+            meaning = _MEANING.get(numbers[name], "impossible")
+            raise DataError(
+                f"{where}: identity {name!r} ({meaning}) among the training images; train needs identities of 1 and up"
+            )
+    if any(number < UNLABELLED for number in kept.values()):
+        raise DataError(
+            f"{where}: identity {min(kept.values())} is impossible; identities start at 1 (0 distractor, -1 junk)"
+        )
+    return numbers
+
+
+def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
+    """Camera names -> numbers: as they are when all are whole numbers, else from 1 in sorted order; empty is unknown."""
+    unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
+    numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown)
+    if any(number < NO_CAMERA for number in numbers.values()):
+        raise DataError(
+            f"{where}: camera {min(numbers.values())} is impossible; cameras start at 0 (-1 unknown)"
+        )
+    return numbers
+
+
+def _number(names: set[str]) -> dict[str, int]:
+    whole = {name: _whole(name) for name in names}
+    if None in whole.values():
+        return {name: number for number, name in enumerate(sorted(names), 1)}
+    return {name: number for name, number in whole.items() if number is not None}
+
+
+def _whole(name: str) -> int | None:
+    match = _WHOLE.fullmatch(name)
+    return int(match[1]) if match else None

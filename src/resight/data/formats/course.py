@@ -1,0 +1,163 @@
+"""The University of Trento course's version of Market-1501, and its two hand-in files.
+
+ROOT holds `train/` (`0002_c1_016620005.jpg`: identity, camera, a random number), `annotations_train.csv`, and, without
+labels, `test/` and `queries/` (`000000.jpg`, numbered apart; each query is a byte copy of a test image).
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from resight.data.attributes import (
+    MARKET_COLUMNS,
+    MARKET_SCHEMA,
+    MULTI_COLUMNS,
+    columns_from_targets,
+    read_annotation_rows,
+)
+from resight.data.formats._layout import has_folders, names_in, require_folders
+from resight.errors import DataError
+from resight.files import written_whole
+from resight.records import AttributeSchema, Record, ReidDataset
+
+__all__ = [
+    "is_course",
+    "read_course",
+    "read_course_annotations",
+    "read_course_classification",
+    "read_course_ranking",
+    "write_course_classification",
+    "write_course_ranking",
+]
+
+_NAME = re.compile(r"(\d+)_c(\d+)_(\d+)\.")
+_ANNOTATIONS = "annotations_train.csv"
+
+
+def read_course(root: str | os.PathLike[str]) -> ReidDataset:
+    """Read the folder that holds `train/`, `test/` and `queries/`.
+
+    Query and gallery have no labels: their records are UNLABELLED and have no camera. Attributes come from
+    `annotations_train.csv` where it is present.
+    Raises DataError for a missing folder, a name that does not parse, or a bad annotation.
+    """
+    folder = require_folders(root, ("train", "test", "queries"), "course")
+    annotated = (folder / _ANNOTATIONS).is_file()
+    attributes = read_course_annotations(folder / _ANNOTATIONS) if annotated else {}
+    return ReidDataset(
+        name="course",
+        train=_read_train(folder / "train", attributes),
+        query=_read_unlabelled(folder / "queries"),
+        gallery=_read_unlabelled(folder / "test"),
+        schema=MARKET_SCHEMA if annotated else AttributeSchema(),
+        protocol="course",
+    )
+
+
+def is_course(root: Path) -> bool:
+    """True when a folder or file has one of the course's own names (the reader then says what is missing)."""
+    return has_folders(root, ["queries"]) or (root / _ANNOTATIONS).is_file()
+
+
+def read_course_annotations(path: str | os.PathLike[str]) -> dict[int, dict[str, str]]:
+    """Identity -> twelve targets, from `annotations_train.csv`. Raises DataError naming file and line."""
+    try:
+        return {int(key): targets for key, targets in read_annotation_rows(path).items()}
+    except ValueError as error:
+        raise DataError(f"{path}: first column is no identity ({error}); it holds whole numbers") from error
+
+
+def read_course_classification(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
+    """File name -> twelve targets, from `classification_test.csv`, with or without the two multi-colour columns."""
+    return read_annotation_rows(path)
+
+
+def write_course_classification(
+    path: str | os.PathLike[str], rows: Iterable[tuple[str, Mapping[str, str]]], multi: bool = False
+) -> None:
+    """Write `classification_test.csv`: one row per image, `(file name, twelve targets)`.
+
+    `multi` adds the columns `upmulticolor` and `downmulticolor`, which some versions of the task ask for.
+    Raises DataError when a target is absent or unknown; nothing is written then.
+    """
+    upper = MARKET_COLUMNS.index("upgreen") + 1
+    added = MULTI_COLUMNS if multi else ("", "")
+    header = [*MARKET_COLUMNS[:upper], added[0], *MARKET_COLUMNS[upper:], added[1]]
+    header = ["id", *filter(None, header)]
+    with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        for name, targets in rows:
+            try:
+                writer.writerow({"id": os.path.basename(name), **columns_from_targets(targets, multi)})
+            except DataError as error:
+                raise DataError(f"{name}: {error}") from error
+
+
+def write_course_ranking(path: str | os.PathLike[str], rankings: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Write `reid_test.txt`: one line `q.jpg: a.jpg, b.jpg` per query, best answer first (folders are dropped).
+
+    Raises DataError for a query given twice or a name that the format cannot hold; nothing is written then.
+    """
+    seen: set[str] = set()
+    with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        for query, answers in rankings:
+            names = [os.path.basename(name) for name in (query, *answers)]
+            bad = next((name for name in names if not name or re.search(r"[,:\s]", name)), None)
+            if bad is not None:
+                raise DataError(
+                    f"{bad!r}: empty, or holds a comma, colon or space, which {path} cannot tell apart"
+                )
+            if names[0] in seen:
+                raise DataError(f"{names[0]}: query given twice; {path} has one line per query")
+            seen.add(names[0])
+            file.write(f"{names[0]}: {', '.join(names[1:])}".rstrip() + "\n")
+
+
+def read_course_ranking(path: str | os.PathLike[str]) -> dict[str, list[str]]:
+    """Query -> its answers, best first, from `reid_test.txt`. Raises DataError naming file and line."""
+    rankings: dict[str, list[str]] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(
+            f"{path}: not a readable ranking file ({getattr(error, 'strerror', None) or error})"
+        ) from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        query, colon, answers = line.partition(":")
+        query = query.strip()
+        if not colon or not query:
+            raise DataError(f"{path}: line {number}: expected 'query.jpg: first.jpg, second.jpg'")
+        if query in rankings:
+            raise DataError(f"{path}: line {number}: query {query} a second time")
+        rankings[query] = [name for name in map(str.strip, answers.split(",")) if name]
+    return rankings
+
+
+def _read_train(folder: Path, attributes: Mapping[int, Mapping[str, str]]) -> list[Record]:
+    prefix = os.path.join(folder, "")
+    nothing: dict[str, str] = {}
+    records = []
+    for name in names_in(folder):
+        match = _NAME.match(name)
+        if match is None:
+            raise DataError(
+                f"{prefix}{name}: name does not parse; the course's training images are named like "
+                "0002_c1_016620005.jpg (identity, camera, number)"
+            )
+        identity, camera = int(match[1]), int(match[2])
+        if identity < 1:
+            raise DataError(f"{prefix}{name}: identity 0 among the training images; identities start at 1")
+        records.append(Record(prefix + name, identity, camera, attributes=attributes.get(identity, nothing)))
+    return records
+
+
+def _read_unlabelled(folder: Path) -> list[Record]:
+    prefix = os.path.join(folder, "")
+    return [Record(prefix + name) for name in names_in(folder)]

@@ -1,0 +1,256 @@
+"""A table of images as CSV or Parquet: `path, identity, camera, split` and any attribute columns.
+
+Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`, `frame` and
+`sequence` may be absent; every further column is an attribute, an empty cell meaning that it is not known.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from resight.data.attributes import schema_of
+from resight.data.formats._numbering import number_cameras, number_identities
+from resight.errors import DataError
+from resight.files import written_whole
+from resight.records import NO_CAMERA, Record, ReidDataset
+
+__all__ = ["is_manifest", "read_manifest", "write_manifest"]
+
+_NEEDED = ("path", "identity", "split")
+_OPTIONAL = ("camera", "frame", "sequence")
+_SPLITS = ("train", "query", "gallery")
+_PARQUET = frozenset({".parquet", ".pq"})
+_PATHS_LOOKED_AT = 16
+
+_Columns = dict[str, list[str]]
+_Cells = dict[str, list[str | int | None]]
+
+
+def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
+    """Read a CSV (UTF-8, commas) or Parquet (`.parquet`, `.pq`) manifest.
+
+    Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train), others are
+    numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED, an empty camera unknown. A
+    column without a name is passed over (pandas writes its index so).
+    Raises DataError naming the missing column, the row (1 is the first below the header), or the first image when
+    none of those looked for is where the manifest says.
+    """
+    file = Path(path).expanduser()
+    columns = _read_columns(file)
+    _check_columns(file, columns)
+    identities = _identities(file, columns)
+    cameras = _cameras(file, columns)
+    frames, sequences = (_whole_numbers(file, columns, name) for name in ("frame", "sequence"))
+    folder = os.fspath(file.parent)
+    records: dict[str, list[Record]] = {split: [] for split in _SPLITS}
+    rows = zip(
+        columns["split"],
+        columns["path"],
+        identities,
+        cameras,
+        frames,
+        sequences,
+        _attributes(columns),
+        strict=True,
+    )
+    for split, image, *rest in rows:
+        records[split].append(Record(os.path.join(folder, image), *rest))
+    every = [record for found in records.values() for record in found]
+    _check_images(file, every)
+    return ReidDataset(
+        file.stem, records["train"], records["query"], records["gallery"], schema=schema_of(every)
+    )
+
+
+def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
+    """Write a dataset as a manifest, Parquet for `.parquet` and `.pq`, else CSV.
+
+    Images under the manifest's folder are written relative to it, others by their full path. The explicit answers
+    (`relevance`) and the protocol have no column and are not stored. A kill leaves no half file.
+    Raises DataError when an attribute has the name of one of the manifest's own columns.
+    """
+    columns = _dataset_columns(Path(path), dataset)
+    try:
+        with written_whole(path) as partial:
+            write = _write_parquet if _is_parquet(partial) else _write_csv
+            write(partial, columns)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def is_manifest(path: Path) -> bool:
+    """True for a file with a manifest's ending."""
+    return path.is_file() and path.suffix.lower() in {".csv", *_PARQUET}
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in _PARQUET
+
+
+def _read_columns(file: Path) -> _Columns:
+    if not file.is_file():
+        raise DataError(f"{file}: {'a folder, not a manifest file' if file.is_dir() else 'no such file'}")
+    try:
+        return _read_parquet(file) if _is_parquet(file) else _read_csv(file)
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(
+            f"{file}: not a readable manifest ({error}); CSV in UTF-8 or Parquet is expected"
+        ) from error
+
+
+def _read_csv(file: Path) -> _Columns:
+    with open(file, newline="", encoding="utf-8-sig") as stream:
+        reader = csv.reader(stream)
+        header = [name.strip() for name in next(reader, [])]
+        named = [name for name in header if name]
+        repeated = next((name for name in named if named.count(name) > 1), None)
+        if repeated:
+            raise DataError(f"{file}: two columns are called {repeated}")
+        rows = []
+        for row in reader:
+            if len(row) != len(header):
+                if not row:
+                    continue
+                raise DataError(
+                    f"{file}: line {reader.line_num} has {len(row)} cells, the header has {len(header)}"
+                )
+            rows.append(row)
+    cells = zip(*rows, strict=True) if rows else ([] for _ in header)
+    return {
+        name: [cell.strip() for cell in column] for name, column in zip(header, cells, strict=True) if name
+    }
+
+
+def _read_parquet(file: Path) -> _Columns:
+    import pyarrow as pa  # Late: reading the other formats should not pay for it.
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(file)
+        columns = {}
+        for name in table.column_names:
+            if not name.startswith("__index_level_"):
+                text = table[name].cast(pa.string()).fill_null("").to_pylist()
+                gaps = pa.types.is_floating(table[name].type)
+                columns[name] = ["" if gaps and cell == "nan" else cell for cell in text]
+        return columns
+    except pa.ArrowException as error:
+        raise DataError(f"{file}: not a readable Parquet manifest ({str(error).splitlines()[0]})") from error
+
+
+def _check_columns(file: Path, columns: _Columns) -> None:
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise DataError(
+            f"{file}: no column {', '.join(missing)}; a manifest needs {', '.join(_NEEDED)} "
+            f"and may have camera and attributes; this one has {', '.join(columns) or 'none'}"
+        )
+    if not columns["split"]:
+        raise DataError(f"{file}: lists no image")
+    seen = set()
+    for row, (split, image) in enumerate(zip(columns["split"], columns["path"], strict=True), 1):
+        if split not in _SPLITS:
+            raise DataError(f"{file}: row {row}: split {split!r} is not one of {', '.join(_SPLITS)}")
+        if not image or (split, image) in seen:
+            raise DataError(
+                f"{file}: row {row}: {f'{image} is listed twice in {split}' if image else 'no path'}"
+            )
+        seen.add((split, image))
+
+
+def _identities(file: Path, columns: _Columns) -> list[int]:
+    names = columns["identity"]
+    train = {name for name, split in zip(names, columns["split"], strict=True) if split == "train"}
+    numbers = number_identities(set(names), str(file), train)
+    return [numbers[name] for name in names]
+
+
+def _cameras(file: Path, columns: _Columns) -> list[int]:
+    if "camera" not in columns:
+        return [NO_CAMERA] * len(columns["split"])
+    numbers = number_cameras(set(columns["camera"]), str(file))
+    return [numbers[name] for name in columns["camera"]]
+
+
+def _whole_numbers(file: Path, columns: _Columns, name: str) -> list[int | None]:
+    try:
+        return [
+            int(float(cell)) if cell else None for cell in columns.get(name, [""] * len(columns["split"]))
+        ]
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"{file}: column {name} holds something other than whole numbers ({error})"
+        ) from error
+
+
+def _attributes(columns: _Columns) -> list[dict[str, str]]:
+    names = [name for name in columns if name not in _NEEDED and name not in _OPTIONAL]
+    # One mapping for all images that share their attributes: they are mostly the identity's.
+    shared: dict[tuple[str, ...], dict[str, str]] = {}
+    rows = zip(*(columns[name] for name in names), strict=True) if names else [()] * len(columns["split"])
+    for_row = []
+    for values in rows:
+        if values not in shared:
+            shared[values] = {name: value for name, value in zip(names, values, strict=True) if value}
+        for_row.append(shared[values])
+    return for_row
+
+
+def _check_images(file: Path, records: Sequence[Record]) -> None:
+    looked_at = records[:: max(1, len(records) // _PATHS_LOOKED_AT)]
+    if not any(os.path.exists(record.path) for record in looked_at):
+        raise DataError(
+            f"{looked_at[0].path}: no such image, nor any other of {len(looked_at)} looked for; paths in {file.name} "
+            "are relative to its own folder"
+        )
+
+
+def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
+    rows = [(split, record) for split, records in dataset.splits.items() for record in records]
+    base = os.path.join(os.path.abspath(path.parent), "")
+    columns: _Cells = {
+        "path": [_relative(record.path, base) for _, record in rows],
+        "identity": [record.identity for _, record in rows],
+        "camera": [record.camera for _, record in rows],
+        "split": [split for split, _ in rows],
+        "frame": [record.frame for _, record in rows],
+        "sequence": [record.sequence for _, record in rows],
+    }
+    for name in ("frame", "sequence"):
+        if all(value is None for value in columns[name]):
+            del columns[name]
+    names = dict.fromkeys(
+        (*dataset.schema.names, *(name for _, record in rows for name in record.attributes))
+    )
+    for name in names:
+        if name in _NEEDED or name in _OPTIONAL or not name.strip():
+            raise DataError(
+                f"{path}: an attribute called {name!r} cannot be stored, the manifest's own column is; rename it"
+            )
+        columns[name] = [record.attributes.get(name) for _, record in rows]
+    return columns
+
+
+def _relative(image: str, base: str) -> str:
+    full = os.path.abspath(image)
+    return full.removeprefix(base)
+
+
+def _write_csv(path: Path, columns: _Cells) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _write_parquet(path: Path, columns: _Cells) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = {"identity", "camera", "frame", "sequence"}
+    kinds = {name: pa.int64() if name in numbers else pa.string() for name in columns}
+    table = pa.table({name: pa.array(cells, kinds[name]) for name, cells in columns.items()})
+    pq.write_table(table, path, compression="zstd")

@@ -1,0 +1,190 @@
+"""From an image file to pixels, safely: what is too large, cut off or no image is refused in one line.
+
+Nothing is decoded before its size is known, so a small file that declares a huge picture costs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from resight.errors import DataError, ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "SUFFIXES", "decode_image", "image_names", "list_images", "read_image"]
+
+MAX_BYTES = 64 * 2**20
+"""Largest image file that is read, in bytes."""
+MAX_PIXELS = 50_000_000
+"""Largest picture that is decoded, in pixels (width × height)."""
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+"""Endings by which image files are found in a folder (compared in lower case)."""
+
+# Pillow knows many more, some of them little tested; what is not here is "no image" whatever its ending says.
+_DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(
+    path: str | os.PathLike[str],
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    at_least: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Read one image file as uint8 RGB `[height, width, 3]`, upright (EXIF orientation applied).
+
+    `read_image("0002_c1s1_000451_03.jpg")  # (128, 64, 3)`
+
+    Grey, palette, CMYK and 16-bit images become RGB, transparency is dropped, and of an animation the first
+    frame is taken. With `at_least=(height, width)` a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size
+    as long as it stays at least that large, which is several times faster.
+
+    Raises ImageError, one line that names the file, when it is missing, no regular file, empty, over
+    `max_bytes`, over `max_pixels` (before decoding), cut off, corrupt, or no image.
+    """
+    return decode_image(_read_bytes(path, max_bytes), os.fspath(path), max_pixels, at_least)
+
+
+def decode_image(
+    data: bytes,
+    name: str = "image",
+    max_pixels: int = MAX_PIXELS,
+    at_least: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Decode the bytes of an image file; `name` is what messages call it. Otherwise as `read_image`."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
+            if image.width * image.height > max_pixels:
+                raise ImageError(f"{name}: {_too_large(image.width, image.height, max_pixels)}")
+            if at_least is not None:
+                image.draft(None, _draft_size(image, at_least))
+            return np.array(_to_rgb(_turn_upright(image)), np.uint8)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{name}: {_too_large(None, None, max_pixels)}") from error
+    except Image.UnidentifiedImageError as error:
+        raise ImageError(f"{name}: not an image (known are {', '.join(_DECODERS)})") from error
+    except (
+        Exception
+    ) as error:  # Decoders raise whatever comes (struct.error, IndexError, ...) on damaged input.
+        reason = str(error).strip().splitlines()
+        raise ImageError(
+            f"{name}: corrupt or cut-off image ({reason[0] if reason else type(error).__name__})"
+        ) from error
+
+
+def list_images(path: str | os.PathLike[str]) -> list[str]:
+    """Paths of all images under a folder, sorted; a single file is returned as it is, whatever its ending.
+
+    Folders behind symbolic links are entered, each real folder once, so loops end. Hidden files are passed over.
+    Raises DataError when the path does not exist or holds no image.
+    """
+    root = Path(path)
+    if root.is_file():
+        return [os.fspath(path)]
+    if not root.is_dir():
+        raise DataError(f"{root}: no such file or folder")
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found.extend(os.path.join(folder, name) for name in names if _is_image_name(name))
+    if not found:
+        raise DataError(
+            f"{root}: no images in it or below; endings looked for: {', '.join(sorted(SUFFIXES))}"
+        )
+    return sorted(found)
+
+
+def image_names(folder: str | os.PathLike[str]) -> list[str]:
+    """Sorted names of the image files directly in a folder (no paths, hidden files passed over)."""
+    return sorted(name for name in os.listdir(folder) if _is_image_name(name))
+
+
+def _is_image_name(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _read_bytes(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    # Opened without blocking, so that a named pipe is refused rather than waited for.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError(f"{path}: not a regular file")
+            if status.st_size > max_bytes:
+                raise ImageError(
+                    f"{path}: {status.st_size / 2**20:.1f} MiB, over the limit of {max_bytes / 2**20:.0f} MiB"
+                )
+            data = file.read(status.st_size)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path}: a folder, not an image") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if not data:
+        raise ImageError(f"{path}: empty file")
+    return data
+
+
+def _too_large(width: int | None, height: int | None, max_pixels: int) -> str:
+    size = f"{width} × {height} pixels" if width else "picture"
+    return f"{size} over the limit of {max_pixels / 1e6:.0f} million pixels; not decoded"
+
+
+def _draft_size(image: Image.Image, at_least: tuple[int, int]) -> tuple[int, int]:
+    height, width = at_least
+    # Orientations 5 to 8 lie on their side, and the caller speaks of the upright picture.
+    return (height, width) if _orientation(image) > 4 else (width, height)
+
+
+def _orientation(image: Image.Image) -> int:
+    if "exif" not in image.info and image.format == "JPEG":
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # A damaged EXIF block says nothing about the pixels.
+        return 1
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    if image.format == "TIFF":  # Pillow turns TIFFs while loading.
+        return image
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):  # 16 bits: `convert` would clip at 255 instead of scaling.
+        grey = np.asarray(image)
+        return Image.fromarray((grey >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")

@@ -1,0 +1,140 @@
+"""What a dataset holds, as plain values: counts per split, attribute classes, images per identity, and problems."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED, AttributeSchema, Record, ReidDataset
+
+__all__ = ["SplitSummary", "attribute_counts", "find_problems", "images_per_identity", "summarise"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSummary:
+    """Counts of one split. `identities` are real ones (1 and up), and so are those of the last three figures."""
+
+    split: str
+    images: int
+    identities: int
+    cameras: int
+    junk: int
+    distractors: int
+    unlabelled: int
+    fewest: int
+    """Images of the identity with the fewest; 0 where there is no identity."""
+    median: float
+    most: int
+
+
+def summarise(dataset: ReidDataset) -> list[SplitSummary]:
+    """One row per split that has images: train, query, gallery."""
+    return [_summary(split, records) for split, records in dataset.splits.items() if records]
+
+
+def find_problems(dataset: ReidDataset) -> list[str]:
+    """One line per kind of thing in the data that a user should know before training or evaluating; empty when none.
+
+    Looked for: training identities with one image, identities trained on and also searched for, queries without a
+    match under the dataset's own protocol (explicit answers where it has them), and missing labels.
+    """
+    problems = []
+    train = images_per_identity(dataset.train)
+    single = [identity for identity, images in train.items() if images == 1]
+    if single:
+        problems.append(
+            f"train: {len(single)} identities have one image only, so no positive pair: {_some(single)}"
+        )
+    unlabelled = sum(record.identity == UNLABELLED for record in dataset.query)
+    if unlabelled:
+        problems.append(
+            f"query: {unlabelled} images without identity; they can be searched for but not evaluated"
+        )
+    unmatched = _queries_without_match(dataset)
+    if unmatched:
+        problems.append(
+            f"query: {len(unmatched)} images have no match in the gallery and will not be counted: "
+            f"{_some([record.path for record in unmatched], 3)}"
+        )
+    both = sorted(train.keys() & images_per_identity(dataset.query).keys())
+    if both:
+        problems.append(
+            f"train and query share {len(both)} identities, so the evaluation flatters: {_some(both)}"
+        )
+    bare = sum(not record.attributes for record in dataset.train)
+    if dataset.schema.classes and bare:
+        problems.append(f"train: {bare} of {len(dataset.train)} images have no attributes")
+    return problems
+
+
+def attribute_counts(
+    records: Iterable[Record], schema: AttributeSchema, unit: Literal["images", "identities"] = "images"
+) -> dict[str, dict[str, int]]:
+    """Attribute -> class -> how many images (or identities) have it; classes of the schema that do not occur are 0.
+
+    An identity whose images disagree counts for each class that one of its images has.
+    """
+    if unit == "images":
+        found = Counter(item for record in records for item in record.attributes.items())
+    else:
+        held: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
+        for record in records:
+            if record.identity >= 1:
+                held[record.identity].update(record.attributes.items())
+        found = Counter(item for items in held.values() for item in items)
+    return {name: {value: found[name, value] for value in values} for name, values in schema.classes.items()}
+
+
+def images_per_identity(records: Iterable[Record]) -> dict[int, int]:
+    """Real identity -> number of its images, sorted by identity (junk, distractors and unlabelled left out)."""
+    return dict(sorted(Counter(record.identity for record in records if record.identity >= 1).items()))
+
+
+def _summary(split: str, records: Sequence[Record]) -> SplitSummary:
+    kinds = Counter(record.identity for record in records if record.identity < 1)
+    images = list(images_per_identity(records).values())
+    return SplitSummary(
+        split=split,
+        images=len(records),
+        identities=len(images),
+        cameras=len({record.camera for record in records} - {NO_CAMERA}),
+        junk=kinds[JUNK],
+        distractors=kinds[DISTRACTOR],
+        unlabelled=kinds[UNLABELLED],
+        fewest=min(images, default=0),
+        median=float(np.median(images)) if images else 0.0,
+        most=max(images, default=0),
+    )
+
+
+def _queries_without_match(dataset: ReidDataset) -> list[Record]:
+    labelled = any(record.identity != UNLABELLED for record in dataset.gallery)
+    if dataset.relevance is not None:
+        good: Sequence[NDArray[np.int64]] = dataset.relevance.good
+        return [query for query, answers in zip(dataset.query, good, strict=True) if not len(answers)]
+    if not labelled:
+        return []
+    cameras: defaultdict[int, set[int]] = defaultdict(set)
+    for record in dataset.gallery:
+        cameras[record.identity].add(record.camera)
+    return [
+        query
+        for query in dataset.query
+        if query.identity != UNLABELLED and not _has_match(query, cameras[query.identity], dataset.protocol)
+    ]
+
+
+def _has_match(query: Record, cameras: set[int], protocol: str) -> bool:
+    if query.identity < 1 or not cameras:
+        return False
+    # An unknown camera rules nothing out, and the course's protocol has no camera rule.
+    return protocol == "course" or query.camera == NO_CAMERA or bool(cameras - {query.camera})
+
+
+def _some(items: Sequence[object], most: int = 5) -> str:
+    return ", ".join(map(str, items[:most])) + (", …" if len(items) > most else "")

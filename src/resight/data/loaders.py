@@ -1,0 +1,129 @@
+"""Records to batches of uint8 tensors. Images that cannot be read are left out and named, never fatal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.v2 import functional as vision
+
+from resight.data.images import read_image
+from resight.data.samplers import BatchSampler, Draw
+from resight.errors import ImageError
+from resight.recipe import ImageOptions, LoaderOptions
+from resight.records import Record
+
+__all__ = ["Batch", "ImageDataset", "evaluation_loader", "normalise", "resize", "training_loader"]
+
+
+class Batch(NamedTuple):
+    """`images` uint8 (batch, 3, height, width); `index` positions in the records; `failed` one line per bad image."""
+
+    images: Tensor
+    ids: Tensor
+    cameras: Tensor
+    index: Tensor
+    failed: list[str]
+
+
+class Item(NamedTuple):
+    image: Tensor | None
+    index: int
+    failed: str | None
+
+
+class ImageDataset(Dataset[Item]):
+    """Images of records at one size, augmented when asked by a `Draw`.
+
+    `labels` are the class numbers that training uses, one per record; without them a batch carries the identities.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        image: ImageOptions,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        labels: Sequence[int] | None = None,
+        cache: bool = False,
+    ) -> None:
+        self.records, self.image, self.augment = records, image, augment
+        self.labels = torch.tensor([record.identity for record in records] if labels is None else list(labels))
+        self.cameras = torch.tensor([record.camera for record in records])
+        self.cache: dict[int, Tensor] | None = {} if cache else None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: int | Draw) -> Item:
+        index = key.index if isinstance(key, Draw) else key
+        try:
+            tensor = self._load(index)
+        except ImageError as error:
+            return Item(None, index, str(error))
+        if isinstance(key, Draw) and self.augment is not None:
+            # The item's own seed makes the result the same in any worker, in any order, after any resume.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(key.seed)
+                tensor = self.augment(tensor)
+        return Item(tensor, index, None)
+
+    def _load(self, index: int) -> Tensor:
+        if self.cache is not None and index in self.cache:
+            return self.cache[index]
+        tensor = resize(read_image(self.records[index].path), self.image)
+        if self.cache is not None:
+            self.cache[index] = tensor
+        return tensor
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        kept = [item for item in items if item.image is not None]
+        index = torch.tensor([item.index for item in kept], dtype=torch.int64)
+        if kept:
+            images = torch.stack([item.image for item in kept])  # type: ignore[misc]
+        else:
+            images = torch.empty(0, 3, self.image.height, self.image.width, dtype=torch.uint8)
+        failed = [item.failed for item in items if item.failed is not None]
+        return Batch(images, self.labels[index], self.cameras[index], index, failed)
+
+
+def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
+    """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased bilinear."""
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+    size = [image.height, image.width]
+    if list(tensor.shape[1:]) != size:
+        tensor = vision.resize(tensor, size, antialias=True)
+    return tensor.contiguous()
+
+
+def normalise(images: Tensor, image: ImageOptions) -> Tensor:
+    """uint8 (batch, 3, height, width) -> float32 with the recipe's mean and deviation taken out."""
+    mean = torch.tensor(image.mean, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(image.std, device=images.device).view(1, 3, 1, 1)
+    return (images.float() / 255 - mean) / std
+
+
+def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: LoaderOptions) -> DataLoader[Batch]:
+    """Batches as the sampler deals them."""
+    return _loader(dataset, options, batch_sampler=sampler)
+
+
+def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoader[Batch]:
+    """Every image once, in order."""
+    return _loader(dataset, options, batch_size=options.batch_size, shuffle=False)
+
+
+def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> DataLoader[Batch]:
+    # Few images are read faster than workers start.
+    workers = options.workers if len(dataset) > 4 * options.batch_size else 0
+    return DataLoader(
+        dataset,
+        collate_fn=dataset.collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        **how,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,43 @@
+"""Images to embeddings: the stage behind `resight embed`, evaluation and indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from resight.errors import DataError
+from resight.records import Embeddings, Record
+from resight.run import Recognizer
+
+__all__ = ["Embedded", "embed"]
+
+
+class Embedded(NamedTuple):
+    """`embeddings` of the images that could be read; `failed` has one line for each that could not."""
+
+    embeddings: Embeddings
+    failed: list[str]
+
+
+def embed(
+    model: Recognizer, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
+) -> Embedded:
+    """Embed every record's image, batch by batch; images that cannot be read are left out and named.
+
+    >>> embedded = embed(resight.load("runs/street"), dataset.gallery)
+
+    `progress` is called with the number of images done since the last call. Raises DataError when not one image
+    could be read.
+    """
+    features, kept, failed = [], [], []
+    for batch, positions, bad in model.embed_records(records):
+        features.append(batch)
+        kept += [records[position] for position in positions]
+        failed += bad
+        if progress is not None:
+            progress(len(positions) + len(bad))
+    if not kept:
+        raise DataError(f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else ""))
+    return Embedded(Embeddings(np.concatenate(features), kept), failed)

@@ -1,0 +1,34 @@
+"""Every error resight raises on purpose. A message is one line: what is wrong, where, and what to do.
+
+The command line prints the message alone; a traceback always means a bug.
+"""
+
+__all__ = ["DataError", "ImageError", "MissingExtraError", "RecipeError", "ResightError", "RunError", "WeightsError"]
+
+
+class ResightError(Exception):
+    """Base of all errors below."""
+
+
+class DataError(ResightError):
+    """A dataset, annotation, manifest or feature file cannot be used as it is."""
+
+
+class ImageError(DataError):
+    """One image cannot be read: missing, corrupt, truncated, or larger than allowed."""
+
+
+class RecipeError(ResightError):
+    """A recipe names an unknown key, or a value has the wrong type."""
+
+
+class RunError(ResightError):
+    """A run folder or gallery folder is missing, incomplete, or of another version."""
+
+
+class WeightsError(ResightError):
+    """Pretrained weights cannot be fetched or do not fit the model."""
+
+
+class MissingExtraError(ResightError):
+    """An optional library is not installed; the message carries the pip line."""

@@ -1,0 +1,6 @@
+"""Searchable collections of embeddings."""
+
+from resight.gallery.gallery import Added, Gallery
+from resight.gallery.hit import Hit
+
+__all__ = ["Added", "Gallery", "Hit"]

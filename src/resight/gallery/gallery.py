@@ -1,0 +1,190 @@
+"""A gallery: embeddings of many images with their records on disk, searched exactly with faiss.
+
+```
+gallery/
+  gallery.json          format version, metric, model, and which of the files below are current
+  index-000002.faiss    the vectors
+  records-000002.parquet  one row a vector
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from resight.embedding import embed
+from resight.errors import DataError, RunError
+from resight.files import written_whole
+from resight.gallery.hit import Hit
+from resight.records import Embeddings, Record, record_table, table_records
+from resight.run import Recognizer, load
+
+__all__ = ["Added", "Gallery"]
+
+FORMAT = 1
+Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+
+
+class Added(NamedTuple):
+    """What `Gallery.add` did: how many images went in, and one line for each that could not be read."""
+
+    count: int
+    failed: list[str]
+
+
+class Gallery:
+    """Images to search among. Make one with `create`, come back to it with `open`.
+
+    >>> gallery = resight.Gallery.create("gallery", model=resight.load("runs/street"))
+    >>> gallery.add(["a.jpg", "b.jpg"])
+    >>> gallery.search("query.jpg", k=10)[0].record.path
+
+    Every change is written beside what it replaces and then named in gallery.json: a kill leaves the old or the new.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], index: Any, records: list[Record], model: Recognizer | None) -> None:
+        self.folder, self._facts, self._index, self.records, self._model = folder, facts, index, records, model
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
+        """A new, empty gallery for embeddings of `model`: a Recognizer, or the run folder to load it from.
+
+        Given a run folder, the gallery remembers it, and `open` needs no model. Raises RunError when the folder is
+        a gallery already.
+        """
+        folder = Path(folder)
+        if (folder / "gallery.json").exists():
+            raise RunError(f"{folder} is a gallery already; open it with Gallery.open, or choose another folder")
+        recognizer = model if isinstance(model, Recognizer) else load(model)
+        facts = {
+            "format": FORMAT,
+            "metric": recognizer.recipe.retrieval.metric,
+            "model": None if isinstance(model, Recognizer) else os.path.abspath(model),
+            "generation": 0,
+        }
+        gallery = cls(folder, facts, None, [], recognizer)
+        gallery._write_facts()
+        return gallery
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], model: Recognizer | None = None) -> Self:
+        """A gallery from disk. Raises RunError when the folder is none, or is damaged."""
+        folder = Path(folder)
+        try:
+            facts = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
+            generation, version = int(facts["generation"]), facts["format"]
+        except FileNotFoundError:
+            raise RunError(f"{folder} is no gallery (gallery.json is missing); make one with `resight index`") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{folder / 'gallery.json'} is damaged: {error}") from None
+        if version != FORMAT:
+            raise RunError(f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`")
+        if not generation:
+            return cls(folder, facts, None, [], model)
+        try:
+            index = faiss.read_index(str(_vectors(folder, generation)))
+            records = table_records(pq.read_table(_rows(folder, generation)))
+        except (OSError, RuntimeError, KeyError, pa.ArrowException) as error:
+            raise RunError(f"{folder} is damaged ({str(error).splitlines()[0]}); make it anew with `resight index`") from None
+        if index.ntotal != len(records):
+            raise RunError(f"{folder} is damaged: {index.ntotal} vectors, {len(records)} records; make it anew with `resight index`")
+        return cls(folder, facts, index, records, model)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def model(self) -> Recognizer:
+        """The model of the gallery's embeddings, loaded when first asked for."""
+        if self._model is None:
+            if self._facts["model"] is None:
+                raise RunError(f"{self.folder} does not know its model; give it: Gallery.open(folder, model=resight.load(...))")
+            self._model = load(self._facts["model"])
+        return self._model
+
+    def add(
+        self, images: Sequence[Record | str | os.PathLike[str]], *, progress: Callable[[int], None] | None = None
+    ) -> Added:
+        """Embed images and keep them. Images that cannot be read are left out and named.
+
+        `progress` is called with the number of images done since the last call.
+        """
+        records = [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
+        embedded = embed(self.model, records, progress=progress)
+        self.add_embeddings(embedded.embeddings)
+        return Added(len(embedded.embeddings), embedded.failed)
+
+    def add_embeddings(self, embeddings: Embeddings) -> None:
+        """Keep embeddings that are there already. Raises DataError when their width is another than the gallery's."""
+        features = np.ascontiguousarray(embeddings.features, np.float32)
+        width = features.shape[1]
+        if self._index is not None and self._index.d != width:
+            raise DataError(f"{self.folder} holds features of {self._index.d} numbers, these have {width}: another model made them")
+        index = faiss.clone_index(self._index) if self._index is not None else self._empty(width)
+        index.add(features)
+        records = self.records + list(embeddings.records)
+        generation = self._facts["generation"] + 1
+        with written_whole(_vectors(self.folder, generation)) as partial:
+            faiss.write_index(index, str(partial))
+        with written_whole(_rows(self.folder, generation)) as partial:
+            pq.write_table(record_table(records), partial, compression="zstd")
+        self._facts["generation"] = generation
+        self._write_facts()
+        for stale in (_vectors(self.folder, generation - 1), _rows(self.folder, generation - 1)):
+            stale.unlink(missing_ok=True)
+        self._index, self.records = index, records
+
+    def search(
+        self, query: Query, k: int = 10, where: Mapping[str, object] | None = None
+    ) -> list[Hit]:
+        """The `k` images nearest to one query image (path, PIL image or uint8 RGB array), best first.
+
+        Raises DataError for an empty gallery, ImageError for a query that cannot be read.
+        """
+        return self.search_features(self.model.embed([query]), k, where)[0]
+
+    def search_features(
+        self, features: NDArray[np.float32], k: int = 10, where: Mapping[str, object] | None = None
+    ) -> list[list[Hit]]:
+        """The same for query embeddings, float32 [Q, D]: one list of hits a query."""
+        if where is not None:
+            raise DataError("filtering a search by `where` is not available in this version; filter the hits' records")
+        if k < 1:
+            raise DataError(f"k = {k}: ask for at least one hit")
+        if self._index is None:
+            raise DataError(f"{self.folder} is empty; add images with `resight index`")
+        if features.shape[1] != self._index.d:
+            raise DataError(f"{self.folder} holds features of {self._index.d} numbers, the query has {features.shape[1]}")
+        scores, ids = self._index.search(np.ascontiguousarray(features, np.float32), min(k, len(self)))
+        if self._facts["metric"] == "euclidean":  # faiss returns squared distances
+            scores = -np.sqrt(np.maximum(scores, 0))
+        return [
+            [Hit(int(i), float(s), None, self.records[i]) for s, i in zip(row, found, strict=True)]
+            for row, found in zip(scores, ids, strict=True)
+        ]
+
+    def _empty(self, width: int) -> Any:
+        return faiss.IndexFlatIP(width) if self._facts["metric"] == "cosine" else faiss.IndexFlatL2(width)
+
+    def _write_facts(self) -> None:
+        with written_whole(self.folder / "gallery.json") as partial:
+            partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _vectors(folder: Path, generation: int) -> Path:
+    return folder / f"index-{generation:06d}.faiss"
+
+
+def _rows(folder: Path, generation: int) -> Path:
+    return folder / f"records-{generation:06d}.parquet"

@@ -1,0 +1,22 @@
+"""One answer of a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resight.records import Record
+
+__all__ = ["Hit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An image of the gallery that a query found. Hits come best first."""
+
+    id: int
+    """Position in the gallery: stays the same while the gallery grows."""
+    score: float
+    """Higher is better: cosine similarity in [-1, 1], or minus the Euclidean distance."""
+    probability: float | None
+    """Calibrated probability that this is the same individual; None where no calibration was made."""
+    record: Record

@@ -1,0 +1,22 @@
+"""Losses, all of one call shape: `loss(embeddings_or_logits, ids, cameras=None) -> scalar`.
+
+A loss is one file and one line in this table. Its `reads` says whether it takes a model's metric features or its
+identity logits.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from resight.losses.centre import CentreLoss
+from resight.losses.identity import IdentityLoss, VerificationLoss
+from resight.losses.triplet import TripletLoss
+
+__all__ = ["LOSSES"]
+
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "identity": IdentityLoss,
+    "triplet": TripletLoss,
+    "centre": CentreLoss,
+    "verification": VerificationLoss,
+}

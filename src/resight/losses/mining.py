@@ -1,0 +1,110 @@
+"""Which positive and which negative each anchor of a batch meets. Mining chooses; it never changes a distance."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from resight.errors import RecipeError
+
+__all__ = ["MINING", "BatchHard", "CameraBatchHard", "Triplets"]
+
+
+class Triplets(NamedTuple):
+    """Positions in the batch, three tensors of the same length: anchors without a positive or negative are left out."""
+
+    anchors: Tensor
+    positives: Tensor
+    negatives: Tensor
+
+
+class BatchHard(nn.Module):
+    """The farthest positive and the nearest negative of each anchor (Hermans et al. 2017, eq. 5).
+
+    >>> BatchHard()(distances, ids)  # distances (batch, batch), ids (batch,)
+
+    Equal distances go to the lowest index, so that runs repeat.
+    """
+
+    def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
+        positive, negative = pair_masks(ids)
+        farthest = distances.detach().masked_fill(~positive, -torch.inf)
+        nearest = distances.detach().masked_fill(~negative, torch.inf)
+        farthest, nearest = self.prefer(farthest, nearest, positive, negative, cameras)
+        usable = (positive.any(1) & negative.any(1)).nonzero().squeeze(1)
+        return Triplets(usable, farthest.argmax(1)[usable], nearest.argmin(1)[usable])
+
+    def prefer(
+        self, farthest: Tensor, nearest: Tensor, positive: Tensor, negative: Tensor, cameras: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Where a subclass bends the choice; plain batch hard does not."""
+        return farthest, nearest
+
+
+class CameraBatchHard(BatchHard):
+    """Batch hard that prefers positives of other cameras and negatives of the same one, less and less so.
+
+    Before choosing, the distance of same-camera positives is lowered by `bias = k * std(D) / (1 + m * t)`, and that
+    of same-camera negatives likewise, with D the positive- or negative-masked distance matrix and t the number of
+    batches seen ("Camera-Label Based Batch Hard Mining", method slides).
+
+    >>> CameraBatchHard(k=5, m=0.1)(distances, ids, cameras)
+
+    - `bias_std`: "valid" takes the deviation over valid pairs only; "zeros" keeps the masked zeros in, as drawn there.
+    - `negatives`: "lower" follows the aim the slides state; "raise" the opposite sign that they draw.
+    - `decay=False` holds the bias at t = 0; `epochs` limits it to the first epochs (0: no limit).
+
+    Raises RecipeError when the batch comes without cameras.
+    """
+
+    iterations: Tensor
+
+    def __init__(
+        self,
+        k: float = 5.0,
+        m: float = 0.1,
+        bias_std: Literal["valid", "zeros"] = "valid",
+        negatives: Literal["lower", "raise"] = "lower",
+        decay: bool = True,
+        epochs: int = 0,
+    ) -> None:
+        super().__init__()
+        self.k, self.m = k, m
+        self.bias_std, self.sign = bias_std, -1.0 if negatives == "lower" else 1.0
+        self.decay, self.epochs = decay, epochs
+        self.epoch = 0
+        # A buffer, so that a resumed run goes on with the same bias.
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+
+    def prefer(
+        self, farthest: Tensor, nearest: Tensor, positive: Tensor, negative: Tensor, cameras: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        if cameras is None:
+            raise RecipeError("camera-batch-hard mining needs camera labels; this data has none")
+        if self.epochs and self.epoch >= self.epochs:
+            return farthest, nearest
+        same_camera = cameras[:, None] == cameras[None, :]
+        lowered = farthest - self.bias(farthest, positive) * same_camera
+        moved = nearest + self.sign * self.bias(nearest, negative) * same_camera
+        if self.training:
+            self.iterations += 1
+        return lowered, moved
+
+    def bias(self, distances: Tensor, mask: Tensor) -> Tensor:
+        """k * std(D) / (1 + m * t), a scalar in the unit of the distances."""
+        kept = distances[mask] if self.bias_std == "valid" else distances.masked_fill(~mask, 0.0)
+        if kept.numel() == 0:
+            return distances.new_zeros(())
+        t = self.iterations if self.decay else 0
+        return self.k * kept.std(correction=0) / (1 + self.m * t)
+
+
+def pair_masks(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Boolean (batch, batch): same identity but not the same image; other identity."""
+    same = ids[:, None] == ids[None, :]
+    return same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device), ~same
+
+
+MINING: dict[str, type[nn.Module]] = {"batch-hard": BatchHard, "camera-batch-hard": CameraBatchHard}

@@ -1,0 +1,94 @@
+"""Backbones from timm: any model name, ImageNet weights or none, last stride 1 where the field wants it."""
+
+from __future__ import annotations
+
+import inspect
+
+import timm
+from torch import Tensor, nn
+
+from resight.errors import RecipeError, WeightsError
+from resight.models.layers import POOLINGS
+from resight.recipe import nearest
+
+__all__ = ["Backbone", "create_timm_model", "set_last_stride"]
+
+
+class Backbone(nn.Module):
+    """A timm trunk and the pooling after it: (batch, 3, height, width) -> (batch, dim).
+
+    >>> Backbone("resnet50", pretrained=False, last_stride=1, pooling="average").dim
+    2048
+
+    A trunk that yields no (batch, channels, height, width) maps, such as a transformer, pools in its own way
+    and takes `pooling="average"` only. Raises RecipeError for an unknown name or a stride it does not have,
+    WeightsError when ImageNet weights cannot be fetched.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: bool,
+        last_stride: int = 2,
+        pooling: str = "average",
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise RecipeError(f"no pooling {pooling!r}; there is: {', '.join(POOLINGS)}")
+        self.trunk = create_timm_model(name, pretrained, image_size)
+        if last_stride == 1:
+            set_last_stride(self.trunk, name)
+        elif last_stride != 2:
+            raise RecipeError(f"last_stride {last_stride}: 1 or 2")
+        self.dim: int = self.trunk.num_features
+        self.pooling = pooling
+        self.pool = POOLINGS[pooling]()
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.trunk.forward_features(images)
+        if maps.ndim == 4 and maps.shape[1] == self.dim:
+            return self.pool(maps)
+        if self.pooling != "average":
+            raise RecipeError(f"this backbone pools its own tokens; pooling {self.pooling!r} needs a convolutional one")
+        return self.trunk.forward_head(maps, pre_logits=True)
+
+
+def create_timm_model(name: str, pretrained: bool, image_size: tuple[int, int] | None = None) -> nn.Module:
+    """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers)."""
+    if not timm.is_model(name):
+        raise RecipeError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
+    options = {}
+    if image_size is not None and "img_size" in _accepted(name):
+        options["img_size"] = image_size
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    except Exception as error:  # the hub client raises a different class for each way of being offline
+        if not pretrained:
+            raise
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"ImageNet weights of {name} cannot be fetched ({reason}); connect once, copy them into the Hugging Face "
+            "cache, or train from scratch with model.pretrained=false"
+        ) from error
+
+
+def _accepted(name: str) -> set[str]:
+    module = inspect.getmodule(timm.model_entrypoint(name))
+    # Only transformer files take an image size; timm's entry points all end in **kwargs, so the file tells.
+    return {"img_size"} if module is not None and "img_size" in inspect.getsource(module) else set()
+
+
+def set_last_stride(trunk: nn.Module, name: str) -> None:
+    """Give a ResNet's fourth stage stride 1 in place, keeping every weight (Luo et al. 2019, section 3.5).
+
+    timm's `output_stride=16` would dilate the convolutions as well, which is another network.
+    """
+    stage = getattr(trunk, "layer4", None)
+    if stage is None:
+        raise RecipeError(f"{name} has no ResNet stage 4; set model.last_stride=2")
+    for module in stage[0].modules():
+        if isinstance(module, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and module.stride in (2, (2, 2)):
+            module.stride = 1 if isinstance(module.stride, int) else (1, 1)
+            if not isinstance(module, nn.Conv2d) and module.kernel_size in (2, (2, 2)):
+                module.kernel_size = 1 if isinstance(module.kernel_size, int) else (1, 1)

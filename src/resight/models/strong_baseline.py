@@ -1,0 +1,59 @@
+"""The strong baseline with a BatchNorm neck (Luo et al. 2019, "A Strong Baseline and Batch Normalization Neck")."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from resight.models.backbone import Backbone
+from resight.models.output import ReidOutput
+
+__all__ = ["StrongBaseline"]
+
+
+class StrongBaseline(nn.Module):
+    """Backbone -> pooling -> BatchNorm neck without bias -> classifier without bias.
+
+    Metric losses read the feature before the neck, identity losses and retrieval the one after it.
+
+    >>> model = StrongBaseline(num_classes=751, backbone="resnet50", pretrained=False)
+    >>> model.eval()(images).shape  # (batch, 2048)
+
+    `neck="none"` and `last_stride=2` switch the two tricks off for the paper's ablation (its table 3).
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str = "resnet50",
+        pretrained: bool = True,
+        last_stride: Literal[1, 2] = 1,
+        pooling: Literal["average", "max", "gem"] = "average",
+        neck: Literal["batchnorm", "none"] = "batchnorm",
+        classifier_bias: bool = False,
+        retrieval: Literal["after-neck", "before-neck"] = "after-neck",
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = Backbone(backbone, pretrained, last_stride, pooling, image_size)
+        self.dim = self.backbone.dim
+        self.retrieval = retrieval
+        self.neck: nn.Module = nn.Identity()
+        if neck == "batchnorm":
+            norm = nn.BatchNorm1d(self.dim)
+            norm.bias.requires_grad_(False)
+            self.neck = norm
+        self.classifier = nn.Linear(self.dim, num_classes, bias=classifier_bias)
+        nn.init.normal_(self.classifier.weight, std=0.001)
+        if classifier_bias:
+            nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, images: Tensor) -> ReidOutput | Tensor:
+        """(batch, 3, height, width), normalised -> ReidOutput in training mode, embeddings (batch, dim) otherwise."""
+        feature = self.backbone(images)
+        necked = self.neck(feature)
+        embedding = necked if self.retrieval == "after-neck" else feature
+        if not self.training:
+            return embedding
+        return ReidOutput(metric=(feature,), logits=(self.classifier(necked),), embedding=embedding)

@@ -1,0 +1,272 @@
+"""Recipes: the typed form of a training run, to and from YAML.
+
+A recipe names keys of plain tables (`MODELS`, `LOSSES`, ...), never import paths, so that a stranger's recipe is
+safe to run. The frame (which sections exist) is checked here; what a section's part accepts is read from the
+signature of the class it names, by `make`. So a new model or loss needs no edit in this file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from resight.errors import RecipeError
+
+__all__ = ["OneOf", "Options", "Recipe", "arguments", "built_in_recipes", "load_recipe", "make", "nearest", "override"]
+
+Options = dict[str, Any]
+"""A part of a recipe: options of one table entry; `name` picks the entry where the section does not."""
+
+Part = Annotated[Options, pydantic.BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)]
+"""Options with a `name`; a bare string stands for the name alone."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class ImageOptions(_Section):
+    """What the network sees."""
+
+    height: int = Field(256, ge=8, description="pixels")
+    width: int = Field(128, ge=8, description="pixels")
+    mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB mean in [0, 1] (ImageNet's)")
+    std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB deviation in [0, 1] (ImageNet's)")
+
+
+class LoaderOptions(_Section):
+    """How images reach the network; nothing here changes a result."""
+
+    workers: int = Field(2, ge=0, description="processes that decode and augment")
+    cache: bool = Field(False, description="keep decoded images in memory (each worker has its own)")
+    batch_size: int = Field(64, ge=1, description="images per batch where no sampler decides: evaluation, prediction")
+
+
+class ValidationOptions(_Section):
+    """Identities held out of the training split for model selection; the test split is never looked at."""
+
+    ratio: float = Field(0.0, ge=0, lt=1, description="share of training identities held out; 0 trains on all")
+    query_ratio: float = Field(0.1, gt=0, lt=1, description="share of each held-out identity's images that are queries")
+    every: int = Field(5, ge=1, description="epochs between validations")
+    patience: int = Field(0, ge=0, description="stop after this many validations without a better figure; 0 never")
+    monitor: str = Field("mAP", description="figure that picks the best weights: mAP, rank-1, or loss (lowest)")
+
+
+class TrainerOptions(_Section):
+    """Lightning's side of a run."""
+
+    precision: Literal["auto", "32", "bf16", "16"] = Field(
+        "auto", description="auto: bf16 on a GPU that has it, 32 otherwise; bf16 and 16 are mixed precision"
+    )
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: int = Field(1, ge=1, description="processes or GPUs on each node")
+    num_nodes: int = Field(1, ge=1)
+    strategy: str = Field("auto", description="a Lightning strategy name; auto picks ddp for several devices")
+    accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 does not clip")
+    channels_last: bool = Field(True, description="memory format that convolutions prefer")
+
+
+class RetrievalOptions(_Section):
+    """How embeddings of this model are compared."""
+
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    flip: bool = Field(False, description="average with the mirrored image's embedding")
+
+
+class Recipe(_Section):
+    """One training run, whole: what a run folder stores as `recipe.yaml`."""
+
+    system: Part = Field(description="training regime, a key of resight.systems.SYSTEMS")
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    epochs: int = Field(ge=1)
+    image: ImageOptions = Field(default_factory=ImageOptions)
+    augmentation: dict[str, Options] = Field(default_factory=dict, description="in order; keys of AUGMENTATIONS")
+    sampler: Part = Field(description="a key of SAMPLERS")
+    model: Part = Field(description="a key of MODELS")
+    losses: dict[str, Options] = Field(description="keys of LOSSES (or any label with `name`), each with a weight")
+    optimiser: Part = Field(description="a key of OPTIMISERS")
+    schedule: Part = Field(description="a key of SCHEDULES")
+    validation: ValidationOptions = Field(default_factory=ValidationOptions)
+    retrieval: RetrievalOptions = Field(default_factory=RetrievalOptions)
+    loader: LoaderOptions = Field(default_factory=LoaderOptions)
+    trainer: TrainerOptions = Field(default_factory=TrainerOptions)
+    loggers: list[Literal["tensorboard", "wandb"]] = Field(
+        default_factory=lambda: ["tensorboard"], description="besides metrics.csv, which is always written"
+    )
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "recipe") -> Self:
+        """Check a mapping. Raises RecipeError that says which key is wrong and the nearest right name."""
+        try:
+            return cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise RecipeError(f"{source}: {_explain(error, cls)}") from None
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def built_in_recipes() -> dict[str, Path]:
+    """Recipes that ship with resight: name -> file."""
+    folder = Path(str(resources.files("resight") / "recipes"))
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by built-in name or by file, with `key=value` overrides applied.
+
+    >>> load_recipe("reid-strong-baseline", ["model.backbone=resnet18", "epochs=2"])
+
+    Raises RecipeError for an unknown name, unreadable YAML, or a key or value that does not fit.
+    """
+    built_in = built_in_recipes()
+    file = built_in.get(str(name), Path(name))
+    if not file.is_file():
+        raise RecipeError(f"no recipe {str(name)!r}{nearest(str(name), built_in)}; give a file or one of: {', '.join(built_in)}")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{file}: a recipe is a mapping of keys to values")
+    return Recipe.parse(override(values, overrides), str(name))
+
+
+def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of nested `values` with `a.b=value` strings applied; values are read as YAML.
+
+    Raises RecipeError when a string has no `=`, its value is no YAML, or a part of its key is no section.
+    """
+    result: dict[str, Any] = yaml.safe_load(yaml.safe_dump(values))
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"{text!r} is no override; write key=value, such as optimiser.lr=1e-4")
+        try:
+            parsed = _scalar(yaml.safe_load(value))
+        except yaml.YAMLError:
+            raise RecipeError(f"{text!r}: the value is not YAML") from None
+        *path, last = key.split(".")
+        section = result
+        for step in path:
+            inner = section.setdefault(step, {})
+            if isinstance(inner, str):  # a bare name, such as `sampler: random`
+                inner = section[step] = {"name": inner}
+            if not isinstance(inner, dict):
+                raise RecipeError(f"{text!r}: {step} is a value, not a section")
+            section = inner
+        section[last] = parsed
+    return result
+
+
+def _scalar(value: Any) -> Any:
+    # YAML 1.1 reads 1e-4 as a string; people mean a number.
+    if isinstance(value, str):
+        try:
+            return float(value) if "e" in value.lower() else value
+        except ValueError:
+            return value
+    return value
+
+
+class OneOf:
+    """Marks a parameter that is itself a part: `mining: Annotated[Mining, OneOf(MINING)]`."""
+
+    def __init__(self, table: Mapping[str, Callable[..., Any]]) -> None:
+        self.table = table
+
+
+def arguments(table: Mapping[str, Callable[..., Any]], options: Options, what: str, given: Sequence[str] = ()) -> Options:
+    """Check one part's options against the signature of the entry it names; defaults are filled in.
+
+    `given` names the parameters that the program itself supplies. Raises RecipeError naming the valid ones.
+    """
+    options = dict(options)
+    name = options.pop("name", None)
+    if name not in table:
+        raise RecipeError(f"{what}: no {name!r}{nearest(str(name), table)}; there is: {', '.join(table)}")
+    model = _signature_model(table[name], tuple(given))
+    try:
+        checked = model.model_validate({key: _scalar(value) for key, value in options.items()})
+    except pydantic.ValidationError as error:
+        raise RecipeError(f"{what} ({name}): {_explain(error, model)}") from None
+    values = {key: getattr(checked, key) for key in model.model_fields}
+    for key, field in model.model_fields.items():
+        nested = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)
+        if nested is not None and isinstance(values[key], dict):
+            values[key] = {"name": values[key]["name"], **arguments(nested.table, values[key], f"{what}.{key}")}
+    return values
+
+
+def make(table: Mapping[str, Callable[..., Any]], options: Options, what: str, **given: Any) -> Any:
+    """Build the table entry that `options["name"]` picks; see `arguments` for the checks.
+
+    >>> make({"linear": torch.nn.Linear}, {"name": "linear", "out_features": 2}, "model", in_features=3)
+    """
+    values = arguments(table, options, what, tuple(given))
+    entry = table[options["name"]]
+    for key, field in _signature_model(entry, tuple(given)).model_fields.items():
+        nested = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)
+        if nested is not None and isinstance(values[key], dict):
+            values[key] = make(nested.table, values[key], f"{what}.{key}")
+    wanted = inspect.signature(entry).parameters
+    return entry(**values, **{key: value for key, value in given.items() if key in wanted})
+
+
+@functools.cache
+def _signature_model(entry: Callable[..., Any], given: tuple[str, ...]) -> type[BaseModel]:
+    init = entry.__init__ if inspect.isclass(entry) else entry  # type: ignore[misc]
+    hints = typing.get_type_hints(init, include_extras=True)
+    fields: dict[str, Any] = {}
+    for key, parameter in inspect.signature(entry).parameters.items():
+        if key in given or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        hint = hints.get(key, Any)
+        marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, OneOf)]
+        if marks:
+            hint = Annotated[Part, Field(), marks[0]]
+        fields[key] = (hint, ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    return pydantic.create_model(getattr(entry, "__name__", "part"), __config__=config, **fields)
+
+
+def nearest(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+    """`, did you mean 'x'?` or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _explain(error: pydantic.ValidationError, model: type[BaseModel]) -> str:
+    """pydantic's findings as one line."""
+    lines = []
+    for finding in error.errors():
+        path = [str(step) for step in finding["loc"]]
+        key = ".".join(path)
+        if finding["type"] == "extra_forbidden":
+            known = _fields_at(model, path[:-1])
+            lines.append(f"unknown key {key!r}{nearest(path[-1], known)} (valid: {', '.join(known)})")
+        elif finding["type"] == "missing":
+            lines.append(f"key {key!r} is missing")
+        else:
+            lines.append(f"{key} = {finding['input']!r}: {finding['msg'][0].lower()}{finding['msg'][1:]}")
+    return "; ".join(lines)
+
+
+def _fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    for step in path:
+        inner = model.model_fields[step].annotation if step in model.model_fields else None
+        if not (inspect.isclass(inner) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,220 @@
+"""The nouns everyone shares: Record, AttributeSchema, ReidDataset, Embeddings.
+
+Nothing here reads images or trains; readers (`resight.data.formats`) make these and every stage consumes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from resight.errors import DataError
+from resight.files import written_whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DISTRACTOR",
+    "JUNK",
+    "NO_CAMERA",
+    "UNLABELLED",
+    "AttributeSchema",
+    "Embeddings",
+    "Record",
+    "ReidDataset",
+    "Relevance",
+]
+
+UNLABELLED = -2
+"""Identity of an image whose identity nobody has told us."""
+JUNK = -1
+"""Identity of an image that shows nobody well (Market-1501's `-1`): left out by the evaluation."""
+DISTRACTOR = 0
+"""Identity of an image of somebody who is no query (Market-1501's `0000`): stays, as a wrong answer."""
+NO_CAMERA = -1
+"""Camera of an image whose camera is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image and what is known of it.
+
+    >>> Record("0002_c1s1_000451_03.jpg", identity=2, camera=1, frame=451)
+
+    Raises DataError when a number is impossible (identity under -2, camera under -1) or the path is empty.
+    """
+
+    path: str
+    identity: int = UNLABELLED
+    camera: int = NO_CAMERA
+    frame: int | None = None
+    """Frame number within the video; its unit is the dataset's own."""
+    sequence: int | None = None
+    """Video sequence within the camera (Market-1501's `s1`)."""
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Attribute name -> class name, e.g. `{"upper_color": "red"}`."""
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise DataError("a record needs the path of its image")
+        if self.identity < UNLABELLED or self.camera < NO_CAMERA:
+            raise DataError(
+                f"{self.path}: identity {self.identity} / camera {self.camera} is impossible; "
+                "identities start at 1 (0 distractor, -1 junk, -2 unlabelled), cameras at 0 (-1 unknown)"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeSchema:
+    """Which attributes exist and the classes of each, in the order that a classifier numbers them.
+
+    >>> AttributeSchema({"gender": ("male", "female")}).classes["gender"]
+    ('male', 'female')
+    """
+
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, values in self.classes.items():
+            if len(set(values)) != len(values) or not values:
+                raise DataError(f"attribute {name}: classes must be present and distinct, got {list(values)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.classes)
+
+    def index(self, name: str, value: str) -> int:
+        """Number of a class within its attribute. Raises DataError naming the valid ones."""
+        try:
+            return self.classes[name].index(value)
+        except KeyError:
+            raise DataError(f"unknown attribute {name!r}; the data has: {', '.join(self.classes)}") from None
+        except ValueError:
+            raise DataError(f"attribute {name!r} has no class {value!r}; it has: {', '.join(self.classes[name])}") from None
+
+    @classmethod
+    def from_records(cls, records: Iterable[Record]) -> Self:
+        """The attributes and classes that occur, names in order of appearance, classes sorted."""
+        found: dict[str, set[str]] = {}
+        for record in records:
+            for name, value in record.attributes.items():
+                found.setdefault(name, set()).add(value)
+        return cls({name: tuple(sorted(values)) for name, values in found.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """Explicit answers per query, for datasets that ship them (VeRi-776's `gt_index`, `jk_index`).
+
+    `good[i]` and `junk[i]` are 0-based positions in the gallery for query i.
+    """
+
+    good: Sequence[NDArray[np.int64]]
+    junk: Sequence[NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReidDataset:
+    """A dataset split the way re-identification needs it.
+
+    `gallery` keeps junk (identity -1) and distractors (identity 0); the evaluation knows what to do with them.
+    """
+
+    name: str
+    train: Sequence[Record] = ()
+    query: Sequence[Record] = ()
+    gallery: Sequence[Record] = ()
+    schema: AttributeSchema = field(default_factory=AttributeSchema)
+    relevance: Relevance | None = None
+    protocol: str = "market1501"
+    """Evaluation protocol that the dataset's literature uses: a key of `resight.retrieval.PROTOCOLS`."""
+
+    @property
+    def splits(self) -> dict[str, Sequence[Record]]:
+        return {"train": self.train, "query": self.query, "gallery": self.gallery}
+
+    def __iter__(self) -> Iterator[Record]:
+        for records in self.splits.values():
+            yield from records
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Features joined to the records they were computed from.
+
+    `features` is float32 `[N, D]`, `records` has length N.
+    """
+
+    features: NDArray[np.float32]
+    records: Sequence[Record]
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or len(self.features) != len(self.records):
+            raise DataError(f"{len(self.records)} records do not fit features of shape {self.features.shape}")
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        return np.fromiter((record.identity for record in self.records), np.int64, len(self.records))
+
+    @property
+    def cameras(self) -> NDArray[np.int64]:
+        return np.fromiter((record.camera for record in self.records), np.int64, len(self.records))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a Parquet file, whole or not at all."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        flat = pa.array(np.ascontiguousarray(self.features, np.float32).ravel())
+        table = record_table(self.records).append_column(
+            "feature", pa.FixedSizeListArray.from_arrays(flat, self.features.shape[1])
+        )
+        with written_whole(path) as partial:
+            pq.write_table(table, partial, compression="zstd")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Raises DataError when the file is no feature file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+            column = table["feature"].combine_chunks()
+            width = column.type.list_size
+            features = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+        except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+            raise DataError(f"{path}: not a feature file ({error}); make one with `resight embed`") from error
+        return cls(np.ascontiguousarray(features, np.float32), table_records(table))
+
+
+def record_table(records: Sequence[Record]):  # type: ignore[no-untyped-def]  # -> pyarrow.Table, imported late
+    """Records as a pyarrow Table, attributes as one JSON column so that any schema fits."""
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "path": pa.array([r.path for r in records], pa.string()),
+            "identity": pa.array([r.identity for r in records], pa.int64()),
+            "camera": pa.array([r.camera for r in records], pa.int64()),
+            "frame": pa.array([r.frame for r in records], pa.int64()),
+            "sequence": pa.array([r.sequence for r in records], pa.int64()),
+            "attributes": pa.array([json.dumps(dict(r.attributes)) for r in records], pa.string()),
+        }
+    )
+
+
+def table_records(table) -> list[Record]:  # type: ignore[no-untyped-def]
+    """Records from a Table that `record_table` made (further columns are ignored)."""
+    columns = ("path", "identity", "camera", "frame", "sequence", "attributes")
+    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+    return [Record(*row[:5], attributes=json.loads(row[5])) for row in rows]

@@ -1,0 +1,10 @@
+"""Training regimes. A system is one file and one line in this table."""
+
+from collections.abc import Callable
+
+from resight.systems.base import System
+from resight.systems.embedding import EmbeddingSystem
+
+__all__ = ["SYSTEMS"]
+
+SYSTEMS: dict[str, Callable[..., System]] = {"embedding": EmbeddingSystem}

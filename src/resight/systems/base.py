@@ -1,0 +1,86 @@
+"""What every training regime shares: optimiser, schedule, seeds, logging. A system states only its step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from resight.data.loaders import Batch, normalise
+from resight.recipe import Recipe, make
+from resight.systems.optimisers import OPTIMISERS, Jointly
+from resight.systems.schedules import SCHEDULES
+
+__all__ = ["System"]
+
+
+class System(lightning.LightningModule):
+    """Base of all systems. A subclass gives `step`, which returns the losses by name, each with its weight applied."""
+
+    def __init__(self, recipe: Recipe, model: nn.Module) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.model = model.to(memory_format=torch.channels_last) if recipe.trainer.channels_last else model
+        self.unreadable: set[str] = set()
+        """One line for each image that could not be read so far."""
+        self.first_epoch = 0
+        """Where this process begins: later than 0 after a resume."""
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Checkpoints are taken at the end of an epoch. Lightning's own counter says so only once its loop runs.
+        self.first_epoch = checkpoint["epoch"] + 1
+
+    def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def prepare(self, batch: Batch) -> Tensor:
+        """uint8 batch -> what the network takes."""
+        inputs = normalise(batch.images, self.recipe.image)
+        return inputs.contiguous(memory_format=torch.channels_last) if self.recipe.trainer.channels_last else inputs
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
+        self.unreadable.update(batch.failed)
+        if len(batch.images) < 2:  # BatchNorm needs two
+            return None
+        losses = self.step(self.prepare(batch), batch)
+        total = torch.stack(list(losses.values())).sum()
+        logged = {f"train/{name}": value.detach() for name, value in {"loss": total, **losses}.items()}
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
+        self.log("loss", total.detach(), prog_bar=True, logger=False)
+        return total
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        # Dropout and the like owe their numbers to the step alone: a resumed run draws the same ones.
+        torch.manual_seed(hash((self.recipe.seed, self.global_rank, self.current_epoch, batch_index)) % 2**63)
+
+    def on_train_epoch_start(self) -> None:
+        for module in self.modules():
+            if hasattr(module, "epoch"):  # such as mining that changes with the epoch
+                module.epoch = self.current_epoch
+        # Epoch averages join the rate in one event per epoch.
+        self.log("lr", self.optimizers().param_groups[0]["lr"], on_step=False, on_epoch=True)  # type: ignore[union-attr]
+
+    def apart(self) -> list[tuple[nn.Module, float]]:
+        """Parts with an optimiser of their own, each with the weight that its gradient is divided by."""
+        return []
+
+    def configure_optimizers(self) -> Any:
+        apart = self.apart()
+        theirs = {id(parameter) for part, _ in apart for parameter in part.parameters()}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in theirs]
+        main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=rest)
+        others = [torch.optim.SGD(part.parameters(), lr=part.learning_rate) for part, _ in apart]  # type: ignore[arg-type]
+        schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
+        optimiser = Jointly(main, *others) if others else main
+        still = [lambda epoch: 1.0] * len(others)
+        factors = [schedule] * len(main.param_groups) + still
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": LambdaLR(optimiser, factors), "interval": "epoch"}}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        for part, weight in self.apart():
+            for parameter in part.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.div_(weight)

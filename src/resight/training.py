@@ -1,0 +1,333 @@
+"""Train a recipe on a dataset into a run folder; resume one that was cut."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.plugins.io import CheckpointIO
+from rich.console import Console
+
+from resight.data.augmentations import build_augmentation
+from resight.data.loaders import ImageDataset, evaluation_loader, training_loader
+from resight.data.samplers import SAMPLERS
+from resight.data.splits import identity_split, query_gallery_split
+from resight.errors import DataError, MissingExtraError, RecipeError, RunError
+from resight.files import written_whole
+from resight.recipe import Recipe, make
+from resight.records import Record, ReidDataset
+from resight.run import Run, build_model
+from resight.systems import SYSTEMS, System
+
+__all__ = ["resume", "train"]
+
+console = Console(stderr=True)
+
+
+def train(
+    recipe: Recipe, dataset: ReidDataset, out: str | os.PathLike[str], *, data: Sequence[str] = (), quiet: bool = False
+) -> Run:
+    """Train from the beginning into the folder `out`, and return its run.
+
+    >>> train(load_recipe("reid-strong-baseline"), read_dataset("market1501:/data/Market-1501-v15.09.15"), "runs/base")
+
+    `data` are the dataset's specs, kept so that `resume` can read it again. The last epoch's state is on disk after
+    each epoch, so a killed run loses less than one. Raises DataError, RecipeError, or RunError when `out` is taken.
+    """
+    folder = Path(out)
+    if (folder / "run.json").exists():
+        raise RunError(f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out")
+    records = _trainable(dataset)
+    fitted, query, gallery = _validation(recipe, records)
+    run = Run(folder, recipe, classes=len({record.identity for record in fitted}), data=list(data))
+    system = _system(run, query, gallery, pretrained=None)  # checks the whole recipe before anything is written
+    loader = _loader(recipe, fitted)
+    run.save()
+    return _fit(run, system, loader, quiet)
+
+
+def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool = False) -> Run:
+    """Continue a run that was interrupted; on the CPU it ends at the weights that an uninterrupted one has.
+
+    >>> resume("runs/base", read_dataset("market1501:/data/Market-1501-v15.09.15"))
+
+    Raises RunError when the folder is no run, or when the data is not what the run was started on.
+    """
+    run = Run.open(folder)
+    if run.finished:
+        return run
+    fitted, query, gallery = _validation(run.recipe, _trainable(dataset))
+    classes = len({record.identity for record in fitted})
+    if classes != run.classes:
+        raise RunError(f"{folder} was trained on {run.classes} identities and this data has {classes}; resume on the same data")
+    fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
+    system = _system(run, query, gallery, pretrained=None if fresh else False)
+    return _fit(run, system, _loader(run.recipe, fitted), quiet)
+
+
+def _trainable(dataset: ReidDataset) -> list[Record]:
+    records = [record for record in dataset.train if record.identity > 0]
+    if not records:
+        raise DataError(f"{dataset.name} has no training split with identities; see it with `resight data inspect`")
+    return records
+
+
+def _validation(recipe: Recipe, records: list[Record]) -> tuple[list[Record], list[Record], list[Record]]:
+    """Records to fit, and the held-out query and gallery (both empty when the ratio is 0)."""
+    if not recipe.validation.ratio:
+        return records, [], []
+    fitted, held = identity_split(records, ratio=1 - recipe.validation.ratio, seed=recipe.seed)
+    split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
+    return list(fitted), list(split.query), list(split.gallery)
+
+
+def _system(run: Run, query: list[Record], gallery: list[Record], pretrained: bool | None) -> System:
+    lightning.seed_everything(run.recipe.seed, verbose=False)
+    model = build_model(run.recipe, run.classes, pretrained)
+    return make(SYSTEMS, run.recipe.system, "system", recipe=run.recipe, model=model, classes=run.classes, query=query, gallery=gallery)
+
+
+def _loader(recipe: Recipe, records: list[Record]) -> torch.utils.data.DataLoader[Any]:
+    numbers = {identity: number for number, identity in enumerate(sorted({record.identity for record in records}))}
+    labels = [numbers[record.identity] for record in records]
+    augment = build_augmentation(recipe.augmentation, recipe.image)
+    dataset = ImageDataset(records, recipe.image, augment, labels, cache=recipe.loader.cache)
+    sampler = make(
+        SAMPLERS,
+        recipe.sampler,
+        "sampler",
+        ids=labels,
+        cameras=[record.camera for record in records],
+        seed=recipe.seed,
+    )
+    return training_loader(dataset, sampler, recipe.loader)
+
+
+def _fit(run: Run, system: System, loader: torch.utils.data.DataLoader[Any], quiet: bool) -> Run:
+    trainer = _trainer(run, quiet)
+    validation = getattr(system, "query", []) + getattr(system, "gallery", [])
+    data = _Data(loader, validation, run.recipe)
+    with warnings.catch_warnings():
+        _hush()
+        try:
+            trainer.fit(system, datamodule=data, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
+        except OSError as error:
+            raise RunError(
+                f"{run.folder}: cannot write ({error.strerror or error}); earlier checkpoints are intact: make room, "
+                f"then `resight train --resume {run.folder}`"
+            ) from error
+    if trainer.is_global_zero:
+        if not validation:
+            run.save_weights(system.model)
+        run.finished = True
+        run.save()
+        if system.unreadable:
+            console.print(f"[yellow]{len(system.unreadable)} images could not be read and were left out:[/]")
+            for line in sorted(system.unreadable)[:10]:
+                console.print(f"  {line}", highlight=False, markup=False)
+    return run
+
+
+class _Data(lightning.LightningDataModule):
+    """Loaders that know epoch and rank at the time Lightning asks for them."""
+
+    def __init__(self, loader: torch.utils.data.DataLoader[Any], validation: Sequence[Record], recipe: Recipe) -> None:
+        super().__init__()
+        self.loader, self.validation, self.recipe = loader, validation, recipe
+
+    def train_dataloader(self) -> Any:
+        sampler: Any = self.loader.batch_sampler
+        assert self.trainer is not None
+        sampler.rank, sampler.world = self.trainer.global_rank, self.trainer.world_size
+        # The first batches are asked for before Lightning announces the epoch.
+        sampler.set_epoch(self.trainer.lightning_module.first_epoch)
+        if len(sampler) == 0:
+            raise DataError("the training split makes no whole batch for every process; lower the sampler's batch or devices")
+        return self.loader
+
+    def val_dataloader(self) -> Any:
+        if not self.validation:
+            return []
+        return evaluation_loader(ImageDataset(self.validation, self.recipe.image), self.recipe.loader)
+
+
+def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
+    recipe = run.recipe
+    options = recipe.trainer
+    validated = recipe.validation.ratio > 0
+    callbacks: list[Callback] = [_MetricsFile(run)]
+    if validated:
+        callbacks.append(_BestWeights(run))
+        if recipe.validation.patience:
+            callbacks.append(
+                EarlyStopping(f"val/{recipe.validation.monitor}", mode="max", patience=recipe.validation.patience, check_on_train_epoch_end=False)
+            )
+    # Saves after all other callbacks have seen the epoch, so their state is whole.
+    callbacks.append(
+        ModelCheckpoint(run.folder, filename=run.checkpoint.stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False)
+    )
+    if not quiet:
+        callbacks.append(RichProgressBar(leave=False) if console.is_terminal else _EpochLines())
+    return lightning.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+        strategy=_strategy(recipe),
+        precision=_precision(recipe),
+        accumulate_grad_batches=options.accumulate,
+        gradient_clip_val=options.clip or None,
+        check_val_every_n_epoch=recipe.validation.every,
+        limit_val_batches=None if validated else 0,
+        callbacks=callbacks,
+        logger=_loggers(run),
+        plugins=[_WholeCheckpoints()],
+        use_distributed_sampler=False,  # the sampler shares its batches out itself
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_progress_bar=not quiet and console.is_terminal,
+        enable_model_summary=False,
+        default_root_dir=run.folder,
+    )
+
+
+def _strategy(recipe: Recipe) -> str:
+    options = recipe.trainer
+    if options.strategy == "auto" and options.devices * options.num_nodes > 1:
+        return "ddp"
+    return options.strategy
+
+
+def _precision(recipe: Recipe) -> Any:
+    chosen = recipe.trainer.precision
+    if chosen == "auto":
+        on_gpu = recipe.trainer.accelerator in ("auto", "gpu") and torch.cuda.is_available()
+        chosen = "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "32"
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[chosen]
+
+
+def _loggers(run: Run) -> list[Logger]:
+    made: list[Logger] = []
+    for name in run.recipe.loggers:
+        if name == "tensorboard":
+            made.append(TensorBoardLogger(run.folder, name="", version="tensorboard"))
+        else:
+            try:
+                import wandb  # noqa: F401
+            except ImportError:
+                raise MissingExtraError("logging to Weights & Biases needs: pip install 'resight[wandb]'") from None
+            from lightning.pytorch.loggers import WandbLogger
+
+            made.append(WandbLogger(name=run.folder.name, save_dir=run.folder, project="resight"))
+    return made
+
+
+def _hush() -> None:
+    # Lightning's tips about hardware and workers; every setting they speak of is the recipe's.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+
+
+class _WholeCheckpoints(CheckpointIO):
+    """Checkpoints written whole or not at all, and read with PyTorch's restricted unpickler: no code runs."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with written_whole(path) as partial:
+            torch.save(checkpoint, partial)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise RunError(f"{path} is damaged or not a checkpoint: {str(error).splitlines()[0]}") from None
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+class _BestWeights(Callback):
+    """Keeps model.safetensors at the best validated epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.key = f"val/{run.recipe.validation.monitor}"
+        self.best = float("-inf")
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.key not in trainer.callback_metrics:
+            known = sorted(key[4:] for key in trainer.callback_metrics if key.startswith("val/"))
+            raise RecipeError(f"validation.monitor = {self.run.recipe.validation.monitor!r}; there is: {', '.join(known)}")
+        value = float(trainer.callback_metrics[self.key])
+        # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
+        if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
+            self.best = max(value, self.best)
+            self.run.save_weights(pl_module.model)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+
+class _MetricsFile(Callback):
+    """metrics.csv: one row an epoch, kept across a resume, rows of epochs that will be repeated dropped."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.rows: list[dict[str, Any]] = []
+        self.validated = False
+        self.started = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.run.metrics.exists():
+            with open(self.run.metrics, newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= pl_module.first_epoch]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.started, self.validated = time.monotonic(), False
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.validated = True
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        row: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "seconds": round(time.monotonic() - self.started, 2)}
+        for name, value in trainer.callback_metrics.items():
+            if name == "lr" or name.startswith("train/") or (name.startswith("val/") and self.validated):
+                row[name] = f"{float(value):.6g}"
+        self.rows = [kept for kept in self.rows if int(kept["epoch"]) < row["epoch"]] + [row]
+        columns = list(dict.fromkeys(name for kept in self.rows for name in kept))
+        with written_whole(self.run.metrics) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class _EpochLines(Callback):
+    """Where there is no terminal to draw a bar on: a line an epoch."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.started, self.first = time.monotonic(), pl_module.first_epoch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero:
+            done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
+            rest = (time.monotonic() - self.started) / (done - self.first) * (total - done)
+            figures = "  ".join(f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name)
+            console.print(f"epoch {done}/{total}  {figures}  {rest:.0f} s left", highlight=False, soft_wrap=True)

@@ -1,0 +1,142 @@
+"""Triplet loss and mining against hand-worked values and a literal loop."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from resight.errors import RecipeError
+from resight.losses.mining import BatchHard, CameraBatchHard
+from resight.losses.triplet import TripletLoss, pairwise_distances
+
+
+def loop_batch_hard(embeddings: torch.Tensor, ids: list[int], margin: float) -> float:
+    losses = []
+    for a in range(len(ids)):
+        positives = [float((embeddings[a] - embeddings[p]).norm()) for p in range(len(ids)) if ids[p] == ids[a] and p != a]
+        negatives = [float((embeddings[a] - embeddings[n]).norm()) for n in range(len(ids)) if ids[n] != ids[a]]
+        if positives and negatives:
+            losses.append(max(0.0, max(positives) - min(negatives) + margin))
+    return sum(losses) / len(losses)
+
+
+def test_hand_worked_value() -> None:
+    # On a line: identity 1 at 0 and 3, identity 2 at 4 and 5.
+    embeddings = torch.tensor([[0.0], [3.0], [4.0], [5.0]])
+    ids = torch.tensor([1, 1, 2, 2])
+    # anchors: 0: 3 - 4 + 2 = 1;  3: 3 - 1 + 2 = 4;  4: 1 - 1 + 2 = 2;  5: 1 - 2 + 2 = 1
+    assert TripletLoss(margin=2)(embeddings, ids).item() == pytest.approx((1 + 4 + 2 + 1) / 4, abs=1e-5)
+    # squared: 9 - 16 + 2 < 0;  9 - 1 + 2 = 10;  1 - 1 + 2 = 2;  1 - 4 + 2 < 0
+    squared = TripletLoss(margin=2, distance="squared-euclidean")
+    assert squared(embeddings, ids).item() == pytest.approx((0 + 10 + 2 + 0) / 4, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_the_loop_and_the_peer(seed: int) -> None:
+    from pytorch_metric_learning import distances, losses, miners, reducers
+
+    torch.manual_seed(seed)
+    embeddings, ids = torch.randn(24, 16), torch.randint(0, 6, (24,))
+    ours = TripletLoss(margin=0.3)(embeddings, ids).item()
+    assert ours == pytest.approx(loop_batch_hard(embeddings, ids.tolist(), 0.3), abs=1e-4)
+    lp = distances.LpDistance(normalize_embeddings=False)
+    peer = losses.TripletMarginLoss(margin=0.3, distance=lp, reducer=reducers.MeanReducer())
+    mined = miners.BatchHardMiner(distance=lp)(embeddings, ids)
+    assert ours == pytest.approx(peer(embeddings, ids, mined).item(), abs=1e-4)
+
+
+def test_gradient_is_right_and_finite_for_equal_images() -> None:
+    torch.manual_seed(0)
+    embeddings = torch.randn(8, 4, dtype=torch.float64, requires_grad=True)
+    ids = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    loss = TripletLoss(margin=5.0)
+    # float32 inside, so the check is coarse
+    assert torch.autograd.gradcheck(lambda x: loss(x, ids).double(), (embeddings,), eps=1e-2, atol=2e-2)
+    same = torch.zeros(4, 4, requires_grad=True)
+    loss(same, torch.tensor([0, 0, 1, 1])).backward()
+    assert torch.isfinite(same.grad).all()
+
+
+def test_no_triplet_is_a_loss_of_zero_with_a_gradient() -> None:
+    embeddings = torch.randn(4, 3, requires_grad=True)
+    for ids in ([1, 1, 1, 1], [1, 2, 3, 4]):
+        loss = TripletLoss()(embeddings, torch.tensor(ids))
+        loss.backward()
+        assert loss.item() == 0
+
+
+def test_cosine_distance() -> None:
+    distances = pairwise_distances(torch.tensor([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]]), "cosine")
+    torch.testing.assert_close(distances, torch.tensor([[0.0, 1, 2], [1, 0, 1], [2, 1, 0]]))
+
+
+# Camera mining on four images: identity 1 in cameras 1, 1, 2 and identity 2 in camera 1, 2.
+IDS = torch.tensor([1, 1, 1, 2, 2])
+CAMERAS = torch.tensor([1, 1, 2, 1, 2])
+DISTANCES = torch.tensor(
+    [
+        [0.0, 5.0, 4.0, 7.0, 6.0],
+        [5.0, 0.0, 4.5, 7.0, 6.5],
+        [4.0, 4.5, 0.0, 6.0, 6.2],
+        [7.0, 7.0, 6.0, 0.0, 2.0],
+        [6.0, 6.5, 6.2, 2.0, 0.0],
+    ]
+)
+
+
+def test_camera_mining_prefers_other_cameras_for_positives_and_the_same_for_negatives() -> None:
+    plain = BatchHard()(DISTANCES, IDS)
+    assert plain.positives[0] == 1
+    assert plain.negatives[0] == 4
+    mining = CameraBatchHard(k=5, m=0.1)
+    biased = mining(DISTANCES, IDS, CAMERAS)
+    assert biased.positives[0] == 2, "the far image of the same camera gives way to the one of another camera"
+    assert biased.negatives[0] == 3, "the near image of another camera gives way to the one of the same camera"
+
+
+def test_camera_bias_is_the_source_formula() -> None:
+    positives = torch.tensor([5.0, 4.0, 5.0, 4.5, 4.0, 4.5, 2.0, 2.0])  # both directions of every same-identity pair
+    spread = math.sqrt(((positives - positives.mean()) ** 2).mean())
+    mining = CameraBatchHard(k=5, m=0.5)
+    mask = (IDS[:, None] == IDS[None, :]) & ~torch.eye(5, dtype=torch.bool)
+    assert mining.bias(DISTANCES, mask).item() == pytest.approx(5 * spread)
+    mining.iterations += 4
+    assert mining.bias(DISTANCES, mask).item() == pytest.approx(5 * spread / (1 + 0.5 * 4))
+    drawn = CameraBatchHard(k=5, m=0.5, bias_std="zeros")
+    zeroed = DISTANCES * mask
+    assert drawn.bias(DISTANCES, mask).item() == pytest.approx(5 * zeroed.std(correction=0).item())
+    still = CameraBatchHard(k=5, m=0.5, decay=False)
+    still.iterations += 4
+    assert still.bias(DISTANCES, mask).item() == pytest.approx(5 * spread)
+
+
+def test_camera_bias_counts_training_batches_only_and_is_checkpointed() -> None:
+    mining = CameraBatchHard()
+    mining(DISTANCES, IDS, CAMERAS)
+    mining.eval()
+    mining(DISTANCES, IDS, CAMERAS)
+    assert mining.state_dict()["iterations"].item() == 1
+
+
+def test_camera_mining_changes_the_choice_not_the_loss_value() -> None:
+    torch.manual_seed(0)
+    embeddings, ids, cameras = torch.randn(16, 8), torch.arange(4).repeat(4), torch.randint(0, 2, (16,))
+    mining = CameraBatchHard(k=3)
+    loss = TripletLoss(margin=1.0, mining=mining)(embeddings, ids, cameras).item()
+    mining.iterations.zero_()
+    distances = pairwise_distances(embeddings)
+    anchors, positives, negatives = mining(distances, ids, cameras)
+    terms = (distances[anchors, positives] - distances[anchors, negatives] + 1).clamp(min=0)
+    assert loss == pytest.approx(terms.mean().item())
+
+
+def test_camera_bias_can_end_early_raise_negatives_and_needs_cameras() -> None:
+    early = CameraBatchHard(k=5, epochs=1)
+    early.epoch = 1
+    assert early(DISTANCES, IDS, CAMERAS).positives[0] == BatchHard()(DISTANCES, IDS).positives[0]
+    raised = CameraBatchHard(k=5, negatives="raise")(DISTANCES, IDS, CAMERAS)
+    assert raised.negatives[0] == 4
+    with pytest.raises(RecipeError, match="camera labels"):
+        CameraBatchHard()(DISTANCES, IDS)

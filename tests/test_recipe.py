@@ -1,0 +1,105 @@
+"""Recipes: what is checked, what a wrong key is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pytest
+
+from resight.errors import RecipeError
+from resight.recipe import OneOf, Recipe, built_in_recipes, load_recipe, make, override
+
+
+class Hard:
+    def __init__(self, k: int = 5) -> None:
+        self.k = k
+
+
+class Loss:
+    def __init__(
+        self, classes: int, margin: float = 0.3, kind: Literal["plain", "squared"] = "plain",
+        mining: Annotated[Hard | None, OneOf({"hard": Hard})] = None,
+    ) -> None:  # fmt: skip
+        self.classes, self.margin, self.kind, self.mining = classes, margin, kind, mining
+
+
+TABLE = {"loss": Loss}
+
+
+def test_make_builds_with_given_and_nested_parts() -> None:
+    built = make(TABLE, {"name": "loss", "margin": "1e-3", "mining": {"name": "hard", "k": 9}}, "losses.x", classes=7)
+    assert (built.classes, built.margin, built.mining.k) == (7, 0.001, 9)
+    assert make(TABLE, {"name": "loss", "mining": "hard"}, "losses.x", classes=7).mining.k == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"name": "los"}, "did you mean 'loss'"),
+        ({"name": "loss", "margn": 1}, "did you mean 'margin'"),
+        ({"name": "loss", "classes": 3}, "unknown key 'classes'"),  # what the program gives, a recipe cannot
+        ({"name": "loss", "margin": "wide"}, "margin = 'wide'"),
+        ({"name": "loss", "kind": "cubed"}, "'plain' or 'squared'"),
+        ({"name": "loss", "mining": {"name": "hard", "kk": 1}}, "did you mean 'k'"),
+        ({"name": "loss", "mining": "soft"}, "no 'soft'"),
+    ],
+)
+def test_make_names_what_is_wrong(options: dict[str, object], told: str) -> None:
+    with pytest.raises(RecipeError, match="losses.x") as caught:
+        make(TABLE, options, "losses.x", classes=7)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_key_lists_the_nearest_and_the_valid_ones() -> None:
+    with pytest.raises(RecipeError, match=r"unknown key 'epoch', did you mean 'epochs'\? \(valid: system, seed, epochs"):
+        load_recipe("reid-strong-baseline", ["epoch=3"])
+    with pytest.raises(RecipeError, match="did you mean 'height'"):
+        load_recipe("reid-strong-baseline", ["image.hieght=3"])
+    with pytest.raises(RecipeError, match=r"epochs = 'many'"):
+        load_recipe("reid-strong-baseline", ["epochs=many"])
+
+
+def test_unknown_recipe_is_told_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'reid-strong-baseline'"):
+        load_recipe("reid-strong-baselin")
+
+
+def test_overrides_change_nested_values_and_leave_the_original() -> None:
+    values = {"a": {"b": 1}, "c": "name"}
+    changed = override(values, ["a.b=2", "c.k=1e-4", "d.e.f=[1, 2]"])
+    assert changed == {"a": {"b": 2}, "c": {"name": "name", "k": 1e-4}, "d": {"e": {"f": [1, 2]}}}
+    assert values == {"a": {"b": 1}, "c": "name"}
+    for bad in ("epochs", "=3", "a.b.c=1"):
+        with pytest.raises(RecipeError):
+            override(values, [bad])
+
+
+@pytest.mark.parametrize("name", built_in_recipes())
+def test_built_in_recipes_survive_a_round_trip_through_yaml(name: str, tmp_path) -> None:
+    recipe = load_recipe(name)
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.to_yaml())
+    assert load_recipe(file) == recipe
+    head = built_in_recipes()[name].read_text().split("\nsystem:")[0]
+    assert f"resight train {name}" in head, "a recipe opens with its command"
+    assert "Published" in head, "a recipe says which result to expect"
+
+
+def test_files_that_are_no_recipes_are_refused(tmp_path) -> None:
+    for text in ("just words", "a: [1", "- 1"):
+        file = tmp_path / "bad.yaml"
+        file.write_text(text)
+        with pytest.raises(RecipeError, match="bad.yaml"):
+            load_recipe(file)
+
+
+def test_a_recipe_cannot_name_python_objects(tmp_path) -> None:
+    file = tmp_path / "evil.yaml"
+    file.write_text("system: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(RecipeError, match="not YAML"):
+        load_recipe(file)
+    values = load_recipe("reid-strong-baseline").model_dump()
+    with pytest.raises(RecipeError, match="no 'os.system'"):
+        make(TABLE, {"name": "os.system"}, "model", classes=1)
+    assert Recipe.parse(values).seed == 0
