@@ -65,7 +65,8 @@ class ValidationOptions(_Section):
 class TrainerOptions(_Section):
     """Lightning's side of a run."""
 
-    precision: Literal["auto", "32", "bf16", "16"] = Field(
+    # YAML reads a bare 32 as a number.
+    precision: Annotated[Literal["auto", "32", "bf16", "16"], pydantic.BeforeValidator(str)] = Field(
         "auto", description="auto: bf16 on a GPU that has it, 32 otherwise; bf16 and 16 are mixed precision"
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"

@@ -96,7 +96,7 @@ class Run:
         """Write model.safetensors: plain tensors, nothing that could be executed when loaded."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         with written_whole(self.weights) as partial:
-            safetensors.torch.save_file(tensors, partial)
+            partial.write_bytes(safetensors.torch.save(tensors))
 
     def load_weights(self, model: nn.Module) -> None:
         """Raises RunError when the weights are missing, damaged, or of another model."""

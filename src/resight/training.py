@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import os
 import time
@@ -16,6 +17,8 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from resight.data.augmentations import build_augmentation
@@ -31,7 +34,7 @@ from resight.systems import SYSTEMS, System
 
 __all__ = ["resume", "train"]
 
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)
 
 
 def train(
@@ -45,15 +48,17 @@ def train(
     each epoch, so a killed run loses less than one. Raises DataError, RecipeError, or RunError when `out` is taken.
     """
     folder = Path(out)
-    if (folder / "run.json").exists():
+    if (folder / "run.json").exists() and rank_zero_only.rank == 0:  # further processes find what the first one made
         raise RunError(f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out")
     records = _trainable(dataset)
     fitted, query, gallery = _validation(recipe, records)
     run = Run(folder, recipe, classes=len({record.identity for record in fitted}), data=list(data))
-    system = _system(run, query, gallery, pretrained=None)  # checks the whole recipe before anything is written
-    loader = _loader(recipe, fitted)
-    run.save()
-    return _fit(run, system, loader, quiet)
+    # All is built, and so checked, before anything is written.
+    trainer, system, loader = _trainer(run, quiet), _system(run, query, gallery, pretrained=None), _loader(recipe, fitted)
+    system.configure_optimizers()
+    if rank_zero_only.rank == 0:
+        run.save()
+    return _fit(run, trainer, system, loader)
 
 
 def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool = False) -> Run:
@@ -72,7 +77,7 @@ def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool 
         raise RunError(f"{folder} was trained on {run.classes} identities and this data has {classes}; resume on the same data")
     fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
     system = _system(run, query, gallery, pretrained=None if fresh else False)
-    return _fit(run, system, _loader(run.recipe, fitted), quiet)
+    return _fit(run, _trainer(run, quiet), system, _loader(run.recipe, fitted))
 
 
 def _trainable(dataset: ReidDataset) -> list[Record]:
@@ -113,14 +118,17 @@ def _loader(recipe: Recipe, records: list[Record]) -> torch.utils.data.DataLoade
     return training_loader(dataset, sampler, recipe.loader)
 
 
-def _fit(run: Run, system: System, loader: torch.utils.data.DataLoader[Any], quiet: bool) -> Run:
-    trainer = _trainer(run, quiet)
+def _fit(run: Run, trainer: lightning.Trainer, system: System, loader: torch.utils.data.DataLoader[Any]) -> Run:
     validation = getattr(system, "query", []) + getattr(system, "gallery", [])
     data = _Data(loader, validation, run.recipe)
     with warnings.catch_warnings():
-        _hush()
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         try:
             trainer.fit(system, datamodule=data, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            console.print(f"continue with: resight train --resume {run.folder}", markup=False)
+            raise KeyboardInterrupt from None
         except OSError as error:
             raise RunError(
                 f"{run.folder}: cannot write ({error.strerror or error}); earlier checkpoints are intact: make room, "
@@ -163,7 +171,6 @@ class _Data(lightning.LightningDataModule):
 
 def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
     recipe = run.recipe
-    options = recipe.trainer
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [_MetricsFile(run)]
     if validated:
@@ -178,6 +185,15 @@ def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
     )
     if not quiet:
         callbacks.append(RichProgressBar(leave=False) if console.is_terminal else _EpochLines())
+    _hush()
+    try:
+        return _lightning_trainer(run, callbacks, validated, quiet)
+    except (MisconfigurationException, ValueError) as error:
+        raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, quiet: bool) -> lightning.Trainer:
+    recipe, options = run.recipe, run.recipe.trainer
     return lightning.Trainer(
         max_epochs=recipe.epochs,
         accelerator=options.accelerator,
@@ -234,17 +250,20 @@ def _loggers(run: Run) -> list[Logger]:
 
 def _hush() -> None:
     # Lightning's tips about hardware and workers; every setting they speak of is the recipe's.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
 
 
 class _WholeCheckpoints(CheckpointIO):
     """Checkpoints written whole or not at all, and read with PyTorch's restricted unpickler: no code runs."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        # Through memory, since PyTorch's own writer hides what went wrong on the disk.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
         with written_whole(path) as partial:
-            torch.save(checkpoint, partial)
+            partial.write_bytes(buffer.getbuffer())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         try:

@@ -1,7 +1,8 @@
 """Attributes of people and vehicles: the datasets' own codes <-> class names.
 
-Market-1501's annotations (Lin et al. 2019) are 27 numbers per identity, one column per colour. The systems predict
-twelve targets instead: a colour is one target, with the class "multi" where no colour column is set.
+Market-1501's annotations (Lin et al. 2019) are 27 numbers per identity, one column per colour. The systems
+predict twelve targets instead: a colour is one target, with the class "multi" where no colour column is
+set.
 """
 
 from __future__ import annotations
@@ -115,8 +116,8 @@ def columns_from_targets(targets: Mapping[str, str], multi: bool = False) -> dic
 def schema_of(records: Iterable[Record]) -> AttributeSchema:
     """The schema of records whose file does not state one.
 
-    Market-1501's or VeRi-776's own where the records' attributes are exactly those (so that classes keep their
-    numbers even where one does not occur), else what occurs.
+    Market-1501's or VeRi-776's own where the records' attributes are exactly those (so that classes keep
+    their numbers even where one does not occur), else what occurs.
     """
     found = AttributeSchema.from_records(records)
     for known in (MARKET_SCHEMA, VERI_SCHEMA):
@@ -153,8 +154,9 @@ def read_market_mat(
 def read_annotation_rows(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
     """First column -> twelve targets, for a CSV with the 27 columns in any order.
 
-    The course's `annotations_train.csv` has an identity in the first column, its `classification_test.csv` a file
-    name. A set `upmulticolor` or `downmulticolor` means "multi". Raises DataError naming file and line.
+    The course's `annotations_train.csv` has an identity in the first column, its `classification_test.csv`
+    a file name. A set `upmulticolor` or `downmulticolor` means "multi". Raises DataError naming file and
+    line.
     """
     rows: dict[str, dict[str, str]] = {}
     try:

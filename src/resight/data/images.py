@@ -94,8 +94,8 @@ def decode_image(
 def list_images(path: str | os.PathLike[str]) -> list[str]:
     """Paths of all images under a folder, sorted; a single file is returned as it is, whatever its ending.
 
-    Folders behind symbolic links are entered, each real folder once, so loops end. Hidden files are passed over.
-    Raises DataError when the path does not exist or holds no image.
+    Folders behind symbolic links are entered, each real folder once, so loops end. Hidden files are passed
+    over. Raises DataError when the path does not exist or holds no image.
     """
     root = Path(path)
     if root.is_file():

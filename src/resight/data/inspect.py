@@ -1,4 +1,4 @@
-"""What a dataset holds, as plain values: counts per split, attribute classes, images per identity, and problems."""
+"""What a dataset holds, as plain values: counts, attribute classes, images per identity, problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["SplitSummary", "attribute_counts", "find_problems", "images_per_iden
 
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
-    """Counts of one split. `identities` are real ones (1 and up), and so are those of the last three figures."""
+    """Counts of one split. `identities` counts real ones (1 and up); the last three figures speak of them."""
 
     split: str
     images: int
@@ -38,10 +38,11 @@ def summarise(dataset: ReidDataset) -> list[SplitSummary]:
 
 
 def find_problems(dataset: ReidDataset) -> list[str]:
-    """One line per kind of thing in the data that a user should know before training or evaluating; empty when none.
+    """One line per kind of thing that a user should know before training or evaluating; empty when none.
 
-    Looked for: training identities with one image, identities trained on and also searched for, queries without a
-    match under the dataset's own protocol (explicit answers where it has them), and missing labels.
+    Looked for: training identities with one image, identities trained on and also searched for, queries
+    without a match under the dataset's own protocol (explicit answers where it has them), and missing
+    labels.
     """
     problems = []
     train = images_per_identity(dataset.train)
@@ -75,7 +76,7 @@ def find_problems(dataset: ReidDataset) -> list[str]:
 def attribute_counts(
     records: Iterable[Record], schema: AttributeSchema, unit: Literal["images", "identities"] = "images"
 ) -> dict[str, dict[str, int]]:
-    """Attribute -> class -> how many images (or identities) have it; classes of the schema that do not occur are 0.
+    """Attribute -> class -> how many images (or identities) have it; a class that nobody has is 0.
 
     An identity whose images disagree counts for each class that one of its images has.
     """
@@ -91,7 +92,7 @@ def attribute_counts(
 
 
 def images_per_identity(records: Iterable[Record]) -> dict[int, int]:
-    """Real identity -> number of its images, sorted by identity (junk, distractors and unlabelled left out)."""
+    """Real identity -> number of its images, sorted (junk, distractors and unlabelled left out)."""
     return dict(sorted(Counter(record.identity for record in records if record.identity >= 1).items()))
 
 

@@ -1,8 +1,9 @@
 """Splits of a dataset: identities into training and validation, a validation set into query and gallery.
 
-The identity split keeps every attribute's share on both sides (200 people with a hat at ratio 0.8 become 160 and 40),
-as the "Bruna" report asks: partly random, with deterministic choices that keep it even. It starts as iterative
-stratification does (Sechidis et al. 2011: rarest class first) and then exchanges identities while that helps.
+The identity split keeps every attribute's share on both sides (200 people with a hat at ratio 0.8 become
+160 and 40), as the "Bruna" report asks: partly random, with deterministic choices that keep it even. It
+starts as iterative stratification does (Sechidis et al. 2011: rarest class first) and then exchanges
+identities while that helps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from resight.records import NO_CAMERA, Record, ReidDataset
 
 __all__ = ["QueryGallery", "identity_split", "query_gallery_first", "query_gallery_split", "split_dataset"]
 
-# How many identities of either side are weighed against each other in one exchange: price and quality of a step.
+# How many of either side are weighed against each other in one exchange: price and quality of a step.
 _CANDIDATES = 48
 _EXCHANGES = 5_000
 _ATTEMPTS = 16
@@ -31,14 +32,14 @@ _MOST_CLASSES = 200
 
 @dataclass(frozen=True, slots=True)
 class QueryGallery:
-    """A validation set split in two, and the identities (sorted) that cannot be searched as one would wish."""
+    """A validation set split in two, and the identities (sorted) that cannot be searched well."""
 
     query: list[Record]
     gallery: list[Record]
     single_image: tuple[int, ...]
     """Identities with one image in all: no query of theirs can have a match."""
     single_camera: tuple[int, ...]
-    """Identities with several images, all of one camera: the usual protocol counts no match for their queries."""
+    """Identities with several images, all of one camera: the usual protocol finds them no match."""
     without_match: tuple[int, ...]
     """Identities with a query but nothing in the gallery that the usual protocol counts as a match."""
 
@@ -60,9 +61,10 @@ def identity_split(
 
     `train, validation = identity_split(dataset.train)`
 
-    Each class of each attribute keeps its share of identities on both sides, within one identity or two percent of
-    its identities wherever the counts allow. The result depends on the seed, and not on the order of the records.
-    Raises DataError for records without a real identity, fewer than two identities, or a ratio outside (0, 1).
+    Each class of each attribute keeps its share of identities on both sides, within one identity or two
+    percent of its identities wherever the counts allow. The result depends on the seed, and not on the
+    order of the records. Raises DataError for records without a real identity, fewer than two identities,
+    or a ratio outside (0, 1).
     """
     if not 0 < ratio < 1:
         raise DataError(f"split ratio {ratio} must lie between 0 and 1")
@@ -84,8 +86,9 @@ def identity_split(
 def query_gallery_split(records: Sequence[Record], ratio: float = 0.1, seed: int = 0) -> QueryGallery:
     """Take `ratio` of each identity's images (rounded, at least one) as queries, the rest as gallery.
 
-    Each query keeps a match in the gallery, from another camera where the identity has one. An identity with one image
-    stays in the gallery and is reported; junk, distractors and unlabelled images belong to the gallery.
+    Each query keeps a match in the gallery, from another camera where the identity has one. An identity
+    with one image stays in the gallery and is reported; junk, distractors and unlabelled images belong to
+    the gallery.
     Raises DataError for a ratio outside (0, 1).
     """
     if not 0 < ratio < 1:
@@ -105,8 +108,9 @@ def query_gallery_split(records: Sequence[Record], ratio: float = 0.1, seed: int
 def query_gallery_first(records: Sequence[Record]) -> QueryGallery:
     """Take each identity's first image by name in each camera as a query, the rest as gallery.
 
-    It has no chance in it, so figures of different systems compare. The rule is kept to the letter: a query may be
-    left without a match, which is reported; junk, distractors and unlabelled images belong to the gallery.
+    It has no chance in it, so figures of different systems compare. The rule is kept to the letter: a query
+    may be left without a match, which is reported; junk, distractors and unlabelled images belong to the
+    gallery.
     """
     chosen: set[int] = set()
     for positions in _by_identity(records).values():
@@ -126,8 +130,9 @@ def split_dataset(
 ) -> ReidDataset:
     """Make train, query and gallery from a dataset's training records alone, disjoint in identities.
 
-    `queries="first"` takes each identity's first image per camera as a query, `"ratio"` a share of its images. The
-    dataset's own query and gallery play no part, so nothing of a test set leaks into the choice of a model.
+    `queries="first"` takes each identity's first image per camera as a query, `"ratio"` a share of its
+    images. The dataset's own query and gallery play no part, so nothing of a test set leaks into the choice
+    of a model.
     """
     train, validation = identity_split(dataset.train, ratio, seed)
     if queries == "first":
@@ -205,8 +210,9 @@ def _deal(members: NDArray[np.float64], wanted: NDArray[np.float64], count: int)
 def _exchange(members: NDArray[np.float64], wanted: NDArray[np.float64], first: NDArray[np.bool_]) -> None:
     """Exchange pairs of rows between the sides, in place, while that lowers the sum of squared deviations.
 
-    Giving row i away for row j changes it by Σ 2 r (a_j − a_i) + (a_j − a_i)², r being the deviations now. All but the
-    product a_i a_j is a sum of one term per row, so the rows with the lowest terms are the candidates.
+    Giving row i away for row j changes it by Σ 2 r (a_j − a_i) + (a_j − a_i)², r being the deviations now.
+    All but the product a_i a_j is a sum of one term per row, so the rows with the lowest terms are the
+    candidates.
     """
     deviation = members[first].sum(0) - wanted
     square = members.sum(1)
@@ -243,7 +249,7 @@ def _name_key(record: Record) -> tuple[str, str]:
 
 
 def _pick_queries(cameras: Sequence[int], order: NDArray[np.int64], wanted: int) -> list[int]:
-    """Up to `wanted` images, in the order given, that leave each of them a match: of another camera, or else of any."""
+    """Up to `wanted` images, in the order given, that leave each a match: of another camera, else of any."""
     across = len(set(cameras)) > 1
     picked: list[int] = []
     for position in order.tolist():

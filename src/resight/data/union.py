@@ -1,9 +1,12 @@
-"""Several datasets as one, for training on their union: identities and cameras of different datasets stay apart."""
+"""Several datasets as one, for training on their union: identities and cameras stay apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from resight.data.formats import read_dataset
 from resight.errors import DataError
@@ -22,10 +25,10 @@ def join_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
 
     `join_datasets([read_dataset("market1501:/data/market"), read_dataset("folders:/data/ours")])`
 
-    The first keeps its numbers; identities (1 and up) and known cameras of each further one follow after the highest so
-    far. Junk, distractors, unlabelled and unknown cameras keep theirs. Attributes of one name share their classes, those
-    of the first dataset first. Explicit answers (`relevance`) survive when every dataset with queries has them.
-    Raises DataError when there is nothing to join.
+    The first keeps its numbers; identities (1 and up) and known cameras of each further one follow after
+    the highest so far. Junk, distractors, unlabelled and unknown cameras keep theirs. Attributes of one
+    name share their classes, those of the first dataset first. Explicit answers (`relevance`) survive when
+    every dataset with queries has them. Raises DataError when there is nothing to join.
     """
     if not datasets:
         raise DataError("no dataset given; name at least one as FORMAT:PATH")
@@ -85,7 +88,9 @@ def _join_relevance(datasets: Sequence[ReidDataset]) -> Relevance | None:
     searched = [dataset for dataset in datasets if dataset.query]
     if not searched or any(dataset.relevance is None for dataset in searched):
         return None
-    good, junk, before = [], [], 0
+    good: list[NDArray[np.int64]] = []
+    junk: list[NDArray[np.int64]] = []
+    before = 0
     for dataset in datasets:
         if dataset.query and dataset.relevance is not None:
             good.extend(positions + before for positions in dataset.relevance.good)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 
 import timm
 from torch import Tensor, nn
@@ -61,6 +62,8 @@ def create_timm_model(name: str, pretrained: bool, image_size: tuple[int, int] |
     options = {}
     if image_size is not None and "img_size" in _accepted(name):
         options["img_size"] = image_size
+    # Offline, the hub client tries for most of a minute and says so line by line; one line at the end is enough.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except Exception as error:  # the hub client raises a different class for each way of being offline

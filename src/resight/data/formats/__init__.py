@@ -42,8 +42,8 @@ def read_dataset(spec: str) -> ReidDataset:
 
     `read_dataset("market1501:/data/Market-1501-v15.09.15")`
 
-    Raises DataError for an unknown format (listing the known ones), a path that does not exist, a layout that fits no
-    format or several, and whatever the reader finds wrong.
+    Raises DataError for an unknown format (listing the known ones), a path that does not exist, a layout
+    that fits no format or several, and whatever the reader finds wrong.
     """
     name, colon, path = spec.partition(":")
     if colon and name in FORMATS:
@@ -51,7 +51,7 @@ def read_dataset(spec: str) -> ReidDataset:
             raise DataError(f"{spec!r}: no path after the colon; write {name}:PATH")
         return FORMATS[name](path)
     bare = Path(spec).expanduser()
-    if bare.exists():
+    if spec and bare.exists():
         return FORMATS[detect_format(bare)](str(bare))
     if colon and not Path(name).expanduser().exists() and "/" not in name:
         raise DataError(f"unknown dataset format {name!r}{_nearest(name)}; known are {', '.join(FORMATS)}")

@@ -27,18 +27,19 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
     for name in sorted(train):
         if numbers[name] < 1:
             meaning = _MEANING.get(numbers[name], "impossible")
-            raise DataError(
-                f"{where}: identity {name!r} ({meaning}) among the training images; train needs identities of 1 and up"
-            )
+            raise DataError(f"{where}: identity {name!r} ({meaning}) in train; identities there start at 1")
     if any(number < UNLABELLED for number in kept.values()):
         raise DataError(
-            f"{where}: identity {min(kept.values())} is impossible; identities start at 1 (0 distractor, -1 junk)"
+            f"{where}: identity {min(kept.values())} is impossible; they start at 1 (0 distractor, -1 junk)"
         )
     return numbers
 
 
 def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
-    """Camera names -> numbers: as they are when all are whole numbers, else from 1 in sorted order; empty is unknown."""
+    """Camera names -> numbers: as they are when all are whole numbers, else from 1 in sorted order.
+
+    The empty name is the unknown camera. Raises DataError, starting with `where`.
+    """
     unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
     numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown)
     if any(number < NO_CAMERA for number in numbers.values()):

@@ -1,7 +1,8 @@
 """The University of Trento course's version of Market-1501, and its two hand-in files.
 
-ROOT holds `train/` (`0002_c1_016620005.jpg`: identity, camera, a random number), `annotations_train.csv`, and, without
-labels, `test/` and `queries/` (`000000.jpg`, numbered apart; each query is a byte copy of a test image).
+ROOT holds `train/` (`0002_c1_016620005.jpg`: identity, camera, a random number), `annotations_train.csv`,
+and, without labels, `test/` and `queries/` (`000000.jpg`, numbered apart; each query is a byte copy of a
+test image).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def read_course_annotations(path: str | os.PathLike[str]) -> dict[int, dict[str,
 
 
 def read_course_classification(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
-    """File name -> twelve targets, from `classification_test.csv`, with or without the two multi-colour columns."""
+    """File name -> twelve targets, from `classification_test.csv`, with or without the multi-colours."""
     return read_annotation_rows(path)
 
 
@@ -99,7 +100,7 @@ def write_course_classification(
 
 
 def write_course_ranking(path: str | os.PathLike[str], rankings: Iterable[tuple[str, Sequence[str]]]) -> None:
-    """Write `reid_test.txt`: one line `q.jpg: a.jpg, b.jpg` per query, best answer first (folders are dropped).
+    """Write `reid_test.txt`: one line `q.jpg: a.jpg, b.jpg` per query, best answer first (without folders).
 
     Raises DataError for a query given twice or a name that the format cannot hold; nothing is written then.
     """

@@ -20,11 +20,12 @@ _CAMERA = re.compile(r"(?<![A-Za-z0-9])c(\d+)")
 
 
 def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
-    """Read a folder of identity folders; without `train`, `query`, `gallery` folders all of it is training data.
+    """Read identity folders: all of them training data, unless they lie in `train`, `query`, `gallery`.
 
-    Folder names that are all whole numbers are the identities (`0` distractor, `-1` junk, neither in train); other
-    names are numbered from 1 in sorted order, the same name being the same identity in every split. The camera is the
-    number after `c` in the file's name (`0002_c1s1_000451.jpg`) when every name has one, else unknown.
+    Folder names that are all whole numbers are the identities (`0` distractor, `-1` junk, neither in
+    train); other names are numbered from 1 in sorted order, the same name being the same identity in every
+    split. The camera is the number after `c` in the file's name (`0002_c1s1_000451.jpg`) when every name
+    has one, else unknown.
     Raises DataError for a missing or empty folder, or an image outside any identity folder.
     """
     folder = Path(root).expanduser()
@@ -61,8 +62,8 @@ def _split_folders(root: Path) -> dict[str, Path]:
     others = sorted(folders.difference(_SPLITS))
     if others:
         raise DataError(
-            f"{root / others[0]}: lies beside {', '.join(f'{split}/' for split in present)}; keep either identity "
-            "folders or the folders train/, query/, gallery/ in one place"
+            f"{root / others[0]}: lies beside {', '.join(f'{split}/' for split in present)}; keep "
+            "either identity folders or the folders train/, query/, gallery/ in one place"
         )
     return {split: root / split for split in present}
 

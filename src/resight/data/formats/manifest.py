@@ -1,7 +1,8 @@
 """A table of images as CSV or Parquet: `path, identity, camera, split` and any attribute columns.
 
-Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`, `frame` and
-`sequence` may be absent; every further column is an attribute, an empty cell meaning that it is not known.
+Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
+`frame` and `sequence` may be absent; every further column is an attribute, an empty cell meaning that it is
+not known.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _Cells = dict[str, list[str | int | None]]
 def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     """Read a CSV (UTF-8, commas) or Parquet (`.parquet`, `.pq`) manifest.
 
-    Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train), others are
-    numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED, an empty camera unknown. A
-    column without a name is passed over (pandas writes its index so).
-    Raises DataError naming the missing column, the row (1 is the first below the header), or the first image when
-    none of those looked for is where the manifest says.
+    Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train),
+    others are numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED, an empty
+    camera unknown. A column without a name is passed over (pandas writes its index so).
+    Raises DataError naming the missing column, the row (1 is the first below the header), or the first
+    image when none of those looked for is where the manifest says.
     """
     file = Path(path).expanduser()
     columns = _read_columns(file)
@@ -68,8 +69,8 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
 def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
     """Write a dataset as a manifest, Parquet for `.parquet` and `.pq`, else CSV.
 
-    Images under the manifest's folder are written relative to it, others by their full path. The explicit answers
-    (`relevance`) and the protocol have no column and are not stored. A kill leaves no half file.
+    Images under the manifest's folder are written relative to it, others by their full path. The explicit
+    answers (`relevance`) and the protocol have no column and are not stored. A kill leaves no half file.
     Raises DataError when an attribute has the name of one of the manifest's own columns.
     """
     columns = _dataset_columns(Path(path), dataset)
@@ -203,8 +204,8 @@ def _check_images(file: Path, records: Sequence[Record]) -> None:
     looked_at = records[:: max(1, len(records) // _PATHS_LOOKED_AT)]
     if not any(os.path.exists(record.path) for record in looked_at):
         raise DataError(
-            f"{looked_at[0].path}: no such image, nor any other of {len(looked_at)} looked for; paths in {file.name} "
-            "are relative to its own folder"
+            f"{looked_at[0].path}: no such image, nor any other of {len(looked_at)} looked for; "
+            f"paths in {file.name} are relative to its own folder"
         )
 
 
@@ -227,9 +228,7 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
     )
     for name in names:
         if name in _NEEDED or name in _OPTIONAL or not name.strip():
-            raise DataError(
-                f"{path}: an attribute called {name!r} cannot be stored, the manifest's own column is; rename it"
-            )
+            raise DataError(f"{path}: attribute {name!r} has the name of a manifest's own column; rename it")
         columns[name] = [record.attributes.get(name) for _, record in rows]
     return columns
 

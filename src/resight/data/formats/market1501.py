@@ -1,8 +1,8 @@
-"""Market-1501 as its authors ship it (Zheng et al. 2015), with the attributes of Lin et al. 2019 when present.
+"""Market-1501 as its authors ship it (Zheng et al. 2015), with Lin et al. 2019's attributes when present.
 
-ROOT holds `bounding_box_train/`, `query/`, `bounding_box_test/`. Names are `0002_c1s1_000451_03.jpg`: identity,
-camera and sequence, frame, box. Identity `-1` is junk (the evaluation leaves it out), `0000` a distractor
-(a wrong answer); both occur in `bounding_box_test` only.
+ROOT holds `bounding_box_train/`, `query/`, `bounding_box_test/`. Names are `0002_c1s1_000451_03.jpg`:
+identity, camera and sequence, frame, box. Identity `-1` is junk (the evaluation leaves it out), `0000` a
+distractor (a wrong answer); both occur in `bounding_box_test` only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["is_market1501", "read_market1501"]
 
 _FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 _NAME = re.compile(r"(-1|\d+)_c(\d+)s(\d+)_(\d+)(?=[_.])")
-# `market_attribute.mat` comes from a repository of its own, so people keep it beside, in or under the dataset.
+# `market_attribute.mat` comes from a repository of its own, so people keep it in or beside the dataset.
 _ATTRIBUTE_FILES = (
     "market_attribute.mat",
     "attribute/market_attribute.mat",

@@ -1,8 +1,9 @@
 """VeRi-776 (Liu et al. 2016): vehicles, with colour and type, the name lists and the lists of right answers.
 
-ROOT holds `image_train/`, `image_query/`, `image_test/` (names `0001_c001_00016450_0.jpg`: vehicle, camera, frame time,
-box), `train_label.xml` and `test_label.xml`, `name_train.txt`, `name_query.txt`, `name_test.txt`, and `gt_index.txt`
-and `jk_index.txt`, one line per query of 1-based positions in `name_test.txt`.
+ROOT holds `image_train/`, `image_query/`, `image_test/` (names `0001_c001_00016450_0.jpg`: vehicle, camera,
+frame time, box), `train_label.xml` and `test_label.xml`, `name_train.txt`, `name_query.txt`,
+`name_test.txt`, and `gt_index.txt` and `jk_index.txt`, one line per query of 1-based positions in
+`name_test.txt`.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ class _Labels(NamedTuple):
 def read_veri776(root: str | os.PathLike[str]) -> ReidDataset:
     """Read the folder that holds `image_train/`, `image_query/` and `image_test/`.
 
-    The name lists give the order of the images, and the folder's sorted names where a list is missing. Colour and type
-    come from the label files where present (an ID of 0 means not annotated). `relevance` holds `gt_index` and
-    `jk_index`, made 0-based, where present.
-    Raises DataError for a missing folder, a listed image that is not there, a name that does not parse, damaged XML,
-    or positions outside the gallery.
+    The name lists give the order of the images, and the folder's sorted names where a list is missing.
+    Colour and type come from the label files where present (an ID of 0 means not annotated). `relevance`
+    holds `gt_index` and `jk_index`, made 0-based, where present.
+    Raises DataError for a missing folder, a listed image that is not there, a name that does not parse,
+    damaged XML, or positions outside the gallery.
     """
     folder = require_folders(root, _FOLDERS, "veri776")
     train_labels = _read_labels(folder / "train_label.xml")
@@ -120,7 +121,8 @@ def _read_labels(path: Path) -> _Labels:
 
 
 def _parse(path: Path) -> ElementTree.Element:
-    # The files declare gb2312, which expat does not know: decode first (gb18030 is its superset), drop the declaration.
+    # The files declare gb2312, which expat does not know: decode first (gb18030 is its superset) and drop the
+    # declaration.
     data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     encoding = "utf-8" if b"utf-8" in data[:100].lower() else "gb18030"
     text = data.decode(encoding, errors="replace")
@@ -138,7 +140,8 @@ def _label(path: Path, item: ElementTree.Element, attribute: str) -> str | None:
     text = item.get(_IDS[attribute], "0")
     if not text.isdecimal() or int(text) > len(classes):
         raise DataError(
-            f"{path}: {item.get('imageName')} has {_IDS[attribute]} {text!r}, not 1 to {len(classes)} (or 0: not annotated)"
+            f"{path}: {item.get('imageName')} has {_IDS[attribute]} {text!r}, "
+            f"not 1 to {len(classes)} (or 0: not annotated)"
         )
     return classes[int(text) - 1] if int(text) else None
 

@@ -1,0 +1,72 @@
+"""Write docs/commands/*.md from the commands' own help, so that they cannot disagree.
+
+    python docs/generate.py          write the pages
+    python docs/generate.py --check  exit with 1 when a page on disk differs
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+from typer.main import get_command
+
+from resight.cli.app import app
+
+FOLDER = Path(__file__).parent / "commands"
+
+
+def pages() -> dict[Path, str]:
+    """One page a command: file -> text."""
+    root = get_command(app)
+    context = typer.Context(root, info_name="resight")
+    found = {}
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        found[FOLDER / f"{name}.md"] = "\n".join(_sections(command, f"resight {name}", context)) + "\n"
+    return found
+
+
+def _sections(command, name: str, parent) -> list[str]:  # type: ignore[no-untyped-def]  # click objects, vendored by typer
+    context = typer.Context(command, info_name=name.split()[-1], parent=parent)
+    lines = [f"# {name}", "", (command.help or "").strip(), ""]
+    parts = getattr(command, "commands", None)
+    if parts:
+        for sub_name, sub in parts.items():
+            lines += ["#" + line if line.startswith("#") else line for line in _sections(sub, f"{name} {sub_name}", context)]
+        return lines
+    lines += ["```", f"{name} {' '.join(command.collect_usage_pieces(context))}", "```", ""]
+    rows = [_row(parameter, context) for parameter in command.params]
+    lines += ["| | |", "| --- | --- |", *[row for row in rows if row], ""]
+    return lines
+
+
+def _row(parameter, context) -> str:  # type: ignore[no-untyped-def]
+    if parameter.param_type_name == "argument":
+        told, text = parameter.make_metavar(context), parameter.help or ""
+    else:
+        record = parameter.get_help_record(context)
+        if record is None:
+            return ""
+        told, text = record
+    return f"| `{told.strip()}` | {' '.join(text.split())} |".replace("||", "\\|\\|")
+
+
+def main() -> int:
+    made = pages()
+    if "--check" in sys.argv:
+        stale = [str(file) for file, text in made.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+        stale += [str(file) for file in FOLDER.glob("*.md") if file not in made]
+        if stale:
+            print("out of date (run `make docs`): " + ", ".join(stale))
+        return int(bool(stale))
+    FOLDER.mkdir(exist_ok=True)
+    for file in FOLDER.glob("*.md"):
+        file.unlink()
+    for file, text in made.items():
+        file.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""`resight data inspect`, `split` and `synthesize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resight.cli.console import DataOption
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Look at datasets, split them, make synthetic ones.", rich_markup_mode="markdown")
+
+
+@app.command("inspect")
+def inspect_data(
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the charts.")] = Path("inspection"),
+) -> None:
+    """Count identities, cameras and images, name problems, and draw attribute balance and images per identity.
+
+    `resight data inspect --data market1501:/data/Market-1501-v15.09.15`
+    """
+    from rich.table import Table
+
+    from resight.cli.console import output
+    from resight.data.inspect import attribute_counts, find_problems, images_per_identity, summarise
+    from resight.data.union import read_datasets
+    from resight.views.charts import attribute_imbalance, images_per_identity_chart
+
+    dataset = read_datasets(data)
+    table = Table(title=dataset.name, title_justify="left")
+    table.add_column("split")
+    for column in ("images", "identities", "cameras", "junk", "distractors", "unlabelled", "fewest", "median", "most"):
+        table.add_column(column, justify="right")
+    for row in summarise(dataset):
+        figures = (row.images, row.identities, row.cameras, row.junk, row.distractors, row.unlabelled, row.fewest, row.median, row.most)
+        table.add_row(row.split, *(f"{figure:g}" for figure in figures))
+    console = output()
+    console.print(table)
+    console.print("fewest, median and most: images of one identity")
+    for problem in find_problems(dataset):
+        console.print(f"note: {problem}", markup=False)
+    out.mkdir(parents=True, exist_ok=True)
+    charts = {}
+    labelled = dataset.train or dataset.gallery
+    if dataset.schema.classes:
+        charts["attributes.png"] = attribute_imbalance(attribute_counts(labelled, dataset.schema))
+    counts = list(images_per_identity(labelled).values())
+    if counts:
+        charts["images-per-identity.png"] = images_per_identity_chart(counts)
+    for name, figure in charts.items():
+        figure.savefig(out / name, dpi=150)
+        console.print(f"chart: {out / name}", markup=False)
+
+
+@app.command("split")
+def split_data(
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write (.csv or .parquet).")],
+    ratio: Annotated[float, typer.Option(help="Share of the identities that train.")] = 0.8,
+    seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
+    queries: Annotated[str, typer.Option(help="first: each identity's first image per camera; ratio: a share of its images.")] = "first",
+    query_ratio: Annotated[float, typer.Option(help="That share, for --queries ratio.")] = 0.1,
+) -> None:
+    """Split the training images by identity, each attribute's share kept, and the held-out ones into query and gallery.
+
+    `resight data split --data course:/data/market-course --out split.csv`, then `--data manifest:split.csv`
+    """
+    from resight.cli.console import output
+    from resight.data.formats.manifest import write_manifest
+    from resight.data.splits import split_dataset
+    from resight.data.union import read_datasets
+    from resight.errors import DataError
+
+    if queries not in ("first", "ratio"):
+        raise DataError(f"--queries {queries}: first or ratio")
+    made = split_dataset(read_datasets(data), ratio, seed, queries, query_ratio)  # type: ignore[arg-type]
+    write_manifest(out, made)
+    for name, records in made.splits.items():
+        identities = len({record.identity for record in records if record.identity > 0})
+        output().print(f"{name}: {len(records)} images of {identities} identities")
+    output().print(f"manifest: {out}\nuse it as --data manifest:{out}", markup=False)

@@ -1,0 +1,117 @@
+"""Evaluate a model, or any features, on a dataset's query and gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from resight.embedding import embed
+from resight.errors import DataError
+from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
+from resight.retrieval import Evaluation, KReciprocal, evaluate
+from resight.run import Recognizer
+
+__all__ = ["Evaluated", "evaluate_embeddings", "evaluate_model", "searchable"]
+
+
+class Evaluated(NamedTuple):
+    """The figures with the embeddings they came from, and one line for each image that could not be read."""
+
+    result: Evaluation
+    query: Embeddings
+    gallery: Embeddings
+    failed: list[str]
+
+
+def evaluate_model(
+    model: Recognizer,
+    dataset: ReidDataset,
+    *,
+    rerank: KReciprocal | None = None,
+    average_precision: str = "precision",
+    protocol: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluated:
+    """Embed query and gallery and evaluate them under the dataset's protocol (or another by name).
+
+    >>> evaluate_model(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
+
+    Raises DataError when the dataset has no labelled query and gallery.
+    """
+    query, gallery = searchable(dataset)
+    whole, failed = embed(model, [*query, *gallery], progress=progress)
+    first = _count_in(whole.records, query)
+    sides = [Embeddings(whole.features[:first], whole.records[:first]), Embeddings(whole.features[first:], whole.records[first:])]
+    metric = model.recipe.retrieval.metric
+    result = evaluate_embeddings(*sides, dataset, metric=metric, rerank=rerank, average_precision=average_precision, protocol=protocol)
+    return Evaluated(result, *sides, failed)
+
+
+def evaluate_embeddings(
+    query: Embeddings,
+    gallery: Embeddings,
+    dataset: ReidDataset,
+    *,
+    metric: str = "cosine",
+    rerank: KReciprocal | None = None,
+    average_precision: str = "precision",
+    protocol: str | None = None,
+) -> Evaluation:
+    """Evaluate embeddings of a dataset's query and gallery; some images may be missing from either."""
+    if not len(query) or not len(gallery):
+        raise DataError(f"{dataset.name}: no query or no gallery image could be read")
+    relevance = _relevance(dataset, query, gallery) if dataset.relevance is not None else None
+    return evaluate(
+        query.features,
+        gallery.features,
+        query_ids=query.identities,
+        gallery_ids=gallery.identities,
+        query_cameras=query.cameras,
+        gallery_cameras=gallery.cameras,
+        metric=metric,
+        rerank=rerank,
+        average_precision=average_precision,
+        protocol=protocol or relevance or dataset.protocol,
+    )
+
+
+def searchable(dataset: ReidDataset) -> tuple[list[Record], list[Record]]:
+    """The labelled query and gallery. Raises DataError that says how to get them."""
+    if not dataset.query or not dataset.gallery:
+        raise DataError(
+            f"{dataset.name} has no query and gallery to evaluate on; make them from its training split: "
+            "resight data split --data … --out split.csv, then --data manifest:split.csv"
+        )
+    if any(record.identity == UNLABELLED for record in dataset.query):
+        raise DataError(
+            f"{dataset.name}: its queries have no identities, so nothing can be evaluated; index and search it, or "
+            "evaluate on a split of its training images: resight data split"
+        )
+    return list(dataset.query), list(dataset.gallery)
+
+
+def _count_in(kept: Sequence[Record], query: Sequence[Record]) -> int:
+    # Unreadable images are gone from `kept`, but its order is that of query, then gallery.
+    position = 0
+    for record in query:
+        if position < len(kept) and kept[position] is record:
+            position += 1
+    return position
+
+
+def _relevance(dataset: ReidDataset, query: Embeddings, gallery: Embeddings) -> Relevance:
+    """The dataset's answer lists for the images that could be read."""
+    assert dataset.relevance is not None
+    moved = np.full(len(dataset.gallery), -1)
+    place = {id(record): position for position, record in enumerate(gallery.records)}
+    for position, record in enumerate(dataset.gallery):
+        moved[position] = place.get(id(record), -1)
+    wanted = {id(record) for record in query.records}
+    rows = [row for row, record in enumerate(dataset.query) if id(record) in wanted]
+
+    def kept(lists: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [moved[lists[row]][moved[lists[row]] >= 0] for row in rows]
+
+    return Relevance(kept(dataset.relevance.good), kept(dataset.relevance.junk))

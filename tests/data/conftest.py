@@ -1,0 +1,128 @@
+"""Small datasets on disk, in the datasets' own layouts and names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from resight.data.attributes import MARKET_COLUMNS, MARKET_SCHEMA, columns_from_targets
+
+Pictures = Callable[[Path, Iterable[str]], None]
+
+TARGETS = {name: values[0] for name, values in MARKET_SCHEMA.classes.items()} | {"upper_color": "red"}
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    """`pictures(folder, names)`: write one tiny JPEG per name, making the folder."""
+
+    def write(folder: Path, names: Iterable[str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(names):
+            Image.new("RGB", (4, 8), (number % 256, 90, 200)).save(folder / name, "JPEG")
+
+    return write
+
+
+@pytest.fixture
+def market(tmp_path: Path, pictures: Pictures) -> Path:
+    """Market-1501's layout: two training and two test identities, junk, a distractor, attributes."""
+    root = tmp_path / "Market-1501-v15.09.15"
+    train = [
+        f"{who:04d}_c{camera}s1_{camera * 25:06d}_0{box}.jpg"
+        for who in (2, 7)
+        for camera in (1, 6)
+        for box in (1, 2)
+    ]
+    pictures(root / "bounding_box_train", train)
+    pictures(root / "query", ["0001_c1s1_001051_00.jpg", "0003_c2s3_000151_00.jpg"])
+    pictures(
+        root / "bounding_box_test",
+        [
+            "-1_c3s1_000401_03.jpg",
+            "0000_c2s1_000151_01.jpg",
+            "0001_c1s1_001051_03.jpg",
+            "0001_c2s1_000301_00.jpg",
+            "0003_c5s2_000777_02.jpg",
+        ],
+    )
+    # The original archive carries these beside the images.
+    (root / "bounding_box_train" / "Thumbs.db").write_bytes(b"not an image")
+    (root / "bounding_box_train" / "._0002_c1s1_000025_01.jpg").write_bytes(b"not an image")
+    return root
+
+
+def write_market_mat(path: Path, train: dict[int, dict[str, str]], test: dict[int, dict[str, str]]) -> None:
+    """`market_attribute.mat` as published: one struct per half, columns in another order in each."""
+    halves = {}
+    for half, targets in (("train", train), ("test", test)):
+        columns = {identity: columns_from_targets(found) for identity, found in targets.items()}
+        names = MARKET_COLUMNS if half == "train" else tuple(reversed(MARKET_COLUMNS))
+        fields: dict[str, np.ndarray] = {
+            name: np.array([[float(row[name]) for row in columns.values()]]) for name in names
+        }
+        index = np.empty((1, len(columns)), object)
+        index[0] = [f"{identity:04d}" for identity in columns]
+        halves[half] = {**fields, "image_index": index}
+    savemat(path, {"market_attribute": halves})
+
+
+def write_course_csv(path: Path, targets: dict[int, dict[str, str]]) -> None:
+    """The course's `annotations_train.csv`, identities unpadded and unordered."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", *MARKET_COLUMNS])
+        for identity in sorted(targets, reverse=True):
+            codes = columns_from_targets(targets[identity])
+            writer.writerow([identity, *(codes[name] for name in MARKET_COLUMNS)])
+
+
+@pytest.fixture
+def course(tmp_path: Path, pictures: Pictures) -> Path:
+    """The course's layout: two annotated training identities, three test images, one query."""
+    root = tmp_path / "course"
+    pictures(root / "train", ["0002_c1_016620005.jpg", "0002_c3_010187163.jpg", "0474_c6_000000009.jpg"])
+    pictures(root / "test", ["000000.jpg", "000001.jpg", "000002.jpg"])
+    pictures(root / "queries", ["000000.jpg"])
+    write_course_csv(root / "annotations_train.csv", {2: TARGETS, 474: TARGETS | {"upper_color": "multi"}})
+    return root
+
+
+@pytest.fixture
+def veri(tmp_path: Path, pictures: Pictures) -> Path:
+    """VeRi-776's layout: gb2312 XML with a Chinese comment, name lists out of order, index lists."""
+    root = tmp_path / "VeRi"
+    train = ["0001_c001_00016450_0.jpg", "0001_c002_00016480_0.jpg", "0004_c003_00000100_1.jpg"]
+    test = ["0005_c002_00079155_0.jpg", "0005_c001_00079065_0.jpg", "0006_c020_00000001_0.jpg"]
+    query = ["0006_c020_00000001_0.jpg", "0005_c001_00079065_0.jpg"]
+    pictures(root / "image_train", train)
+    pictures(root / "image_test", test)
+    pictures(root / "image_query", query)
+    for split, names in (("train", train), ("query", query), ("test", test)):
+        (root / f"name_{split}.txt").write_text("".join(f"{name}\r\n" for name in names))
+    write_veri_xml(root / "train_label.xml", [(train[0], 4, 4), (train[1], 4, 4), (train[2], 10, 0)])
+    write_veri_xml(root / "test_label.xml", [(test[0], 1, 9), (test[1], 1, 9), (test[2], 2, 7)])
+    (root / "gt_index.txt").write_text(" \n1 \n")
+    (root / "jk_index.txt").write_text("3 \n2 \n")
+    return root
+
+
+def write_veri_xml(path: Path, items: Iterable[tuple[str, int, int]]) -> None:
+    """A label file as shipped: gb2312, root `TrainingImages` in train and test alike."""
+    rows = "".join(
+        f'<Item imageName="{name}" vehicleID="{name[:4]}" cameraID="{name[5:9]}" '
+        f'colorID="{color}" typeID="{kind}"/>\n'
+        for name, color, kind in items
+    )
+    text = (
+        '<?xml version="1.0" encoding="gb2312"?>\n<!-- 车辆重识别 -->\n'
+        f'<TrainingImages Version="1.0"><Items number="{rows.count("<Item")}">\n{rows}</Items>'
+        "</TrainingImages>"
+    )
+    path.write_bytes(text.encode("gb2312"))

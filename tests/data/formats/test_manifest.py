@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from resight.data.attributes import MARKET_SCHEMA
+from resight.data.formats.manifest import read_manifest, write_manifest
+from resight.data.formats.market1501 import read_market1501
+from resight.errors import DataError
+from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED, AttributeSchema, Record, ReidDataset
+
+from ..conftest import TARGETS, Pictures, write_market_mat
+
+
+def manifest(folder: Path, text: str, name: str = "m.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pictures: Pictures) -> Path:
+    pictures(tmp_path / "images", ["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
+    return tmp_path
+
+
+def test_reads_identities_cameras_and_attributes(folder: Path) -> None:
+    path = manifest(
+        folder,
+        "split,path,identity,camera,shirt,hat\n"
+        "train,images/a.jpg,12,1,red,yes\n"
+        "train,images/b.jpg,12,2,red,\n"
+        "gallery,images/c.jpg,-1,,,\n"
+        "gallery,images/d.jpg,0,2,,\n"
+        f"query,{folder}/images/a.jpg,,1,,no\n",
+    )
+    dataset = read_manifest(path)
+    assert dataset.train[0] == Record(
+        str(folder / "images/a.jpg"), 12, 1, attributes={"shirt": "red", "hat": "yes"}
+    )
+    assert dataset.train[1].attributes == {"shirt": "red"}
+    assert [(r.identity, r.camera) for r in dataset.gallery] == [(JUNK, NO_CAMERA), (DISTRACTOR, 2)]
+    assert dataset.query[0].identity == UNLABELLED
+    assert dataset.query[0].path == str(folder / "images/a.jpg")
+    assert dataset.schema.classes == {"shirt": ("red",), "hat": ("no", "yes")}
+
+
+def test_names_are_numbered_from_one_in_order(folder: Path) -> None:
+    text = (
+        "path,identity,split,camera\na.jpg,zoe,train,south\nb.jpg,adam,train,north\n"
+        "images/c.jpg,-1,gallery,\nimages/d.jpg,adam,query,south\n"
+    )
+    dataset = read_manifest(manifest(folder, text))
+    assert [(r.identity, r.camera) for r in dataset] == [(2, 2), (1, 1), (1, 2), (JUNK, NO_CAMERA)]
+
+
+def test_windows_and_pandas_habits(folder: Path) -> None:
+    rows = [
+        ",path,identity,split,camera",
+        '0,"images/a.jpg",2.0,train,',
+        "1, images/b.jpg ,3.0,train,4.0",
+        "",
+        "",
+    ]
+    text = "\ufeff" + "\r\n".join(rows)
+    dataset = read_manifest(manifest(folder, text))
+    assert [(Path(r.path).name, r.identity, r.camera) for r in dataset.train] == [
+        ("a.jpg", 2, -1),
+        ("b.jpg", 3, 4),
+    ]
+
+
+def test_parquet_of_typed_columns(folder: Path) -> None:
+    table = pa.table(
+        {
+            "path": ["images/a.jpg", "images/b.jpg"],
+            "identity": pa.array([3.0, None], pa.float64()),
+            "camera": pa.array([1, 2], pa.int16()),
+            "split": pa.array(["query", "gallery"]).dictionary_encode(),
+            "hat": pa.array([True, None]),
+            "__index_level_0__": [0, 1],
+        }
+    )
+    pq.write_table(table, folder / "m.parquet")
+    dataset = read_manifest(folder / "m.parquet")
+    assert (dataset.query[0].identity, dataset.query[0].camera) == (3, 1)
+    assert dataset.query[0].attributes == {"hat": "true"}
+    assert (dataset.gallery[0].identity, dataset.gallery[0].attributes) == (UNLABELLED, {})
+
+
+@pytest.mark.parametrize("name", ["split.csv", "split.parquet", "elsewhere/split.csv"])
+def test_round_trip(market: Path, name: str) -> None:
+    write_market_mat(market / "market_attribute.mat", {2: TARGETS, 7: TARGETS}, {1: TARGETS, 3: TARGETS})
+    dataset = read_market1501(market)
+    path = market / name
+    write_manifest(path, dataset)
+    again = read_manifest(path)
+    assert again.splits == {split: list(records) for split, records in dataset.splits.items()}
+    assert again.schema == MARKET_SCHEMA
+    assert [child.name for child in path.parent.glob(".*")] == []
+
+
+def test_manifest_moves_with_its_images(market: Path, tmp_path: Path) -> None:
+    write_manifest(market / "split.csv", read_market1501(market))
+    moved = tmp_path / "moved"
+    market.rename(moved)
+    assert all(Path(record.path).is_file() for record in read_manifest(moved / "split.csv"))
+
+
+def test_odd_values_survive(folder: Path) -> None:
+    odd = {"note": 'comma, "quote"\nand line', "farbe": "grün"}
+    dataset = ReidDataset("x", train=[Record(str(folder / "images/a.jpg"), 1, 0, attributes=odd)])
+    for name in ("m.csv", "m.parquet"):
+        write_manifest(folder / name, dataset)
+        assert read_manifest(folder / name).train == list(dataset.train)
+
+
+def test_reserved_attribute_names(folder: Path) -> None:
+    for name in ("camera", "split", "frame", ""):
+        dataset = ReidDataset("x", train=[Record("a.jpg", 1, attributes={name: "x"})])
+        with pytest.raises(DataError, match="rename it"):
+            write_manifest(folder / "m.csv", dataset)
+    schema = AttributeSchema({"path": ("a",)})
+    with pytest.raises(DataError, match="rename it"):
+        write_manifest(folder / "m.csv", ReidDataset("x", train=[Record("a.jpg", 1)], schema=schema))
+
+
+GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,train\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD.replace("identity", "person"), "no column identity"),
+        (GOOD.replace("split", "part"), "no column split"),
+        (GOOD.replace("path", "file"), "no column path"),
+        (GOOD.replace(",", ";"), "no column path, identity, split"),
+        ("", "no column"),
+        ("path,identity,split\n", "lists no image"),
+        (GOOD.replace("2,train", "2,test"), "row 2: split 'test' is not one of train, query, gallery"),
+        (GOOD.replace("images/b", "images/a"), r"row 2: images/a\.jpg is listed twice in train"),
+        (GOOD.replace("images/b.jpg", ""), "row 2: no path"),
+        (GOOD.replace("b.jpg,1", "b.jpg,-1"), r"identity '-1' \(junk\) in train"),
+        (GOOD.replace("b.jpg,1", "b.jpg,0"), r"identity '0' \(a distractor\) in train"),
+        (GOOD.replace("b.jpg,1", "b.jpg,"), r"identity '' \(unlabelled\) in train"),
+        (GOOD.replace("b.jpg,1,2,train", "b.jpg,-7,2,gallery"), "identity -7 is impossible"),
+        (GOOD.replace(",2,train", ",-3,train"), "camera -3 is impossible"),
+        (GOOD + "images/c.jpg,1\n", "line 4 has 2 cells, the header has 4"),
+        (GOOD.replace("images/", "pictures/"), "paths in m.csv are relative to its own folder"),
+        (GOOD.replace("camera", "split"), "two columns are called split"),
+        (GOOD.replace("camera", "frame").replace(",2,train", ",x,train"), "column frame"),
+    ],
+)
+def test_bad_manifests(folder: Path, text: str, words: str) -> None:
+    path = manifest(folder, text)
+    with pytest.raises(DataError, match=words) as error:
+        read_manifest(path)
+    assert "m.csv" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_manifest(folder: Path) -> None:
+    (folder / "m.parquet").write_text("no parquet")
+    (folder / "m.csv").write_bytes(b"path,identity,split\n\xff\xfe,1,train\n")
+    for name in ("m.parquet", "m.csv", "absent.csv", "images"):
+        with pytest.raises(DataError, match=name) as error:
+            read_manifest(folder / name)
+        assert "\n" not in str(error.value)

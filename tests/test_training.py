@@ -1,0 +1,246 @@
+"""Training: it learns, it survives, it refuses what it cannot do."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from resight.data.formats.manifest import write_manifest
+from resight.errors import DataError, RecipeError, RunError
+from resight.records import ReidDataset
+from resight.run import Run, load
+from resight.training import resume, train
+from tests.conftest import TINY, corrupt
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+def assert_equal_weights(first: Path, second: Path) -> None:
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "resight", *arguments]
+
+
+@pytest.fixture
+def manifest(crowd: ReidDataset, tmp_path: Path) -> str:
+    write_manifest(tmp_path / "crowd.csv", crowd)
+    return f"manifest:{tmp_path / 'crowd.csv'}"
+
+
+def test_a_run_learns_and_loads_as_a_recognizer(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    run = train(tiny("epochs=12", "optimiser.lr=0.002", "schedule.milestones=[10]"), crowd, tmp_path / "run", quiet=True)
+    losses = [float(row["train/loss"]) for row in rows(tmp_path / "run")]
+    assert len(losses) == 12
+    assert losses[-1] < 0.7 * losses[0]
+    model = load(run.folder)
+    features = model.embed([record.path for record in crowd.train])
+    assert features.shape == (len(crowd.train), 512)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
+    ids = np.array([record.identity for record in crowd.train])
+    similarity = features @ features.T
+    np.fill_diagonal(similarity, -1)
+    assert (ids[similarity.argmax(1)] == ids).mean() > 0.9, "the nearest image shows the same identity"
+    assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+def test_same_seed_same_weights_other_seed_other_weights(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(tiny("epochs=1", f"seed={seed}"), crowd, tmp_path / name, quiet=True)
+    assert_equal_weights(tmp_path / "a", tmp_path / "b")
+    assert not torch.equal(weights(tmp_path / "a")["classifier.weight"], weights(tmp_path / "c")["classifier.weight"])
+
+
+@pytest.mark.slow
+def test_a_run_killed_with_sigkill_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
+    # Mining with a decaying bias and two optimisers have the most state to lose.
+    recipe = ["reid-camera-mining", *TINY, "epochs=6", "--data", manifest]
+    subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
+    victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")))
+    while not (tmp_path / "cut" / "metrics.csv").exists() or len(rows(tmp_path / "cut")) < 2:
+        assert victim.poll() is None, "ended before it could be killed"
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
+    subprocess.run(command("train", "--resume", str(tmp_path / "cut")), check=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+    figures = [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "whole")]
+    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "cut")]
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
+    recipe = ["reid-strong-baseline", *TINY, "epochs=5", "validation.ratio=0.4", "validation.every=1", "--data", manifest]
+    subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
+    victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")), stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "cut" / "metrics.csv").exists():
+        assert victim.poll() is None, "ended before it could be interrupted"
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGINT)
+    _, told = victim.communicate(timeout=60)
+    assert victim.returncode == 130
+    assert f"resight train --resume {tmp_path / 'cut'}" in told
+    assert "Traceback" not in told
+    subprocess.run(command("train", "--resume", str(tmp_path / "cut")), check=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_killed_before_the_first_epoch_ended_begins_again(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    train(tiny("epochs=1"), crowd, tmp_path / "whole", quiet=True)
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for name in ("last.ckpt", "model.safetensors", "metrics.csv"):
+        (tmp_path / "cut" / name).unlink()
+    run = Run.open(tmp_path / "cut")
+    run.finished = False
+    run.save()
+    resume(tmp_path / "cut", crowd, quiet=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
+    recipe = ["reid-strong-baseline", *TINY, "epochs=2", "sampler.identities=2", "sampler.images=2", "trainer.devices=2"]
+    subprocess.run(command("train", *recipe, "--data", manifest, "--out", str(tmp_path / "run")), check=True, timeout=300)
+    assert len(rows(tmp_path / "run")) == 2
+    assert load(tmp_path / "run").embed([np.zeros((32, 16, 3), np.uint8)]).shape == (1, 512)
+    assert Run.open(tmp_path / "run").finished
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_destroys_no_checkpoint(manifest: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    recipe = ["reid-strong-baseline", *TINY, "epochs=2", "--data", manifest, "--out", str(folder)]
+    subprocess.run(command("train", *recipe), check=True)
+    before = (folder / "last.ckpt").read_bytes()
+    run = Run.open(folder)
+    run.finished, run.recipe.epochs = False, 4
+    run.save()
+
+    def no_room() -> None:  # no file may grow beyond 1 MB; the checkpoint needs more
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
+
+    ended = subprocess.run(command("train", "--resume", str(folder)), preexec_fn=no_room, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "cannot write" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (folder / "last.ckpt").read_bytes() == before
+    assert not list(folder.glob(".*partial*"))
+    subprocess.run(command("train", "--resume", str(folder)), check=True)
+    assert len(rows(folder)) == 4
+
+
+def test_validation_keeps_the_best_weights_and_can_stop_early(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    recipe = tiny("epochs=8", "validation.ratio=0.4", "validation.every=1", "validation.patience=2", "optimiser.lr=0")
+    train(recipe, crowd, tmp_path / "run", quiet=True)
+    # With a rate of 0 only BatchNorm moves; the figure cannot keep rising for long.
+    seen = [float(row["val/mAP"]) for row in rows(tmp_path / "run")]
+    assert 3 <= len(seen) < 8
+    assert all(0 < value <= 1 for value in seen)
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_unreadable_images_are_left_out_and_named(crowd: ReidDataset, tiny, tmp_path: Path, capfd) -> None:
+    bad = replace(crowd.train[0], path=corrupt(tmp_path / "broken.jpg"))
+    train(tiny("epochs=1"), replace(crowd, train=[bad, *crowd.train[1:]]), tmp_path / "run", quiet=True)
+    told = capfd.readouterr().err
+    assert "1 images could not be read" in told
+    assert "broken.jpg" in told
+
+
+def test_every_trick_has_a_switch(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    plain = tiny(
+        "epochs=1",
+        "schedule.warmup_epochs=0",
+        "augmentation.erasing.probability=0",
+        "losses.identity.label_smoothing=0",
+        "model.last_stride=2",
+        "model.neck=none",
+        "losses.centre.weight=0",
+    )
+    train(plain, crowd, tmp_path / "run", quiet=True)
+    row = rows(tmp_path / "run")[0]
+    assert float(row["lr"]) == pytest.approx(3.5e-4)
+    assert "train/centre" not in row
+    assert not any(name.startswith("neck") for name in weights(tmp_path / "run"))
+
+
+def test_accumulating_two_batches_steps_half_as_often(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    train(tiny("epochs=1", "trainer.accumulate=2", "trainer.clip=1.0"), crowd, tmp_path / "run", quiet=True)
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 2, "three batches: one pair and the epoch's last"
+
+
+def test_bad_input_is_named_before_anything_is_written(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(DataError, match="no training split"):
+        train(tiny(), replace(crowd, train=[]), out, quiet=True)
+    for overrides, told in (
+        (["model.backbone=resnet18x"], "timm has no model"),
+        (["model.backbone=vit_tiny_patch16_224"], "last_stride=2"),
+        (["losses.tripletx.weight=1"], "did you mean 'triplet'"),
+        (["augmentation.flop.probability=1"], "did you mean 'flip'"),
+        (["optimiser.learning_rate=1"], "valid: lr, weight_decay"),
+        (["losses.identity.weight=0", "losses.triplet.weight=0", "losses.centre.weight=0"], "every weight is 0"),
+    ):
+        with pytest.raises(RecipeError, match=told.replace("(", r"\(")):
+            train(tiny(*overrides), crowd, out, quiet=True)
+    with pytest.raises(DataError, match="sampler.identities=6"):
+        train(tiny("sampler.identities=9"), crowd, out, quiet=True)
+    assert not out.exists()
+    train(tiny("epochs=1"), crowd, out, quiet=True)
+    with pytest.raises(RunError, match="--resume"):
+        train(tiny("epochs=1"), crowd, out, quiet=True)
+
+
+def test_resuming_on_other_data_is_refused(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    run = train(tiny("epochs=1"), crowd, tmp_path / "run", quiet=True)
+    run.finished = False
+    run.save()
+    fewer = replace(crowd, train=[record for record in crowd.train if record.identity != 1])
+    with pytest.raises(RunError, match="trained on 6 identities and this data has 5"):
+        resume(tmp_path / "run", fewer, quiet=True)
+
+
+class Exploit:
+    def __reduce__(self):  # what a malicious pickle does
+        return os.system, ("touch exploited",)
+
+
+def test_no_file_of_a_run_can_execute_code(crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = train(tiny("epochs=1"), crowd, tmp_path / "run", quiet=True)
+    torch.save({"state_dict": Exploit()}, run.checkpoint)
+    run.finished = False
+    run.save()
+    with pytest.raises(RunError, match="damaged"):
+        resume(run.folder, crowd, quiet=True)
+    torch.save(Exploit(), run.weights)
+    with pytest.raises(RunError, match="damaged"):
+        load(run.folder)
+    assert not Path("exploited").exists()
