@@ -21,7 +21,7 @@ from PIL import Image
 from resight.synthetic import PRESETS, Street, synthesize
 from resight.synthetic.roster import Sighting, make_roster
 
-__all__ = ["histogram", "main", "mean_average_precision", "same_camera_precision"]
+__all__ = ["FEATURES", "histogram", "label", "main", "mean_average_precision", "picture", "same_camera_precision"]
 
 Feature = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 

@@ -7,46 +7,70 @@ from typing import NamedTuple
 
 import numpy as np
 
+from resight.baselines import BASELINES
 from resight.embedding import embed
 from resight.errors import DataError
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import Evaluation, KReciprocal, evaluate
 from resight.run import Recognizer
 
-__all__ = ["Evaluated", "evaluate_embeddings", "evaluate_model", "searchable"]
+__all__ = ["Compared", "compare", "evaluate_embeddings", "searchable"]
 
 
-class Evaluated(NamedTuple):
-    """The figures with the embeddings they came from, and one line for each image that could not be read."""
+class Compared(NamedTuple):
+    """Figures by name, the model's first, with the embeddings they came from.
 
-    result: Evaluation
+    `failed` has one line for each image that could not be read.
+    """
+
+    results: dict[str, Evaluation]
     query: Embeddings
     gallery: Embeddings
+    metric: str
     failed: list[str]
 
+    @property
+    def result(self) -> Evaluation:
+        """The model's own figures, not re-ranked."""
+        return self.results["model"]
 
-def evaluate_model(
+
+def compare(
     model: Recognizer,
     dataset: ReidDataset,
     *,
     rerank: KReciprocal | None = None,
     average_precision: str = "precision",
     protocol: str | None = None,
+    baselines: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Evaluated:
+) -> Compared:
     """Embed query and gallery and evaluate them under the dataset's protocol (or another by name).
 
-    >>> evaluate_model(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
+    >>> compare(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
+    With `rerank` the re-ranked figures stand beside, with `baselines` those of chance and of a colour histogram.
     Raises DataError when the dataset has no labelled query and gallery.
     """
     query, gallery = searchable(dataset)
     whole, failed = embed(model, [*query, *gallery], progress=progress)
-    first = _count_in(whole.records, query)
-    sides = [Embeddings(whole.features[:first], whole.records[:first]), Embeddings(whole.features[first:], whole.records[first:])]
+    sides = _sides(whole, query)
     metric = model.recipe.retrieval.metric
-    result = evaluate_embeddings(*sides, dataset, metric=metric, rerank=rerank, average_precision=average_precision, protocol=protocol)
-    return Evaluated(result, *sides, failed)
+    options = {"average_precision": average_precision, "protocol": protocol}
+    results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
+    if rerank is not None:
+        results["model, re-ranked"] = evaluate_embeddings(*sides, dataset, metric=metric, rerank=rerank, **options)
+    for name, baseline in BASELINES.items() if baselines else ():
+        results[name] = evaluate_embeddings(*_sides(baseline([*query, *gallery]), query), dataset, **options)
+    return Compared(results, *sides, metric, failed)
+
+
+def _sides(whole: Embeddings, query: Sequence[Record]) -> tuple[Embeddings, Embeddings]:
+    first = _count_in(whole.records, query)
+    return (
+        Embeddings(whole.features[:first], whole.records[:first]),
+        Embeddings(whole.features[first:], whole.records[first:]),
+    )
 
 
 def evaluate_embeddings(
@@ -59,7 +83,10 @@ def evaluate_embeddings(
     average_precision: str = "precision",
     protocol: str | None = None,
 ) -> Evaluation:
-    """Evaluate embeddings of a dataset's query and gallery; some images may be missing from either."""
+    """Evaluate embeddings of a dataset's query and gallery; some images may be missing from either.
+
+    Raises DataError when one side is empty.
+    """
     if not len(query) or not len(gallery):
         raise DataError(f"{dataset.name}: no query or no gallery image could be read")
     relevance = _relevance(dataset, query, gallery) if dataset.relevance is not None else None

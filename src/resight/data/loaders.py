@@ -92,7 +92,7 @@ class ImageDataset(Dataset[Item]):
 
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
     """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased bilinear."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+    tensor = torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)
     size = [image.height, image.width]
     if list(tensor.shape[1:]) != size:
         tensor = vision.resize(tensor, size, antialias=True)

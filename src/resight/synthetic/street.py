@@ -103,7 +103,7 @@ def render_person(
     `size` is (height, width); `scene` is the camera's `backdrop`, made anew where it is not given (slow).
     """
     height, width = SUPERSAMPLING * size[0], SUPERSAMPLING * size[1]
-    unit = 0.87 * height * shot.zoom * person.height**0.35
+    unit = 0.89 * height * shot.zoom * person.height**0.35
     stretch, slant = camera.stretch * 2 * width / height, camera.shear + shot.tilt
     middle, ground = width * (0.5 + shot.shift_x), height * (0.955 + shot.shift_y) + (shot.zoom - 1) * 0.5 * height
 

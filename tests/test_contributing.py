@@ -1,0 +1,78 @@
+"""The worked examples of CONTRIBUTING.md and the README run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from resight.data import formats
+from resight.losses import LOSSES
+from resight.models import MODELS
+from resight.records import ReidDataset
+from resight.run import load
+from resight.training import train
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(section: str, language: str) -> list[str]:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    body = text.split(f"## {section}\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", body, re.DOTALL)
+
+
+def run_blocks(section: str) -> None:
+    names: dict[str, object] = {}
+    for code in blocks(section, "python"):
+        exec(compile(code, f"CONTRIBUTING.md: {section}", "exec"), names)
+
+
+@pytest.fixture(autouse=True)
+def tables_as_before():
+    tables = (formats.FORMATS, MODELS, LOSSES)
+    kept = [dict(table) for table in tables]  # type: ignore[call-overload]
+    yield
+    for table, before in zip(tables, kept, strict=True):
+        table.clear()
+        table.update(before)  # type: ignore[attr-defined]
+
+
+def test_add_a_dataset(tmp_path: Path) -> None:
+    run_blocks("Add a dataset")
+    for camera in ("cam_a", "cam_b"):
+        (tmp_path / camera).mkdir()
+        for identity in range(3):
+            Image.fromarray(np.zeros((8, 4, 3), np.uint8)).save(tmp_path / camera / f"{identity:03d}_45.png")
+    dataset = formats.read_dataset(f"pairs:{tmp_path}")
+    assert [record.identity for record in dataset.query] == [1, 2, 3]
+    assert [record.camera for record in dataset.gallery] == [2, 2, 2]
+
+
+def test_add_a_model_and_a_loss(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    run_blocks("Add a model")
+    run_blocks("Add a loss")
+    model = yaml.safe_load(blocks("Add a model", "yaml")[0])["model"]
+    loss = yaml.safe_load(blocks("Add a loss", "yaml")[0])["losses"]["contrastive"]
+    recipe = tiny("epochs=1", f"losses.contrastive={loss}").model_copy(update={"model": model})
+    train(recipe, crowd, tmp_path / "run", quiet=True)
+    assert load(tmp_path / "run").embed([crowd.train[0].path]).shape == (1, 32)
+    assert "train/contrastive" in (tmp_path / "run" / "metrics.csv").read_text()
+
+
+def test_readme_snippets_run(crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch) -> None:
+    from resight.data.formats.manifest import write_manifest
+
+    train(tiny("epochs=1"), crowd, tmp_path / "runs" / "street", quiet=True)
+    write_manifest(tmp_path / "street.csv", crowd)
+    Image.open(crowd.query[0].path).save(tmp_path / "query.png")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert snippets
+    for code in snippets:
+        exec(compile(code, "README.md", "exec"), {})
