@@ -59,7 +59,7 @@ def sample_camera(seed: int, number: int, kind: str = "people", difficulty: floa
     start = int(random_stream(seed, Stream.CAMERA, 0).integers(len(places)))
     # Headings go round the compass so that few cameras already show every side.
     heading = (number * 2.399 + float(rng.normal(0, 0.25))) % (2 * math.pi)
-    warmth, green = rng.normal(0, 0.08 * difficulty), rng.normal(0, 0.03 * difficulty)
+    warmth, green = rng.normal(0, 0.065 * difficulty), rng.normal(0, 0.025 * difficulty)
     return Camera(
         number=number,
         place=places[(start + number) % len(places)],
@@ -73,12 +73,12 @@ def sample_camera(seed: int, number: int, kind: str = "people", difficulty: floa
         light_side=1 if rng.random() < 0.5 else -1,
         light=float(rng.uniform(0.0, 0.25) * difficulty),
         gain=(float(math.exp(warmth)), float(math.exp(green)), float(math.exp(-warmth))),
-        gamma=float(math.exp(rng.normal(0, 0.15 * difficulty))),
-        contrast=float(np.clip(rng.normal(0.95, 0.09 * difficulty), 0.65, 1.2)),
-        haze=float(rng.uniform(0, 18) * difficulty),
-        blur=float(rng.uniform(0.0, 5.0) * difficulty),
+        gamma=float(math.exp(rng.normal(0, 0.13 * difficulty))),
+        contrast=float(np.clip(rng.normal(0.97, 0.08 * difficulty), 0.65, 1.2)),
+        haze=float(rng.uniform(0, 15) * difficulty),
+        blur=float(rng.uniform(0.0, 4.5) * difficulty),
         detail=float(rng.choice((1.0, 0.8, 0.6)) if difficulty > 0 else 1.0),
-        noise=float(rng.uniform(1.0, 4.5) * difficulty),
+        noise=float(rng.uniform(1.0, 4.0) * difficulty),
         quality=int(rng.choice((95, 90, 82))),
     )
 
@@ -97,8 +97,8 @@ def backdrop(camera: Camera, height: int) -> Image.Image:
     fine = rng.normal(0, 5, (tall, wide, 1)).astype(np.float32)
     # Streets are greyer than clothes, and exposure meters bring them all to about the same level.
     grey = pixels.mean(2, keepdims=True)
-    pixels = grey + (pixels - grey) * 0.55
-    pixels *= 1 + 0.6 * (128 / pixels.mean() - 1)
+    pixels = grey + (pixels - grey) * 0.45
+    pixels *= 1 + 0.75 * (128 / pixels.mean() - 1)
     pixels = pixels * (0.86 + np.asarray(coarse, np.float32)[..., None] / 255 * 0.28) + fine
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 

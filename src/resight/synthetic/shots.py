@@ -59,7 +59,7 @@ def sample_shot(
     heading += float(track.normal(0, camera.heading_spread))
     place, exposure = float(track.random()), float(track.normal(0, 0.05))
     start = float(track.uniform(0, 2 * math.pi))
-    obstacle = _sample_obstacle(shot) if shot.random() < 0.16 * difficulty else None
+    obstacle = _sample_obstacle(shot) if shot.random() < 0.13 * difficulty else None
     return Shot(
         yaw=heading + float(shot.normal(0, 0.22 * difficulty)),
         phase=start + float(shot.uniform(0, 2 * math.pi)),

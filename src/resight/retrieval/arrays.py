@@ -1,0 +1,70 @@
+"""What retrieval takes as input: NumPy arrays or torch tensors, checked once at the door.
+
+CPU tensors are read as NumPy arrays without a copy; tensors of an accelerator stay where they are. torch itself is
+imported only by callers that have it loaded already.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+
+__all__ = ["Array", "as_features", "as_labels", "is_tensor", "to_numpy", "zeros"]
+
+# An ndarray, or a torch.Tensor that lives on an accelerator.
+Array = Any
+
+
+def is_tensor(values: object) -> bool:
+    """Whether `values` is a torch tensor, without importing torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def to_numpy(values: Array) -> NDArray[Any]:
+    """The values on the CPU as a NumPy array, copied only where they must be."""
+    if not is_tensor(values):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    # NumPy has no bfloat16.
+    return (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
+
+
+def as_features(values: object, name: str) -> Array:
+    """Features [N, D] with N, D >= 1 as an ndarray, or as a tensor where they are on an accelerator.
+
+    Raises DataError naming `name` when the shape or type is another.
+    """
+    on_device = is_tensor(values) and values.device.type != "cpu"  # type: ignore[attr-defined]
+    array = values.detach() if on_device else to_numpy(values)  # type: ignore[attr-defined]
+    if array.ndim != 2:
+        raise DataError(f"{name} has shape {tuple(array.shape)}; it must be [images, dimensions]")
+    if 0 in array.shape:
+        raise DataError(f"{name} is empty (shape {tuple(array.shape)}); it needs at least one image and one dimension")
+    if not on_device and array.dtype.kind not in "fiub":
+        raise DataError(f"{name} has type {array.dtype}; it must be numbers, best float32")
+    return array
+
+
+def as_labels(values: object, name: str, length: int, of: str) -> NDArray[np.int64]:
+    """Integer labels [length]. Raises DataError naming `name` when they are missing or do not fit `of`."""
+    if values is None:
+        raise DataError(f"{name} is missing: one integer for each of {of}")
+    labels = to_numpy(values)
+    if labels.shape != (length,):
+        raise DataError(f"{name} has shape {labels.shape}; {of} needs ({length},)")
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{name} has type {labels.dtype}; it must be integers")
+    return labels.astype(np.int64)
+
+
+def zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """float32 zeros of the same kind, on the same device."""
+    if not is_tensor(like):
+        return np.zeros(shape, np.float32)
+    return like.new_zeros(shape).float()

@@ -1,0 +1,147 @@
+"""The command as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from resight.cli import main
+from resight.data.formats.manifest import write_manifest
+from resight.records import Embeddings, ReidDataset
+from tests.conftest import TINY, corrupt
+
+COMMANDS = ["demo", "data inspect", "data split", "data synthesize", "train", "evaluate", "embed", "index", "search"]
+
+
+def resight(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run a command in this process: exit status, standard output, standard error."""
+    capsys.readouterr()
+    try:
+        main([str(argument) for argument in arguments])
+        status = 0
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['resight', '--help']\n"
+        "from resight.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'lightning', 'matplotlib', 'pyarrow', 'PIL', 'faiss', 'timm', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    for command in COMMANDS:
+        assert command.split()[0] in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = resight(*command.split(), "--help", capsys=capsys)
+    assert status == 0
+    assert f"resight {command}" in out
+
+
+def test_documentation_is_what_the_help_says() -> None:
+    root = Path(__file__).parent.parent.parent
+    checked = subprocess.run([sys.executable, root / "docs" / "generate.py", "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert resight("--version", capsys=capsys)[1].startswith("resight 0.")
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory, crowd: ReidDataset) -> Path:
+    """A folder with a manifest and a trained run."""
+    folder = tmp_path_factory.mktemp("street")
+    write_manifest(folder / "street.csv", crowd)
+    data = f"manifest:{folder / 'street.csv'}"
+    main(["train", "reid-strong-baseline", *TINY, "--data", data, "--out", str(folder / "run"), "--quiet"])
+    return folder
+
+
+def test_train_evaluate_index_search(street: Path, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, run = f"manifest:{street / 'street.csv'}", street / "run"
+    status, out, _ = resight("evaluate", run, "--data", data, "--rerank", "--baselines", "--report", tmp_path / "r.html", capsys=capsys)
+    assert status == 0
+    for word in ("mAP", "rank-1", "mINP", "re-ranked", "chance", "colour histogram", "precision"):
+        assert word in out, word
+    report = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "data:image" in report or "<svg" in report
+
+    status, out, _ = resight("evaluate", run, "--data", data, "--json", "--report", tmp_path / "r.html", capsys=capsys)
+    assert 0 <= json.loads(out)["model"]["mAP"] <= 1
+
+    images = tmp_path / "crops"
+    images.mkdir()
+    for number, record in enumerate(crowd.gallery):
+        Image.open(record.path).save(images / f"{number}.png")
+    corrupt(images / "bad.jpg")
+    status, out, err = resight("embed", run, images, "--out", tmp_path / "f.parquet", capsys=capsys)
+    assert status == 0
+    assert "bad.jpg" in err
+    assert len(Embeddings.load(tmp_path / "f.parquet")) == len(crowd.gallery)
+
+    status, out, err = resight("index", run, images, "--out", tmp_path / "gallery", capsys=capsys)
+    assert status == 0
+    assert f"{len(crowd.gallery)} images added" in out
+    assert "1 of the images could not be read" in err
+    query = images / "3.png"
+    status, out, _ = resight("search", tmp_path / "gallery", query, "-k", "3", "--picture", tmp_path / "p.png", capsys=capsys)
+    assert status == 0
+    assert "3.png" in out
+    assert Image.open(tmp_path / "p.png").width > 100
+    status, out, _ = resight("search", tmp_path / "gallery", query, "--json", capsys=capsys)
+    hits = json.loads(out)[str(query)]
+    assert len(hits) == 10
+    assert hits[0]["path"].endswith("3.png")
+    assert hits[0]["score"] == pytest.approx(1, abs=1e-4)
+
+
+def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = resight("data", "synthesize", tmp_path / "s", "--identities", "8", "--cameras", "3", "--images-per-camera", "2", "--junk", "2", "--distractors", "2", "--processes", "1", capsys=capsys)  # fmt: skip
+    assert status == 0
+    data = f"market1501:{tmp_path / 's'}"
+    assert data in out
+    status, out, _ = resight("data", "inspect", "--data", data, "--out", tmp_path / "charts", capsys=capsys)
+    assert status == 0
+    assert "train" in out
+    for chart in ("attributes.png", "images-per-identity.png"):
+        assert Image.open(tmp_path / "charts" / chart).width > 100
+    status, out, _ = resight("data", "split", "--data", data, "--out", tmp_path / "split.csv", capsys=capsys)
+    assert status == 0
+    assert resight("data", "inspect", "--data", f"manifest:{tmp_path / 'split.csv'}", "--out", tmp_path, capsys=capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["evaluate", "nowhere", "--data", "manifest:{street}/street.csv"], "resight train"),
+        (["evaluate", "{street}/run", "--data", "market1501:/nowhere"], "/nowhere"),
+        (["evaluate", "{street}/run", "--data", "markt1501:/nowhere"], "market1501"),
+        (["train", "reid-strong-baselin", "--data", "x", "--out", "y"], "did you mean 'reid-strong-baseline'"),
+        (["train", "reid-strong-baseline", "epoch=3", "--data", "x", "--out", "y"], "did you mean 'epochs'"),
+        (["train", "--resume", "nowhere"], "no run folder"),
+        (["index", "{street}/run", "/nowhere", "--out", "g"], "/nowhere"),
+        (["search", "nowhere", "q.jpg"], "resight index"),
+        (["embed", "{street}/run", "{street}/street.csv", "--out", "f.parquet"], "street.csv"),
+    ],
+)
+def test_bad_input_is_one_line(street: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = resight(*(argument.format(street=street) for argument in arguments), capsys=capsys)
+    assert status == 2
+    assert told in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
