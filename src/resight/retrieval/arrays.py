@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from resight.errors import DataError
 
-__all__ = ["Array", "as_features", "as_labels", "is_tensor", "to_numpy", "zeros"]
+__all__ = ["Array", "as_features", "as_labels", "is_tensor", "squared_norms", "to_numpy"]
 
 # An ndarray, or a torch.Tensor that lives on an accelerator.
 Array = Any
@@ -38,7 +38,8 @@ def to_numpy(values: Array) -> NDArray[Any]:
 def as_features(values: object, name: str) -> Array:
     """Features [N, D] with N, D >= 1 as an ndarray, or as a tensor where they are on an accelerator.
 
-    Raises DataError naming `name` when the shape or type is another.
+    Raises DataError naming `name` when the shape or type is another, or a value is not finite or so large that a
+    float32 product of two rows overflows.
     """
     on_device = is_tensor(values) and values.device.type != "cpu"  # type: ignore[attr-defined]
     array = values.detach() if on_device else to_numpy(values)  # type: ignore[attr-defined]
@@ -48,6 +49,9 @@ def as_features(values: object, name: str) -> Array:
         raise DataError(f"{name} is empty (shape {tuple(array.shape)}); it needs at least one image and one dimension")
     if not on_device and array.dtype.kind not in "fiub":
         raise DataError(f"{name} has type {array.dtype}; it must be numbers, best float32")
+    largest = max(float(array.max()), -float(array.min()))
+    if not largest**2 * array.shape[1] < 1e37:  # written so that nan fails as well
+        raise DataError(f"{name} holds nan, infinity or numbers as large as {largest:g}; see which images gave them")
     return array
 
 
@@ -63,8 +67,9 @@ def as_labels(values: object, name: str, length: int, of: str) -> NDArray[np.int
     return labels.astype(np.int64)
 
 
-def zeros(shape: tuple[int, ...], like: Array) -> Array:
-    """float32 zeros of the same kind, on the same device."""
-    if not is_tensor(like):
-        return np.zeros(shape, np.float32)
-    return like.new_zeros(shape).float()
+def squared_norms(features: Array) -> Array:
+    """Squared length of every row, float32 [N]; equal rows get equal results."""
+    if is_tensor(features):
+        return (features.float() ** 2).sum(1)
+    features = features.astype(np.float32, copy=False)
+    return (features * features).sum(1)

@@ -1,9 +1,9 @@
 """The matrix product behind every distance, computed in tiles that depend on nothing but the shape of the problem.
 
 A BLAS may round one and the same dot product differently in a call of another size, or with another number of
-threads. So the tiles are always the same ones, padded to whole vectors, and each is computed by one thread while
-several tiles run side by side: no figure can depend on chunk sizes or thread counts, and equal features get equal
-distances wherever they stand.
+threads. So both sides are padded to whole vectors and each tile is computed by one thread while several tiles run
+side by side: no figure can depend on tile sizes or thread counts, and equal features get equal distances wherever
+they stand.
 """
 
 from __future__ import annotations
@@ -14,83 +14,78 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from resight.errors import DataError
-from resight.retrieval.arrays import Array, is_tensor, zeros
+from resight.retrieval.arrays import Array, is_tensor, to_numpy
 
-__all__ = ["blocks", "over", "padded", "product", "tile_rows"]
+__all__ = ["Products", "Tiles", "over_tiles", "padded"]
 
 # Every SIMD width in use divides 64, so no product ends in a kernel for leftovers, which rounds differently.
 PAD = 64
-# Fewer rows cost speed (the right side is packed anew for each tile), more cost memory.
+# Fewer rows cost speed (the right side is packed anew for each tile), more cost memory: 256 reaches the speed of one
+# large product.
 ROWS = 256
-TILE_BYTES = 2**28
 # What the tiles of all threads together may take.
-HELD_BYTES = 2**30
+HELD_BYTES = 2**29
 
 T = TypeVar("T")
 
 
-def padded(length: int) -> int:
-    """`length` rounded up to whole vectors."""
+class Tiles(Protocol):
+    """A matrix [rows, columns] that is computed a few rows at a time."""
+
+    rows: int
+    columns: int
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
+        """Rows `start` to `stop`, a fresh array that the caller may write into. `start` is a multiple of 64."""
+        ...  # pragma: no cover
+
+
+class Products:
+    """`left @ right.T` as Tiles, for sides that `padded` made of `rows` and `columns` features."""
+
+    def __init__(self, left: Array, rows: int, right: Array, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        self._left, self._right = left, right
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
+        whole = self._left[start : start + _whole(stop - start)] @ self._right.T
+        return to_numpy(whole[: stop - start, : self.columns])
+
+
+def padded(features: Array, width: int, write: Callable[[Array, Array], None]) -> Array:
+    """float32 [N rounded up to 64, width], filled by `write(some rows of features, the same rows of the result)`."""
+    shape = (_whole(len(features)), width)
+    result = np.empty(shape, np.float32) if not is_tensor(features) else features.new_empty(shape).float()
+    result[len(features) :] = 0
+    over_tiles(lambda start, stop: write(features[start:stop], result[start:stop]), len(features), features.shape[1])
+    return result
+
+
+def _whole(length: int) -> int:
     return -(-length // PAD) * PAD
 
 
-def tile_rows(columns: int) -> int:
-    """Rows of a tile over `columns` gallery images: 256, fewer where 256 rows would take over 256 MiB."""
-    rows = ROWS
-    while rows > PAD and rows * columns * 4 > TILE_BYTES:
-        rows //= 2
-    return rows
+def over_tiles(work: Callable[[int, int], T], rows: int, columns: int, threads: int | None = None) -> list[T]:
+    """`work(start, stop)` for tiles that cover all rows, several at once; results in order.
 
-
-def product(left: Array, right: Array, start: int, stop: int) -> Array:
-    """`left[start:stop] @ right.T`, float32 [stop - start, len(right)], a fresh array.
-
-    `start` is a multiple of `tile_rows(len(right))` and `right` is padded (see `padded`) with rows of zeros.
-    """
-    height = tile_rows(len(right))
-    parts = [_tile(left, right, row, min(row + height, stop)) for row in range(start, stop, height)]
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if not is_tensor(left) else parts[0].new_empty(0).cat(parts)  # pragma: no cover
-
-
-def _tile(left: Array, right: Array, start: int, stop: int) -> Array:
-    rows = left[start:stop]
-    if len(rows) % PAD == 0:
-        return rows @ right.T
-    whole = zeros((padded(len(rows)), left.shape[1]), left)
-    whole[: len(rows)] = rows
-    return (whole @ right.T)[: len(rows)]
-
-
-def blocks(rows: int, columns: int, chunk_size: int | None) -> list[tuple[int, int]]:
-    """Cut `rows` into (start, stop) of `chunk_size` rows, rounded up to whole tiles."""
-    if chunk_size is not None and chunk_size < 1:
-        raise DataError(f"chunk_size = {chunk_size}: it must be at least 1")
-    tile = tile_rows(padded(columns))
-    step = tile * max(1, -(-(chunk_size or 1) // tile))
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def over(work: Callable[[int, int], T], parts: list[tuple[int, int]], columns: int, threads: int | None) -> list[T]:
-    """`work(start, stop)` for every part, several at once, results in order.
-
-    `threads` None takes every core this process may use, or fewer where their tiles would take over 1 GiB.
+    `threads` None takes every core that this process may use.
     """
     if threads is not None and threads < 1:
         raise DataError(f"threads = {threads}: it must be at least 1")
-    held = max((stop - start) * columns * 4 for start, stop in parts)
-    most = threads or min(_cores(), max(1, HELD_BYTES // held))
+    workers = threads or _cores()
+    height = max(PAD, min(ROWS, HELD_BYTES // (4 * workers * max(1, columns)) // PAD * PAD))
+    parts = [(start, min(start + height, rows)) for start in range(0, rows, height)]
     with _one_blas_thread():
-        if min(most, len(parts)) == 1:
+        if min(workers, len(parts)) == 1:
             return [work(*part) for part in parts]
-        with ThreadPoolExecutor(min(most, len(parts)), thread_name_prefix="retrieval") as pool:
+        with ThreadPoolExecutor(min(workers, len(parts)), thread_name_prefix="retrieval") as pool:
             return list(pool.map(lambda part: work(*part), parts))
 
 

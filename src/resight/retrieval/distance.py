@@ -1,0 +1,177 @@
+"""Distances between query and gallery features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+from resight.retrieval.arrays import Array, as_features, is_tensor, squared_norms
+from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
+
+__all__ = ["METRICS", "AttributeWeighted", "Cosine", "Distance", "Euclidean", "distances", "normalised", "the_metric"]
+
+
+class Distance(Protocol):
+    """A way to compare features. A ranking needs only the order, so `tiles` may give any growing function of it."""
+
+    name: str
+
+    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
+        """A matrix [Q, G] that orders each query's gallery by distance; of `columns` of the gallery alone, if given."""
+        ...  # pragma: no cover
+
+    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The distances themselves, from what `tiles` gave."""
+        ...  # pragma: no cover
+
+
+class Cosine:
+    """1 - cosine similarity, from 0 to 2. A feature of zeros is at distance 1 from everything."""
+
+    name = "cosine"
+
+    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
+        # Minus the similarity: negating the query here saves a pass over the whole matrix.
+        gallery = _chosen(gallery, columns)
+        return Products(normalised(query, -1.0), len(query), normalised(gallery), len(gallery))
+
+    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.maximum(1 + tile, 0)
+
+
+class Euclidean:
+    """Euclidean distance of the features as they are."""
+
+    name = "euclidean"
+
+    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
+        gallery = _chosen(gallery, columns)
+        # |q - g|^2 = |q|^2 + |g|^2 - 2qg as one product, of features with two more columns. Distances do not change
+        # when everything moves, and close to the origin the sum loses the fewest digits.
+        middle = gallery.mean(0)
+        left = _lifted(query, middle, scale=-2.0, norm_first=True)
+        return Products(left, len(query), _lifted(gallery, middle, scale=1.0, norm_first=False), len(gallery))
+
+    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.sqrt(np.maximum(tile, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeWeighted:
+    """d(features) · (0.1 + d(attributes)), both Euclidean: the distance of Bruna (features × attributes).
+
+    >>> evaluate(q, g, metric=AttributeWeighted(query_probabilities, gallery_probabilities), ...)  # doctest: +SKIP
+
+    `query_attributes` float [Q, A] and `gallery_attributes` float [G, A] are the heads' probabilities, concatenated.
+    Raises DataError when they do not fit the features or each other.
+    """
+
+    query_attributes: Array
+    gallery_attributes: Array
+    floor: float = 0.1
+    name: str = "attribute-weighted"
+
+    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
+        query_attributes = as_features(self.query_attributes, "query_attributes")
+        gallery_attributes = as_features(self.gallery_attributes, "gallery_attributes")
+        if len(query_attributes) != len(query) or len(gallery_attributes) != len(gallery):
+            raise DataError(
+                f"attributes of {len(query_attributes)} queries and {len(gallery_attributes)} gallery images do not fit "
+                f"features of {len(query)} and {len(gallery)}"
+            )
+        if query_attributes.shape[1] != gallery_attributes.shape[1]:
+            raise DataError(f"query and gallery have {query_attributes.shape[1]} and {gallery_attributes.shape[1]} attributes")
+        euclidean = Euclidean()
+        return _Weighted(
+            euclidean.tiles(query, gallery, columns),
+            euclidean.tiles(query_attributes, gallery_attributes, columns),
+            self.floor,
+        )
+
+    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
+        return tile
+
+
+class _Weighted:
+    def __init__(self, features: Tiles, attributes: Tiles, floor: float) -> None:
+        self.rows, self.columns = features.rows, features.columns
+        self._features, self._attributes, self._floor = features, attributes, floor
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
+        root = Euclidean().values
+        return root(self._features(start, stop)) * (np.float32(self._floor) + root(self._attributes(start, stop)))
+
+
+METRICS: dict[str, Distance] = {"cosine": Cosine(), "euclidean": Euclidean()}
+
+
+def the_metric(metric: str | Distance) -> Distance:
+    """A metric by name, or the object given. Raises DataError that lists the names."""
+    if not isinstance(metric, str):
+        return metric
+    if metric not in METRICS:
+        raise DataError(f"unknown metric {metric!r}; known are {', '.join(METRICS)}, or an object such as AttributeWeighted")
+    return METRICS[metric]
+
+
+def distances(
+    query: Array, gallery: Array, metric: str | Distance = "cosine", *, threads: int | None = None
+) -> NDArray[np.float32]:
+    """All distances, float32 [Q, G], for features [Q, D] and [G, D].
+
+    Equal pairs of features get equal distances. Raises DataError when shapes do not fit or values are not finite.
+    """
+    query, gallery = checked_pair(query, gallery)
+    metric = the_metric(metric)
+    tiles = metric.tiles(query, gallery)
+    result = np.empty((tiles.rows, tiles.columns), np.float32)
+
+    def fill(start: int, stop: int) -> None:
+        result[start:stop] = metric.values(tiles(start, stop))
+
+    over_tiles(fill, tiles.rows, tiles.columns, threads)
+    return result
+
+
+def checked_pair(query: Array, gallery: Array) -> tuple[Array, Array]:
+    """Features of both sides, checked (see `as_features`) and of one width."""
+    query, gallery = as_features(query, "query features"), as_features(gallery, "gallery features")
+    if query.shape[1] != gallery.shape[1]:
+        raise DataError(
+            f"query features have {query.shape[1]} dimensions, gallery features {gallery.shape[1]}; "
+            "they must come from one model"
+        )
+    if is_tensor(query) != is_tensor(gallery):
+        raise DataError("query and gallery features lie on different devices; move one of them")
+    return query, gallery
+
+
+def normalised(features: Array, scale: float = 1.0) -> Array:
+    """Rows of length `scale`, padded (see `tiles.padded`); a row of zeros stays one."""
+
+    def write(rows: Array, result: Array) -> None:
+        factor = scale / (squared_norms(rows) ** 0.5).clip(min=1e-12)
+        result[:] = rows * factor[:, None]
+
+    return padded(features, features.shape[1], write)
+
+
+def _lifted(features: Array, middle: Array, *, scale: float, norm_first: bool) -> Array:
+    """Moved features times `scale`, then their squared norms and ones in the order that the other side has not."""
+    width = features.shape[1]
+
+    def write(rows: Array, result: Array) -> None:
+        moved = rows - middle
+        result[:, :width] = moved * scale
+        result[:, width + (not norm_first)] = squared_norms(moved)
+        result[:, width + norm_first] = 1
+
+    return padded(features, width + 2, write)
+
+
+def _chosen(gallery: Array, columns: NDArray[np.int64] | None) -> Array:
+    return gallery if columns is None or len(columns) == len(gallery) else gallery[columns]

@@ -1,0 +1,368 @@
+"""mAP, CMC and mINP from the ranks of the right answers.
+
+Average precision needs only the rank of every right answer, and a rank is a count of smaller distances: no gallery is
+ever sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+from resight.records import Relevance
+from resight.retrieval.arrays import Array, as_labels, to_numpy
+from resight.retrieval.distance import Distance, checked_pair, the_metric
+from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, Protocol, judge, judge_lists
+from resight.retrieval.tiles import Tiles, over_tiles
+
+if TYPE_CHECKING:
+    from resight.retrieval.rerank import KReciprocal
+
+__all__ = ["AVERAGE_PRECISION", "Evaluation", "evaluate", "evaluate_distances", "single_shot_cmc", "true_positive_rate"]
+
+# Beyond so many right answers, sorting those that are near enough beats counting for each.
+_COUNTED = 48
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures of one evaluation, with what they were measured by."""
+
+    mean_average_precision: float
+    """mAP in [0, 1], over the queries that have a match; nan when none has."""
+    cmc: Floats
+    """[max_rank]: share of queries with a right answer within the first 1, 2, … images."""
+    mean_inp: float
+    """mINP (Ye et al. 2021, eq. 2): share of right answers among all images down to the last right one."""
+    average_precision: Floats
+    """[Q]: per query; nan where the query has no match."""
+    inverse_negative_penalty: Floats
+    """[Q]: per query; nan where the query has no match."""
+    first_rank: NDArray[np.int64]
+    """[Q]: rank, from 1, of the first right answer; 0 where there is none (within the protocol's depth)."""
+    protocol: str
+    definition: str
+    """Of average precision: precision or trapezoid."""
+    metric: str
+    reranked: bool = False
+
+    @property
+    def without_match(self) -> int:
+        """Queries that nothing in the gallery matches; they are not counted."""
+        return int(np.isnan(self.average_precision).sum())
+
+    def summary(self) -> dict[str, float | int | str]:
+        """The figures as plain values, shares in [0, 1]."""
+        ranks = {f"rank-{rank}": float(self.cmc[rank - 1]) for rank in (1, 5, 10, 20) if rank <= len(self.cmc)}
+        return {
+            "mAP": self.mean_average_precision,
+            **ranks,
+            "mINP": self.mean_inp,
+            "queries": len(self.average_precision) - self.without_match,
+            "without match": self.without_match,
+            "average precision": self.definition,
+            "protocol": self.protocol,
+            "metric": self.metric,
+            "reranked": self.reranked,
+        }
+
+
+def evaluate(
+    query_features: Array,
+    gallery_features: Array,
+    *,
+    query_ids: Array,
+    gallery_ids: Array,
+    query_cameras: Array | None = None,
+    gallery_cameras: Array | None = None,
+    metric: str | Distance = "cosine",
+    rerank: KReciprocal | None = None,
+    max_rank: int = 50,
+    average_precision: str = "precision",
+    protocol: str | Relevance = "market1501",
+    gallery_tracks: Array | None = None,
+    threads: int | None = None,
+) -> Evaluation:
+    """Evaluate features of queries [Q, D] against those of a gallery [G, D], float32, NumPy or torch.
+
+    >>> evaluate(q, g, query_ids=[1], gallery_ids=[1, 2], query_cameras=[1], gallery_cameras=[2, 2]).cmc[0]  # doctest: +SKIP
+
+    Identities are int [Q], [G]: gallery images of identity -1 are junk and left out, those of 0 are distractors and
+    stay. `protocol` is a name of PROTOCOLS, or a dataset's own good and junk lists; "market1501" leaves out what
+    shows the query's identity in the query's camera. Equal distances are ordered by gallery index.
+    `average_precision` is "precision", the mean of the precision at each right answer (torchreid, FastReID, the strong
+    baseline), or "trapezoid", the datasets' own MATLAB code, which reads lower. With `rerank` the k-reciprocal
+    distances (always of L2-normalised features, as their paper has it) take the metric's place.
+    `gallery_tracks`, int [G], makes it image-to-track: a track counts once, at its nearest image, and is right
+    when that image is. No figure depends on `threads`.
+
+    Raises DataError for shapes that do not fit, values that are not finite, missing cameras, unknown names.
+    """
+    query, gallery = checked_pair(query_features, gallery_features)
+    judgement = _judgement(
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol
+    )
+    columns = judgement.columns
+    if rerank is not None:
+        from resight.retrieval.rerank import rerank_features
+
+        if not isinstance(metric, str):
+            raise DataError(f"re-ranking compares features alone; it cannot be combined with metric {metric.name!r}")
+        tiles: Tiles = _Given(rerank_features(query, gallery[columns], rerank, threads=threads))
+        name = f"k-reciprocal(k1={rerank.k1}, k2={rerank.k2}, lambda={rerank.lambda_value})"
+    else:
+        metric = the_metric(metric)
+        tiles, name = metric.tiles(query, gallery, columns if len(columns) < len(gallery) else None), metric.name
+    measure = _Measures(max_rank, average_precision, gallery_tracks, name, reranked=rerank is not None)
+    return measure(tiles, judgement, threads)
+
+
+def evaluate_distances(
+    distances: Array,
+    *,
+    query_ids: Array,
+    gallery_ids: Array,
+    query_cameras: Array | None = None,
+    gallery_cameras: Array | None = None,
+    max_rank: int = 50,
+    average_precision: str = "precision",
+    protocol: str | Relevance = "market1501",
+    gallery_tracks: Array | None = None,
+    threads: int | None = None,
+) -> Evaluation:
+    """Evaluate distances [Q, G] computed elsewhere; everything else as in `evaluate`. They are not changed.
+
+    Raises DataError when one is nan or infinite.
+    """
+    matrix = to_numpy(distances)
+    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
+        raise DataError(f"distances have shape {matrix.shape} and type {matrix.dtype}; they must be numbers [queries, gallery]")
+    if not np.isfinite(matrix.sum(dtype=np.float64)) and not np.isfinite(matrix).all():
+        raise DataError("distances hold nan or infinity; see which images gave them")
+    judgement = _judgement(
+        *matrix.shape, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol
+    )
+    tiles = _Given(matrix, judgement.columns)
+    return _Measures(max_rank, average_precision, gallery_tracks, "given", reranked=False)(tiles, judgement, threads)
+
+
+def _judgement(
+    queries: int,
+    gallery: int,
+    query_ids: Array,
+    gallery_ids: Array,
+    query_cameras: Array | None,
+    gallery_cameras: Array | None,
+    protocol: str | Relevance,
+) -> Judgement:
+    of_query, of_gallery = f"the {queries} queries", f"the {gallery} gallery images"
+    if isinstance(protocol, Relevance):
+        return judge_lists(protocol, queries, gallery)
+    if protocol not in PROTOCOLS:
+        raise DataError(f"unknown protocol {protocol!r}; known are {', '.join(PROTOCOLS)}, or a Relevance with lists")
+    rules = PROTOCOLS[protocol]
+    cameras: list[Positions | None] = [None, None]
+    if rules.camera_rule and query_cameras is not None and gallery_cameras is not None:
+        cameras = [
+            as_labels(query_cameras, "query_cameras", queries, of_query),
+            as_labels(gallery_cameras, "gallery_cameras", gallery, of_gallery),
+        ]
+    return judge(
+        rules,
+        as_labels(query_ids, "query_ids", queries, of_query),
+        as_labels(gallery_ids, "gallery_ids", gallery, of_gallery),
+        *cameras,
+    )
+
+
+class _Given:
+    """A matrix that exists, as Tiles, of some of its columns."""
+
+    def __init__(self, matrix: NDArray[np.floating], columns: Positions | None = None) -> None:
+        self._matrix, self._columns = matrix, columns
+        self.rows, self.columns = len(matrix), matrix.shape[1] if columns is None else len(columns)
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
+        rows = self._matrix[start:stop]
+        chosen = rows if self._columns is None else rows[:, self._columns]
+        return chosen.astype(np.float64 if chosen.dtype.itemsize > 4 else np.float32)
+
+
+@dataclass(frozen=True)
+class _Measures:
+    """From distances and a judgement to an Evaluation."""
+
+    max_rank: int
+    definition: str
+    tracks: Array | None
+    metric: str
+    reranked: bool
+
+    def __post_init__(self) -> None:
+        if self.max_rank < 1:
+            raise DataError(f"max_rank = {self.max_rank}: it must be at least 1")
+        if self.definition not in AVERAGE_PRECISION:
+            raise DataError(
+                f"unknown definition of average precision {self.definition!r}; known are {', '.join(AVERAGE_PRECISION)}"
+            )
+
+    def __call__(self, tiles: Tiles, judgement: Judgement, threads: int | None) -> Evaluation:
+        tracks = None
+        if self.tracks is not None:
+            most = int(judgement.columns.max(initial=-1)) + 1
+            tracks = as_labels(self.tracks, "gallery_tracks", len(to_numpy(self.tracks)), "the gallery")
+            if len(tracks) < most:
+                raise DataError(f"gallery_tracks has {len(tracks)} entries; it needs one for each gallery image")
+            tracks = tracks[judgement.columns]
+
+        def ranks_of(start: int, stop: int) -> list[tuple[Positions, int]]:
+            tile = tiles(start, stop)
+            return [
+                _ranks(row, judgement.good[number], judgement.left_out[number], tracks)
+                for number, row in enumerate(tile, start)
+            ]
+
+        parts = over_tiles(ranks_of, tiles.rows, tiles.columns, threads)
+        return self._evaluation([ranks for part in parts for ranks in part], judgement.protocol)
+
+    def _evaluation(self, found: list[tuple[Positions, int]], protocol: Protocol) -> Evaluation:
+        precision = np.full(len(found), np.nan)
+        penalty = np.full(len(found), np.nan)
+        first = np.zeros(len(found), np.int64)
+        area = AVERAGE_PRECISION[self.definition]
+        for number, (ranks, relevant) in enumerate(found):
+            if not relevant:
+                continue
+            seen = ranks if protocol.depth is None else ranks[ranks <= protocol.depth]
+            precision[number] = area(seen).sum() / relevant
+            # With a depth the last right answer may be out of sight: then no finite effort finds them all.
+            penalty[number] = relevant / ranks[-1] if len(seen) == relevant else 0.0
+            first[number] = seen[0] if len(seen) else 0
+        counted = ~np.isnan(precision)
+        hits = np.bincount(first[counted & (first > 0) & (first <= self.max_rank)], minlength=self.max_rank + 1)[1:]
+        queries = int(counted.sum())
+        return Evaluation(
+            mean_average_precision=float(precision[counted].mean()) if queries else float("nan"),
+            cmc=np.cumsum(hits) / queries if queries else np.full(self.max_rank, np.nan),
+            mean_inp=float(penalty[counted].mean()) if queries else float("nan"),
+            average_precision=precision,
+            inverse_negative_penalty=penalty,
+            first_rank=first,
+            protocol=protocol.name,
+            definition=self.definition,
+            metric=self.metric,
+            reranked=self.reranked,
+        )
+
+
+def _ranks(
+    row: NDArray[np.floating], good: Positions, left_out: Positions, tracks: Positions | None
+) -> tuple[Positions, int]:
+    """Ranks from 1 of the right answers, ascending, and how many there are. Writes into `row`."""
+    row[left_out] = np.inf
+    if tracks is not None:
+        row, good = _nearest_of_tracks(row, good, tracks)
+    if len(good) == 0:
+        return good, 0
+    if len(good) > _COUNTED:
+        return _ranks_by_sorting(row, good), len(good)
+    ranks = [
+        np.count_nonzero(row[:place] <= row[place]) + np.count_nonzero(row[place + 1 :] < row[place]) for place in good.tolist()
+    ]
+    return np.sort(np.array(ranks, np.int64)) + 1, len(good)
+
+
+def _ranks_by_sorting(row: NDArray[np.floating], good: Positions) -> Positions:
+    near = np.flatnonzero(row <= row[good].max())
+    order = near[np.argsort(row[near], kind="stable")]
+    right = np.zeros(len(row), bool)
+    right[good] = True
+    return np.flatnonzero(right[order]) + 1
+
+
+def _nearest_of_tracks(
+    row: NDArray[np.floating], good: Positions, tracks: Positions
+) -> tuple[NDArray[np.floating], Positions]:
+    """One distance per track: that of its nearest image that is not left out."""
+    kept = np.flatnonzero(np.isfinite(row))
+    order = kept[np.lexsort((kept, row[kept], tracks[kept]))]
+    firsts = np.unique(tracks[order], return_index=True)[1]
+    nearest = np.sort(order[firsts])
+    return row[nearest], np.flatnonzero(np.isin(nearest, good))
+
+
+def _by_precision(ranks: Positions) -> Floats:
+    """Precision at each right answer (Zheng et al. 2015, section 3.3, as the toolkits compute it)."""
+    return np.arange(1, len(ranks) + 1) / ranks
+
+
+def _by_trapezoid(ranks: Positions) -> Floats:
+    """Mean of the precision at each right answer and just before it (`compute_AP.m` of Market-1501, VeRi-776)."""
+    hits = np.arange(1, len(ranks) + 1)
+    before = np.where(ranks == 1, 1.0, (hits - 1) / np.maximum(ranks - 1, 1))
+    return (before + hits / ranks) / 2
+
+
+AVERAGE_PRECISION: dict[str, Callable[[Positions], Floats]] = {"precision": _by_precision, "trapezoid": _by_trapezoid}
+"""Definition -> the terms, one per right answer in sight, whose sum over all right answers' number is the AP."""
+
+
+def true_positive_rate(
+    distances: Array, same: Array, false_positive_rate: float | NDArray[np.float64]
+) -> Floats:
+    """Share of matching pairs accepted at a threshold that accepts this share of the others.
+
+    `distances` float [N] of pairs, `same` bool [N]. Pairs are accepted at *small* distances; the threshold is the
+    largest one that stays within the rate. Raises DataError when there is no pair of one sort.
+    """
+    values, same = to_numpy(distances).ravel(), to_numpy(same).ravel().astype(bool)
+    if not same.any() or same.all():
+        raise DataError("verification needs pairs that match and pairs that do not")
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(same, -values, drop_intermediate=False)
+    wanted = np.atleast_1d(np.asarray(false_positive_rate, np.float64))
+    return true[np.searchsorted(false, wanted, side="right") - 1]
+
+
+def single_shot_cmc(
+    distances: Array,
+    *,
+    query_ids: Array,
+    gallery_ids: Array,
+    query_cameras: Array,
+    gallery_cameras: Array,
+    max_rank: int = 50,
+    repeats: int = 100,
+    seed: int = 0,
+) -> Floats:
+    """CMC [max_rank] with one gallery image per identity, drawn anew `repeats` times (CUHK03's protocol).
+
+    Distances [Q, G], labels as in `evaluate`. Li et al. 2014, section 5.
+    """
+    matrix = to_numpy(distances)
+    judgement = _judgement(*matrix.shape, query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501")
+    ids = to_numpy(gallery_ids)[judgement.columns]
+    rng = np.random.default_rng(seed)
+    total, counted = np.zeros(max_rank), 0
+    for number, row in enumerate(matrix[:, judgement.columns].astype(np.float64)):
+        if not len(judgement.good[number]):
+            continue
+        kept = np.setdiff1d(np.arange(len(row)), judgement.left_out[number])
+        counted += 1
+        for _ in range(repeats):
+            shuffled = rng.permutation(kept)
+            # One image per identity; distractors (0) are different people and all stay.
+            groups = np.where(ids[shuffled] <= 0, -1 - shuffled, ids[shuffled])
+            drawn = np.sort(shuffled[np.unique(groups, return_index=True)[1]])
+            right = np.flatnonzero(np.isin(drawn, judgement.good[number]))
+            rank = int(_ranks(row[drawn], right, np.empty(0, np.int64), None)[0][0])
+            total[rank - 1 :] += 1 / repeats
+    return total / counted if counted else np.full(max_rank, np.nan)

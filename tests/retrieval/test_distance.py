@@ -1,0 +1,63 @@
+"""Distances against SciPy's, and the attribute-weighted one against its formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from resight.errors import DataError
+from resight.retrieval import AttributeWeighted, distances, evaluate, evaluate_distances
+
+RNG = np.random.default_rng(0)
+QUERY, GALLERY = RNG.normal(size=(70, 19)).astype(np.float32), RNG.normal(size=(133, 19)).astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_equals_scipy(metric: str) -> None:
+    np.testing.assert_allclose(distances(QUERY, GALLERY, metric), cdist(QUERY, GALLERY, metric), atol=2e-6, rtol=1e-5)
+
+
+def test_euclidean_far_from_the_origin_keeps_its_digits() -> None:
+    """|q|² + |g|² - 2qg as it stands loses everything here: the squares are 10⁸ times the distances."""
+    found = distances(QUERY + 3000, GALLERY + 3000, "euclidean")
+    wanted = cdist((QUERY + 3000).astype(np.float64), (GALLERY + 3000).astype(np.float64))
+    np.testing.assert_allclose(found, wanted, rtol=1e-3)
+
+
+def test_zero_features_are_at_distance_one() -> None:
+    assert distances(np.zeros((1, 4)), np.ones((2, 4))).tolist() == [[1, 1]]
+
+
+def test_attribute_weighted() -> None:
+    near = np.abs(RNG.normal(size=(70, 5))).astype(np.float32), np.abs(RNG.normal(size=(133, 5))).astype(np.float32)
+    wanted = cdist(QUERY, GALLERY) * (0.1 + cdist(*near))
+    np.testing.assert_allclose(distances(QUERY, GALLERY, AttributeWeighted(*near)), wanted, rtol=1e-4)
+    labels = {
+        "query_ids": RNG.integers(1, 9, 70),
+        "gallery_ids": RNG.integers(-1, 9, 133),
+        "query_cameras": RNG.integers(1, 4, 70),
+        "gallery_cameras": RNG.integers(1, 4, 133),
+    }
+    result = evaluate(QUERY, GALLERY, **labels, metric=AttributeWeighted(*near))
+    assert result.metric == "attribute-weighted"
+    expected = evaluate_distances(wanted, **labels)
+    assert result.mean_average_precision == pytest.approx(expected.mean_average_precision, abs=1e-4)
+    with pytest.raises(DataError, match="attributes of 3 queries"):
+        distances(QUERY, GALLERY, AttributeWeighted(near[0][:3], near[1]))
+    with pytest.raises(DataError, match="5 and 4 attributes"):
+        distances(QUERY, GALLERY, AttributeWeighted(near[0], near[1][:, :4]))
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (np.ones(4), r"shape \(4,\)"),
+        (np.ones((0, 4)), "is empty"),
+        (np.ones((2, 5)), "5 dimensions, gallery features 4"),
+        (np.array([["a", "b", "c", "d"]]), "must be numbers"),
+    ],
+)
+def test_wrong_features_are_named(query: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        distances(query, np.ones((3, 4)))
