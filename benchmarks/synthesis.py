@@ -21,7 +21,15 @@ from PIL import Image
 from resight.synthetic import PRESETS, Street, synthesize
 from resight.synthetic.roster import Sighting, make_roster
 
-__all__ = ["FEATURES", "histogram", "label", "main", "mean_average_precision", "picture", "same_camera_precision"]
+__all__ = [
+    "FEATURES",
+    "histogram",
+    "label",
+    "main",
+    "mean_average_precision",
+    "picture",
+    "same_camera_precision",
+]
 
 Feature = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -94,8 +102,17 @@ def main(kind: str, seed: int) -> None:
         began = time.process_time()
         made = synthesize(Path(folder) / "street", plan.kind, preset=f"{kind}-demo", seed=seed, processes=1)
         seconds = time.process_time() - began
-    print(f"{kind}: {made.total} pictures of {plan.size[0]}x{plan.size[1]}: {made.total / seconds:.0f} a second and core")
-    numbers = (plan.identities, plan.test_identities, plan.cameras, plan.images_per_camera, plan.junk, plan.distractors)
+    print(
+        f"{kind}: {made.total} pictures of {plan.size[0]}x{plan.size[1]}: {made.total / seconds:.0f} a second and core"
+    )
+    numbers = (
+        plan.identities,
+        plan.test_identities,
+        plan.cameras,
+        plan.images_per_camera,
+        plan.junk,
+        plan.distractors,
+    )
     roster = make_roster(seed, *numbers)
     street = Street(plan.kind, seed, plan.size, plan.difficulty)
     query, gallery = roster.of("query"), roster.of("gallery", "junk", "distractor")

@@ -1,7 +1,7 @@
 """Write docs/commands/*.md from the commands' own help, so that they cannot disagree.
 
-    python docs/generate.py          write the pages
-    python docs/generate.py --check  exit with 1 when a page on disk differs
+python docs/generate.py          write the pages
+python docs/generate.py --check  exit with 1 when a page on disk differs
 """
 
 from __future__ import annotations
@@ -33,29 +33,44 @@ def _sections(command, name: str, parent) -> list[str]:  # type: ignore[no-untyp
     parts = getattr(command, "commands", None)
     if parts:
         for sub_name, sub in parts.items():
-            lines += ["#" + line if line.startswith("#") else line for line in _sections(sub, f"{name} {sub_name}", context)]
+            lines += [
+                "#" + line if line.startswith("#") else line for line in _sections(sub, f"{name} {sub_name}", context)
+            ]
         return lines
-    lines += ["```", f"{name} {' '.join(command.collect_usage_pieces(context))}", "```", ""]
-    rows = [_row(parameter, context) for parameter in command.params]
-    lines += ["| | |", "| --- | --- |", *[row for row in rows if row], ""]
-    return lines
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in command.params if parameter not in arguments and not parameter.hidden]
+    usage = " ".join([name, *(_argument(argument) for argument in arguments), "[OPTIONS]"])
+    lines += ["```", usage, "```", "", "| | |", "| --- | --- |"]
+    lines += [_row(_argument(argument), argument) for argument in arguments]
+    lines += [_row(_option(option), option) for option in options if option.name != "help"]
+    return [*lines, ""]
 
 
-def _row(parameter, context) -> str:  # type: ignore[no-untyped-def]
-    if parameter.param_type_name == "argument":
-        told, text = parameter.make_metavar(context), parameter.help or ""
-    else:
-        record = parameter.get_help_record(context)
-        if record is None:
-            return ""
-        told, text = record
-    return f"| `{told.strip()}` | {' '.join(text.split())} |".replace("||", "\\|\\|")
+# Typer's own words differ from one of its versions to the next; these pages should not.
+def _argument(parameter) -> str:  # type: ignore[no-untyped-def]
+    word = (parameter.metavar or parameter.name.upper()).strip("[].")
+    return f"{word if parameter.required else f'[{word}]'}{'...' if parameter.nargs == -1 else ''}"
+
+
+def _option(parameter) -> str:  # type: ignore[no-untyped-def]
+    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    return names if parameter.is_flag else f"{names} {parameter.metavar or parameter.name.upper()}"
+
+
+def _row(told: str, parameter) -> str:  # type: ignore[no-untyped-def]
+    text = " ".join((parameter.help or "").split())
+    default = parameter.default
+    if isinstance(default, str | int | float | Path) and not isinstance(default, bool) and "[default" not in text:
+        text += f"  [default: {default}]"
+    return f"| `{told}` | {text} |"
 
 
 def main() -> int:
     made = pages()
     if "--check" in sys.argv:
-        stale = [str(file) for file, text in made.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+        stale = [
+            str(file) for file, text in made.items() if not file.exists() or file.read_text(encoding="utf-8") != text
+        ]
         stale += [str(file) for file in FOLDER.glob("*.md") if file not in made]
         if stale:
             print("out of date (run `make docs`): " + ", ".join(stale))

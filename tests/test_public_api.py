@@ -44,7 +44,16 @@ def test_importing_resight_imports_nothing_heavy() -> None:
 
 
 def test_packages_hold_only_names() -> None:
-    for package in ("data.formats", "losses", "models", "systems", "retrieval", "gallery", "views", "synthetic"):
+    for package in (
+        "data.formats",
+        "losses",
+        "models",
+        "systems",
+        "retrieval",
+        "gallery",
+        "views",
+        "synthetic",
+    ):
         path = importlib.import_module(f"resight.{package}").__file__
         assert path is not None
         with open(path, encoding="utf-8") as file:

@@ -53,7 +53,12 @@ def manifest(crowd: ReidDataset, tmp_path: Path) -> str:
 
 
 def test_a_run_learns_and_loads_as_a_recognizer(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
-    run = train(tiny("epochs=12", "optimiser.lr=0.002", "schedule.milestones=[10]"), crowd, tmp_path / "run", quiet=True)
+    run = train(
+        tiny("epochs=12", "optimiser.lr=0.002", "schedule.milestones=[10]"),
+        crowd,
+        tmp_path / "run",
+        quiet=True,
+    )
     losses = [float(row["train/loss"]) for row in rows(tmp_path / "run")]
     assert len(losses) == 12
     assert losses[-1] < 0.7 * losses[0]
@@ -95,9 +100,19 @@ def test_a_run_killed_with_sigkill_resumes_to_equal_weights(manifest: str, tmp_p
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
-    recipe = ["reid-strong-baseline", *TINY, "epochs=5", "validation.ratio=0.4", "validation.every=1", "--data", manifest]
+    recipe = [
+        "reid-strong-baseline",
+        *TINY,
+        "epochs=5",
+        "validation.ratio=0.4",
+        "validation.every=1",
+        "--data",
+        manifest,
+    ]
     subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
-    victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")), stderr=subprocess.PIPE, text=True)
+    victim = subprocess.Popen(
+        command("train", *recipe, "--out", str(tmp_path / "cut")), stderr=subprocess.PIPE, text=True
+    )
     while not (tmp_path / "cut" / "metrics.csv").exists():
         assert victim.poll() is None, "ended before it could be interrupted"
         time.sleep(0.02)
@@ -124,8 +139,17 @@ def test_killed_before_the_first_epoch_ended_begins_again(crowd: ReidDataset, ti
 
 @pytest.mark.slow
 def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
-    recipe = ["reid-strong-baseline", *TINY, "epochs=2", "sampler.identities=2", "sampler.images=2", "trainer.devices=2"]
-    subprocess.run(command("train", *recipe, "--data", manifest, "--out", str(tmp_path / "run")), check=True, timeout=300)
+    recipe = [
+        "reid-strong-baseline",
+        *TINY,
+        "epochs=2",
+        "sampler.identities=2",
+        "sampler.images=2",
+        "trainer.devices=2",
+    ]
+    subprocess.run(
+        command("train", *recipe, "--data", manifest, "--out", str(tmp_path / "run")), check=True, timeout=300
+    )
     assert len(rows(tmp_path / "run")) == 2
     assert load(tmp_path / "run").embed([np.zeros((32, 16, 3), np.uint8)]).shape == (1, 512)
     assert Run.open(tmp_path / "run").finished
@@ -145,7 +169,9 @@ def test_a_full_disk_is_one_line_and_destroys_no_checkpoint(manifest: str, tmp_p
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
 
-    ended = subprocess.run(command("train", "--resume", str(folder)), preexec_fn=no_room, capture_output=True, text=True)
+    ended = subprocess.run(
+        command("train", "--resume", str(folder)), preexec_fn=no_room, capture_output=True, text=True
+    )
     assert ended.returncode == 2
     assert "cannot write" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -206,7 +232,10 @@ def test_bad_input_is_named_before_anything_is_written(crowd: ReidDataset, tiny,
         (["losses.tripletx.weight=1"], "did you mean 'triplet'"),
         (["augmentation.flop.probability=1"], "did you mean 'flip'"),
         (["optimiser.learning_rate=1"], "valid: lr, weight_decay"),
-        (["losses.identity.weight=0", "losses.triplet.weight=0", "losses.centre.weight=0"], "every weight is 0"),
+        (
+            ["losses.identity.weight=0", "losses.triplet.weight=0", "losses.centre.weight=0"],
+            "every weight is 0",
+        ),
     ):
         with pytest.raises(RecipeError, match=told.replace("(", r"\(")):
             train(tiny(*overrides), crowd, out, quiet=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from resight.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from resight.data.formats import read_dataset
     from resight.data.splits import split_dataset
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from resight.run import Recognizer, load
     from resight.synthetic import synthesize
     from resight.training import resume, train
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AttributeSchema": "resight.records",

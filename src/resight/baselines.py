@@ -47,4 +47,7 @@ def _histogram(pixels: NDArray[np.uint8], stripes: int, bins: int) -> NDArray[np
     return np.sqrt(counts / counts.sum())
 
 
-BASELINES: dict[str, Callable[[Sequence[Record]], Embeddings]] = {"chance": chance, "colour histogram": colour_histogram}
+BASELINES: dict[str, Callable[[Sequence[Record]], Embeddings]] = {
+    "chance": chance,
+    "colour histogram": colour_histogram,
+}

@@ -21,9 +21,7 @@ class Embedded(NamedTuple):
     failed: list[str]
 
 
-def embed(
-    model: Recognizer, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
-) -> Embedded:
+def embed(model: Recognizer, records: Sequence[Record], *, progress: Callable[[int], None] | None = None) -> Embedded:
     """Embed every record's image, batch by batch; images that cannot be read are left out and named.
 
     >>> embedded = embed(resight.load("runs/street"), dataset.gallery)
@@ -39,5 +37,7 @@ def embed(
         if progress is not None:
             progress(len(positions) + len(bad))
     if not kept:
-        raise DataError(f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else ""))
+        raise DataError(
+            f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
+        )
     return Embedded(Embeddings(np.concatenate(features), kept), failed)

@@ -3,7 +3,15 @@
 The command line prints the message alone; a traceback always means a bug.
 """
 
-__all__ = ["DataError", "ImageError", "MissingExtraError", "RecipeError", "ResightError", "RunError", "WeightsError"]
+__all__ = [
+    "DataError",
+    "ImageError",
+    "MissingExtraError",
+    "RecipeError",
+    "ResightError",
+    "RunError",
+    "WeightsError",
+]
 
 
 class ResightError(Exception):

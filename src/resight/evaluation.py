@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def compare(
     whole, failed = embed(model, [*query, *gallery], progress=progress)
     sides = _sides(whole, query)
     metric = model.recipe.retrieval.metric
-    options = {"average_precision": average_precision, "protocol": protocol}
+    options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
     if rerank is not None:
         results["model, re-ranked"] = evaluate_embeddings(*sides, dataset, metric=metric, rerank=rerank, **options)

@@ -22,7 +22,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from resight.errors import RecipeError
 
-__all__ = ["OneOf", "Options", "Recipe", "arguments", "built_in_recipes", "load_recipe", "make", "nearest", "override"]
+__all__ = [
+    "OneOf",
+    "Options",
+    "Recipe",
+    "arguments",
+    "built_in_recipes",
+    "load_recipe",
+    "make",
+    "nearest",
+    "override",
+]
 
 Options = dict[str, Any]
 """A part of a recipe: options of one table entry; `name` picks the entry where the section does not."""
@@ -67,7 +77,8 @@ class TrainerOptions(_Section):
 
     # YAML reads a bare 32 as a number.
     precision: Annotated[Literal["auto", "32", "bf16", "16"], pydantic.BeforeValidator(str)] = Field(
-        "auto", description="auto: bf16 on a GPU that has it, 32 otherwise; bf16 and 16 are mixed precision"
+        "auto",
+        description="auto: bf16 on a GPU or CPU that computes in it, 32 otherwise; bf16 and 16 are mixed precision",
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = Field(1, ge=1, description="processes or GPUs on each node")
@@ -103,7 +114,7 @@ class Recipe(_Section):
     loader: LoaderOptions = Field(default_factory=LoaderOptions)
     trainer: TrainerOptions = Field(default_factory=TrainerOptions)
     loggers: list[Literal["tensorboard", "wandb"]] = Field(
-        default_factory=lambda: ["tensorboard"], description="besides metrics.csv, which is always written"
+        default=["tensorboard"], description="besides metrics.csv, which is always written"
     )
 
     @classmethod
@@ -134,7 +145,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     built_in = built_in_recipes()
     file = built_in.get(str(name), Path(name))
     if not file.is_file():
-        raise RecipeError(f"no recipe {str(name)!r}{nearest(str(name), built_in)}; give a file or one of: {', '.join(built_in)}")
+        raise RecipeError(
+            f"no recipe {str(name)!r}{nearest(str(name), built_in)}; give a file or one of: {', '.join(built_in)}"
+        )
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -188,7 +201,9 @@ class OneOf:
         self.table = table
 
 
-def arguments(table: Mapping[str, Callable[..., Any]], options: Options, what: str, given: Sequence[str] = ()) -> Options:
+def arguments(
+    table: Mapping[str, Callable[..., Any]], options: Options, what: str, given: Sequence[str] = ()
+) -> Options:
     """Check one part's options against the signature of the entry it names; defaults are filled in.
 
     `given` names the parameters that the program itself supplies. Raises RecipeError naming the valid ones.
@@ -206,7 +221,10 @@ def arguments(table: Mapping[str, Callable[..., Any]], options: Options, what: s
     for key, field in model.model_fields.items():
         nested = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)
         if nested is not None and isinstance(values[key], dict):
-            values[key] = {"name": values[key]["name"], **arguments(nested.table, values[key], f"{what}.{key}")}
+            values[key] = {
+                "name": values[key]["name"],
+                **arguments(nested.table, values[key], f"{what}.{key}"),
+            }
     return values
 
 

@@ -96,7 +96,9 @@ class AttributeSchema:
         except KeyError:
             raise DataError(f"unknown attribute {name!r}; the data has: {', '.join(self.classes)}") from None
         except ValueError:
-            raise DataError(f"attribute {name!r} has no class {value!r}; it has: {', '.join(self.classes[name])}") from None
+            raise DataError(
+                f"attribute {name!r} has no class {value!r}; it has: {', '.join(self.classes[name])}"
+            ) from None
 
     @classmethod
     def from_records(cls, records: Iterable[Record]) -> Self:
@@ -217,4 +219,4 @@ def table_records(table) -> list[Record]:  # type: ignore[no-untyped-def]
     """Records from a Table that `record_table` made (further columns are ignored)."""
     columns = ("path", "identity", "camera", "frame", "sequence", "attributes")
     rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
-    return [Record(*row[:5], attributes=json.loads(row[5])) for row in rows]
+    return [Record(*known, json.loads(attributes)) for *known, attributes in rows]  # type: ignore[call-arg]

@@ -78,17 +78,24 @@ class Run:
                 finished=bool(facts["finished"]),
             )
         except FileNotFoundError as error:
-            raise RunError(f"{folder} is no run folder ({error.filename} is missing); `resight train` makes one") from None
+            raise RunError(
+                f"{folder} is no run folder ({error.filename} is missing); `resight train` makes one"
+            ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
 
     def save(self) -> None:
         """Write recipe.yaml and run.json."""
-        from resight import __version__
+        from resight.version import __version__
 
         with written_whole(self.folder / "recipe.yaml") as partial:
             partial.write_text(self.recipe.to_yaml(), encoding="utf-8")
-        facts = {"resight": __version__, "classes": self.classes, "data": self.data, "finished": self.finished}
+        facts = {
+            "resight": __version__,
+            "classes": self.classes,
+            "data": self.data,
+            "finished": self.finished,
+        }
         with written_whole(self.folder / "run.json") as partial:
             partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
@@ -103,9 +110,13 @@ class Run:
         try:
             model.load_state_dict(safetensors.torch.load_file(self.weights))
         except FileNotFoundError:
-            raise RunError(f"{self.folder} has no weights yet; finish it with `resight train --resume {self.folder}`") from None
+            raise RunError(
+                f"{self.folder} has no weights yet; finish it with `resight train --resume {self.folder}`"
+            ) from None
         except (safetensors.SafetensorError, RuntimeError, OSError) as error:
-            raise RunError(f"{self.weights} does not fit its recipe or is damaged: {str(error).splitlines()[0]}") from None
+            raise RunError(
+                f"{self.weights} does not fit its recipe or is damaged: {str(error).splitlines()[0]}"
+            ) from None
 
 
 def build_model(recipe: Recipe, classes: int, pretrained: bool | None = None) -> nn.Module:
@@ -143,7 +154,9 @@ def _fetch(name: str) -> Path:
             huggingface_hub.snapshot_download(name, allow_patterns=["recipe.yaml", "run.json", "model.safetensors"])
         )
     except Exception as error:  # the hub client raises a different class for each way of being offline
-        raise RunError(f"hf:{name} cannot be fetched ({type(error).__name__}); connect, or give a run folder") from error
+        raise RunError(
+            f"hf:{name} cannot be fetched ({type(error).__name__}); connect, or give a run folder"
+        ) from error
 
 
 class Recognizer:
@@ -152,7 +165,7 @@ class Recognizer:
     def __init__(self, model: nn.Module, recipe: Recipe, device: str | None = None) -> None:
         self.recipe = recipe
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)
+        self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def normalised(self) -> bool:

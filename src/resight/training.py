@@ -38,7 +38,12 @@ console = Console(stderr=True, soft_wrap=True)
 
 
 def train(
-    recipe: Recipe, dataset: ReidDataset, out: str | os.PathLike[str], *, data: Sequence[str] = (), quiet: bool = False
+    recipe: Recipe,
+    dataset: ReidDataset,
+    out: str | os.PathLike[str],
+    *,
+    data: Sequence[str] = (),
+    quiet: bool = False,
 ) -> Run:
     """Train from the beginning into the folder `out`, and return its run.
 
@@ -48,15 +53,21 @@ def train(
     each epoch, so a killed run loses less than one. Raises DataError, RecipeError, or RunError when `out` is taken.
     """
     folder = Path(out)
-    if (folder / "run.json").exists() and rank_zero_only.rank == 0:  # further processes find what the first one made
-        raise RunError(f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out")
+    if (folder / "run.json").exists() and _rank() == 0:  # further processes find what the first one made
+        raise RunError(
+            f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out"
+        )
     records = _trainable(dataset)
     fitted, query, gallery = _validation(recipe, records)
     run = Run(folder, recipe, classes=len({record.identity for record in fitted}), data=list(data))
     # All is built, and so checked, before anything is written.
-    trainer, system, loader = _trainer(run, quiet), _system(run, query, gallery, pretrained=None), _loader(recipe, fitted)
+    trainer, system, loader = (
+        _trainer(run, quiet),
+        _system(run, query, gallery, pretrained=None),
+        _loader(recipe, fitted),
+    )
     system.configure_optimizers()
-    if rank_zero_only.rank == 0:
+    if _rank() == 0:
         run.save()
     return _fit(run, trainer, system, loader)
 
@@ -74,7 +85,9 @@ def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool 
     fitted, query, gallery = _validation(run.recipe, _trainable(dataset))
     classes = len({record.identity for record in fitted})
     if classes != run.classes:
-        raise RunError(f"{folder} was trained on {run.classes} identities and this data has {classes}; resume on the same data")
+        raise RunError(
+            f"{folder} was trained on {run.classes} identities and this data has {classes}; resume on the same data"
+        )
     fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
     system = _system(run, query, gallery, pretrained=None if fresh else False)
     return _fit(run, _trainer(run, quiet), system, _loader(run.recipe, fitted))
@@ -99,7 +112,16 @@ def _validation(recipe: Recipe, records: list[Record]) -> tuple[list[Record], li
 def _system(run: Run, query: list[Record], gallery: list[Record], pretrained: bool | None) -> System:
     lightning.seed_everything(run.recipe.seed, verbose=False)
     model = build_model(run.recipe, run.classes, pretrained)
-    return make(SYSTEMS, run.recipe.system, "system", recipe=run.recipe, model=model, classes=run.classes, query=query, gallery=gallery)
+    return make(
+        SYSTEMS,
+        run.recipe.system,
+        "system",
+        recipe=run.recipe,
+        model=model,
+        classes=run.classes,
+        query=query,
+        gallery=gallery,
+    )
 
 
 def _loader(recipe: Recipe, records: list[Record]) -> torch.utils.data.DataLoader[Any]:
@@ -160,7 +182,9 @@ class _Data(lightning.LightningDataModule):
         # The first batches are asked for before Lightning announces the epoch.
         sampler.set_epoch(self.trainer.lightning_module.first_epoch)
         if len(sampler) == 0:
-            raise DataError("the training split makes no whole batch for every process; lower the sampler's batch or devices")
+            raise DataError(
+                "the training split makes no whole batch for every process; lower the sampler's batch or devices"
+            )
         return self.loader
 
     def val_dataloader(self) -> Any:
@@ -177,11 +201,22 @@ def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
         callbacks.append(_BestWeights(run))
         if recipe.validation.patience:
             callbacks.append(
-                EarlyStopping(f"val/{recipe.validation.monitor}", mode="max", patience=recipe.validation.patience, check_on_train_epoch_end=False)
+                EarlyStopping(
+                    f"val/{recipe.validation.monitor}",
+                    mode="max",
+                    patience=recipe.validation.patience,
+                    check_on_train_epoch_end=False,
+                )
             )
     # Saves after all other callbacks have seen the epoch, so their state is whole.
     callbacks.append(
-        ModelCheckpoint(run.folder, filename=run.checkpoint.stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False)
+        ModelCheckpoint(
+            run.folder,
+            filename=run.checkpoint.stem,
+            every_n_epochs=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
     )
     if not quiet:
         callbacks.append(RichProgressBar(leave=False) if console.is_terminal else _EpochLines())
@@ -228,8 +263,19 @@ def _precision(recipe: Recipe) -> Any:
     chosen = recipe.trainer.precision
     if chosen == "auto":
         on_gpu = recipe.trainer.accelerator in ("auto", "gpu") and torch.cuda.is_available()
-        chosen = "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "32"
+        chosen = "bf16" if (torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()) else "32"
     return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[chosen]
+
+
+def _rank() -> int:
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
+def _cpu_has_bf16() -> bool:
+    # Only where the processor multiplies bfloat16 itself: emulated, it is slower than float32. Without a public
+    # question to ask, an absent private one counts as no.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def _loggers(run: Run) -> list[Logger]:
@@ -283,10 +329,12 @@ class _BestWeights(Callback):
         self.key = f"val/{run.recipe.validation.monitor}"
         self.best = float("-inf")
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if self.key not in trainer.callback_metrics:
             known = sorted(key[4:] for key in trainer.callback_metrics if key.startswith("val/"))
-            raise RecipeError(f"validation.monitor = {self.run.recipe.validation.monitor!r}; there is: {', '.join(known)}")
+            raise RecipeError(
+                f"validation.monitor = {self.run.recipe.validation.monitor!r}; there is: {', '.join(known)}"
+            )
         value = float(trainer.callback_metrics[self.key])
         # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
         if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
@@ -309,27 +357,33 @@ class _MetricsFile(Callback):
         self.validated = False
         self.started = time.monotonic()
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if self.run.metrics.exists():
             with open(self.run.metrics, newline="", encoding="utf-8") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= pl_module.first_epoch]
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self.started, self.validated = time.monotonic(), False
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self.validated = True
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if not trainer.is_global_zero:
             return
-        row: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "seconds": round(time.monotonic() - self.started, 2)}
+        row: dict[str, Any] = {
+            "epoch": trainer.current_epoch + 1,
+            "seconds": round(time.monotonic() - self.started, 2),
+        }
         for name, value in trainer.callback_metrics.items():
             if name == "lr" or name.startswith("train/") or (name.startswith("val/") and self.validated):
                 row[name] = f"{float(value):.6g}"
         self.rows = [kept for kept in self.rows if int(kept["epoch"]) < row["epoch"]] + [row]
         columns = list(dict.fromkeys(name for kept in self.rows for name in kept))
-        with written_whole(self.run.metrics) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        with (
+            written_whole(self.run.metrics) as partial,
+            open(partial, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(self.rows)
@@ -341,12 +395,14 @@ class _EpochLines(Callback):
     def __init__(self) -> None:
         self.started = time.monotonic()
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self.started, self.first = time.monotonic(), pl_module.first_epoch
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if trainer.is_global_zero:
             done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
             rest = (time.monotonic() - self.started) / (done - self.first) * (total - done)
-            figures = "  ".join(f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name)
+            figures = "  ".join(
+                f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name
+            )
             console.print(f"epoch {done}/{total}  {figures}  {rest:.0f} s left", highlight=False, soft_wrap=True)

@@ -15,7 +15,17 @@ from resight.data.formats.manifest import write_manifest
 from resight.records import Embeddings, ReidDataset
 from tests.conftest import TINY, corrupt
 
-COMMANDS = ["demo", "data inspect", "data split", "data synthesize", "train", "evaluate", "embed", "index", "search"]
+COMMANDS = [
+    "demo",
+    "data inspect",
+    "data split",
+    "data synthesize",
+    "train",
+    "evaluate",
+    "embed",
+    "index",
+    "search",
+]
 
 
 def resight(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -67,13 +77,27 @@ def street(tmp_path_factory: pytest.TempPathFactory, crowd: ReidDataset) -> Path
     folder = tmp_path_factory.mktemp("street")
     write_manifest(folder / "street.csv", crowd)
     data = f"manifest:{folder / 'street.csv'}"
-    main(["train", "reid-strong-baseline", *TINY, "--data", data, "--out", str(folder / "run"), "--quiet"])
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "reid-strong-baseline", *TINY, "--data", data, "--out", str(folder / "run"), "--quiet"])
+    assert not ended.value.code
     return folder
 
 
-def test_train_evaluate_index_search(street: Path, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_evaluate_index_search(
+    street: Path, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data, run = f"manifest:{street / 'street.csv'}", street / "run"
-    status, out, _ = resight("evaluate", run, "--data", data, "--rerank", "--baselines", "--report", tmp_path / "r.html", capsys=capsys)
+    status, out, _ = resight(
+        "evaluate",
+        run,
+        "--data",
+        data,
+        "--rerank",
+        "--baselines",
+        "--report",
+        tmp_path / "r.html",
+        capsys=capsys,
+    )
     assert status == 0
     for word in ("mAP", "rank-1", "mINP", "re-ranked", "chance", "colour histogram", "precision"):
         assert word in out, word
@@ -98,7 +122,9 @@ def test_train_evaluate_index_search(street: Path, crowd: ReidDataset, tmp_path:
     assert f"{len(crowd.gallery)} images added" in out
     assert "1 of the images could not be read" in err
     query = images / "3.png"
-    status, out, _ = resight("search", tmp_path / "gallery", query, "-k", "3", "--picture", tmp_path / "p.png", capsys=capsys)
+    status, out, _ = resight(
+        "search", tmp_path / "gallery", query, "-k", "3", "--picture", tmp_path / "p.png", capsys=capsys
+    )
     assert status == 0
     assert "3.png" in out
     assert Image.open(tmp_path / "p.png").width > 100
@@ -121,7 +147,18 @@ def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert Image.open(tmp_path / "charts" / chart).width > 100
     status, out, _ = resight("data", "split", "--data", data, "--out", tmp_path / "split.csv", capsys=capsys)
     assert status == 0
-    assert resight("data", "inspect", "--data", f"manifest:{tmp_path / 'split.csv'}", "--out", tmp_path, capsys=capsys)[0] == 0
+    assert (
+        resight(
+            "data",
+            "inspect",
+            "--data",
+            f"manifest:{tmp_path / 'split.csv'}",
+            "--out",
+            tmp_path,
+            capsys=capsys,
+        )[0]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +167,10 @@ def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         (["evaluate", "nowhere", "--data", "manifest:{street}/street.csv"], "resight train"),
         (["evaluate", "{street}/run", "--data", "market1501:/nowhere"], "/nowhere"),
         (["evaluate", "{street}/run", "--data", "markt1501:/nowhere"], "market1501"),
-        (["train", "reid-strong-baselin", "--data", "x", "--out", "y"], "did you mean 'reid-strong-baseline'"),
+        (
+            ["train", "reid-strong-baselin", "--data", "x", "--out", "y"],
+            "did you mean 'reid-strong-baseline'",
+        ),
         (["train", "reid-strong-baseline", "epoch=3", "--data", "x", "--out", "y"], "did you mean 'epochs'"),
         (["train", "--resume", "nowhere"], "no run folder"),
         (["index", "{street}/run", "/nowhere", "--out", "g"], "/nowhere"),
@@ -138,7 +178,9 @@ def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         (["embed", "{street}/run", "{street}/street.csv", "--out", "f.parquet"], "street.csv"),
     ],
 )
-def test_bad_input_is_one_line(street: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line(
+    street: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, _, err = resight(*(argument.format(street=street) for argument in arguments), capsys=capsys)
     assert status == 2
     assert told in err

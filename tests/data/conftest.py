@@ -35,10 +35,7 @@ def market(tmp_path: Path, pictures: Pictures) -> Path:
     """Market-1501's layout: two training and two test identities, junk, a distractor, attributes."""
     root = tmp_path / "Market-1501-v15.09.15"
     train = [
-        f"{who:04d}_c{camera}s1_{camera * 25:06d}_0{box}.jpg"
-        for who in (2, 7)
-        for camera in (1, 6)
-        for box in (1, 2)
+        f"{who:04d}_c{camera}s1_{camera * 25:06d}_0{box}.jpg" for who in (2, 7) for camera in (1, 6) for box in (1, 2)
     ]
     pictures(root / "bounding_box_train", train)
     pictures(root / "query", ["0001_c1s1_001051_00.jpg", "0003_c2s3_000151_00.jpg"])
@@ -116,8 +113,7 @@ def veri(tmp_path: Path, pictures: Pictures) -> Path:
 def write_veri_xml(path: Path, items: Iterable[tuple[str, int, int]]) -> None:
     """A label file as shipped: gb2312, root `TrainingImages` in train and test alike."""
     rows = "".join(
-        f'<Item imageName="{name}" vehicleID="{name[:4]}" cameraID="{name[5:9]}" '
-        f'colorID="{color}" typeID="{kind}"/>\n'
+        f'<Item imageName="{name}" vehicleID="{name[:4]}" cameraID="{name[5:9]}" colorID="{color}" typeID="{kind}"/>\n'
         for name, color, kind in items
     )
     text = (

@@ -23,9 +23,7 @@ from resight.records import Record
 
 from .conftest import TARGETS, write_course_csv, write_market_mat
 
-ANY_TARGETS = st.fixed_dictionaries(
-    {name: st.sampled_from(classes) for name, classes in MARKET_SCHEMA.classes.items()}
-)
+ANY_TARGETS = st.fixed_dictionaries({name: st.sampled_from(classes) for name, classes in MARKET_SCHEMA.classes.items()})
 
 
 def test_schema_has_the_sizes_of_the_twelve_heads() -> None:
@@ -73,9 +71,7 @@ def test_columns_and_targets_are_inverse(targets: dict[str, str], multi: bool) -
     assert targets_from_columns(columns) == targets
     assert list(columns) == [*MARKET_COLUMNS] if not multi else len(columns) == 29
     for prefix, target in (("up", "upper_color"), ("down", "lower_color")):
-        set_columns = [
-            name for name in columns if name.startswith(prefix) and name != prefix and columns[name] == 2
-        ]
+        set_columns = [name for name in columns if name.startswith(prefix) and name != prefix and columns[name] == 2]
         assert len(set_columns) == (1 if multi else int(targets[target] != "multi"))
 
 

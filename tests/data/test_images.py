@@ -199,9 +199,7 @@ def test_what_is_no_image(tmp_path: Path) -> None:
 
 
 def test_postscript_is_not_run(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_text(
-        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
-    )
+    (tmp_path / "a.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     with pytest.raises(ImageError, match="not an image"):
         read_image(tmp_path / "a.jpg")
 

@@ -74,7 +74,4 @@ def test_match_depends_on_protocol_and_explicit_answers() -> None:
     wrong = Relevance([np.array([], np.int64)], [np.array([0])])
     assert find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=right)) == []
     assert len(find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=wrong))) == 1
-    assert (
-        len(find_problems(ReidDataset("x", query=[Record("q.jpg", 0, 1)], gallery=[Record("g.jpg", 0, 2)])))
-        == 1
-    )
+    assert len(find_problems(ReidDataset("x", query=[Record("q.jpg", 0, 1)], gallery=[Record("g.jpg", 0, 2)]))) == 1

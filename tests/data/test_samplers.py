@@ -39,14 +39,19 @@ def test_an_epoch_deals_every_whole_group_and_repeats_images_only_where_it_must(
 
 
 def test_order_and_seeds_come_from_seed_and_epoch_alone() -> None:
-    first, second = IdentitySampler(IDS, identities=4, images=2, seed=3), IdentitySampler(IDS, identities=4, images=2, seed=3)
+    first, second = (
+        IdentitySampler(IDS, identities=4, images=2, seed=3),
+        IdentitySampler(IDS, identities=4, images=2, seed=3),
+    )
     list(first)  # an epoch that the second one never sees
     first.set_epoch(7)
     second.set_epoch(7)
     assert list(first) == list(second)
     second.set_epoch(8)
     assert list(first) != list(second)
-    assert list(IdentitySampler(IDS, identities=4, images=2, seed=4)) != list(IdentitySampler(IDS, identities=4, images=2, seed=3))
+    assert list(IdentitySampler(IDS, identities=4, images=2, seed=4)) != list(
+        IdentitySampler(IDS, identities=4, images=2, seed=3)
+    )
 
 
 def test_processes_share_an_epoch_without_overlap_and_in_equal_parts() -> None:

@@ -31,8 +31,7 @@ def crowd(people: int, images: int = 2, seed: int = 0) -> list[Record]:
         attributes = {name: str(chance.choice(count, p=odds[name])) for name, count in CLASSES.items()}
         attributes["bag"] = attributes["bag"] if attributes["hat"] == "0" else "1"
         records += [
-            Record(f"{identity}_{shot}.jpg", identity, 1 + shot % 3, attributes=attributes)
-            for shot in range(images)
+            Record(f"{identity}_{shot}.jpg", identity, 1 + shot % 3, attributes=attributes) for shot in range(images)
         ]
     return records
 
@@ -108,10 +107,7 @@ def test_seed_decides_and_order_does_not() -> None:
 
 def test_split_of_a_seed_never_changes() -> None:
     # Published figures name a seed: a change here changes what they were measured on.
-    records = [
-        Record(f"{n}.jpg", n, attributes={"hat": str(n * n % 7 == 1), "age": str(n % 4)})
-        for n in range(1, 31)
-    ]
+    records = [Record(f"{n}.jpg", n, attributes={"hat": str(n * n % 7 == 1), "age": str(n % 4)}) for n in range(1, 31)]
     assert [r.identity for r in identity_split(records, 0.8, seed=0)[1]] == [1, 13, 14, 16, 19, 26]
 
 
@@ -130,9 +126,7 @@ def test_without_attributes_the_count_is_kept() -> None:
 
 
 def test_free_text_costs_no_memory() -> None:
-    records = [
-        Record(f"{n}.jpg", n, attributes={"note": f"seen at {n}", "hat": str(n % 2)}) for n in range(1, 5001)
-    ]
+    records = [Record(f"{n}.jpg", n, attributes={"note": f"seen at {n}", "hat": str(n % 2)}) for n in range(1, 5001)]
     first, _ = identity_split(records)
     assert people_with(first)["hat", "1"] == 2000
 
@@ -150,9 +144,7 @@ def test_what_cannot_be_split() -> None:
 
 
 IMAGES = st.lists(
-    st.tuples(
-        st.sampled_from([JUNK, DISTRACTOR, UNLABELLED, 1, 2, 3]), st.sampled_from([NO_CAMERA, 0, 1, 2])
-    ),
+    st.tuples(st.sampled_from([JUNK, DISTRACTOR, UNLABELLED, 1, 2, 3]), st.sampled_from([NO_CAMERA, 0, 1, 2])),
     max_size=40,
 )
 
@@ -162,9 +154,7 @@ IMAGES = st.lists(
 def test_each_query_keeps_a_match(images: list[tuple[int, int]], ratio: float, seed: int) -> None:
     records = [Record(f"{number}.jpg", *image) for number, image in enumerate(images)]
     halves = query_gallery_split(records, ratio, seed)
-    assert sorted([*halves.query, *halves.gallery], key=lambda r: r.path) == sorted(
-        records, key=lambda r: r.path
-    )
+    assert sorted([*halves.query, *halves.gallery], key=lambda r: r.path) == sorted(records, key=lambda r: r.path)
     for query in halves.query:
         own = [r for r in records if r.identity == query.identity]
         matches = [r for r in halves.gallery if r.identity == query.identity]
@@ -226,9 +216,7 @@ def test_split_dataset_uses_training_records_alone() -> None:
     test = [Record("t.jpg", 500, 1)]
     whole = ReidDataset("x", crowd(50, images=12), test, test, relevance=Relevance([], []), protocol="course")
     dataset = split_dataset(whole)
-    assert {r.identity for r in dataset.train}.isdisjoint(
-        r.identity for r in (*dataset.query, *dataset.gallery)
-    )
+    assert {r.identity for r in dataset.train}.isdisjoint(r.identity for r in (*dataset.query, *dataset.gallery))
     assert sum(map(len, dataset.splits.values())) == 600
     assert (dataset.relevance, dataset.protocol) == (None, "market1501")
     assert len(dataset.query) == 10 * 3

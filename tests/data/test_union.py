@@ -55,9 +55,7 @@ def test_numbers_of_different_datasets_never_meet(market: Path, veri: Path, cour
 
 def test_camera_zero_and_sparse_identities() -> None:
     first = ReidDataset("a", train=[Record("a.jpg", 900, 0), Record("b.jpg", 5, 3)])
-    second = ReidDataset(
-        "b", train=[Record("c.jpg", 700, 0), Record("d.jpg", 702)], gallery=[Record("e.jpg", JUNK, 2)]
-    )
+    second = ReidDataset("b", train=[Record("c.jpg", 700, 0), Record("d.jpg", 702)], gallery=[Record("e.jpg", JUNK, 2)])
     third = ReidDataset("c", gallery=[Record("f.jpg", DISTRACTOR, 1), Record("g.jpg", UNLABELLED)])
     joined = join_datasets([first, second, third])
     assert [(r.identity, r.camera) for r in joined.train] == [(900, 0), (5, 3), (901, 4), (903, NO_CAMERA)]

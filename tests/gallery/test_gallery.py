@@ -22,7 +22,12 @@ def run(crowd: ReidDataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     from resight.recipe import load_recipe
     from tests.conftest import TINY
 
-    return train(load_recipe("reid-strong-baseline", [*TINY, "epochs=2"]), crowd, tmp_path_factory.mktemp("gallery") / "run", quiet=True)
+    return train(
+        load_recipe("reid-strong-baseline", [*TINY, "epochs=2"]),
+        crowd,
+        tmp_path_factory.mktemp("gallery") / "run",
+        quiet=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,9 @@ def test_euclidean_scores_are_minus_distances(model: Recognizer, tmp_path: Path)
     assert [(hit.id, hit.score) for hit in hits] == [(0, 0.0), (2, -1.0), (1, -5.0)]
 
 
-def test_unreadable_images_are_named_and_the_rest_indexed(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
+def test_unreadable_images_are_named_and_the_rest_indexed(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path
+) -> None:
     bad = corrupt(tmp_path / "bad.jpg")
     gallery = Gallery.create(tmp_path / "gallery", model=model)
     added = gallery.add([crowd.train[0], bad, crowd.train[1]])
@@ -81,7 +88,9 @@ def test_unreadable_images_are_named_and_the_rest_indexed(model: Recognizer, cro
     assert len(Gallery.open(tmp_path / "gallery", model)) == 2
 
 
-def test_a_kill_between_files_leaves_the_old_gallery(model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch) -> None:
+def test_a_kill_between_files_leaves_the_old_gallery(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch
+) -> None:
     gallery = Gallery.create(tmp_path / "gallery", model=model)
     gallery.add(crowd.train[:4])
     monkeypatch.setattr(Gallery, "_write_facts", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))

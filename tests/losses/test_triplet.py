@@ -15,7 +15,9 @@ from resight.losses.triplet import TripletLoss, pairwise_distances
 def loop_batch_hard(embeddings: torch.Tensor, ids: list[int], margin: float) -> float:
     losses = []
     for a in range(len(ids)):
-        positives = [float((embeddings[a] - embeddings[p]).norm()) for p in range(len(ids)) if ids[p] == ids[a] and p != a]
+        positives = [
+            float((embeddings[a] - embeddings[p]).norm()) for p in range(len(ids)) if ids[p] == ids[a] and p != a
+        ]
         negatives = [float((embeddings[a] - embeddings[n]).norm()) for n in range(len(ids)) if ids[n] != ids[a]]
         if positives and negatives:
             losses.append(max(0.0, max(positives) - min(negatives) + margin))

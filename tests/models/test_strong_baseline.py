@@ -45,9 +45,17 @@ def test_options_before_neck_and_without_neck() -> None:
     assert isinstance(StrongBaseline(5, backbone="resnet18", pretrained=False, neck="none").neck, nn.Identity)
 
 
-@pytest.mark.parametrize("name", ["mobilenetv3_small_100", "vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize(
+    "name", ["mobilenetv3_small_100", "vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224"]
+)
 def test_any_timm_model_is_a_backbone(name: str) -> None:
-    model = StrongBaseline(5, backbone=name, pretrained=False, last_stride=2, image_size=(64, 32) if "swin" not in name else (224, 224))
+    model = StrongBaseline(
+        5,
+        backbone=name,
+        pretrained=False,
+        last_stride=2,
+        image_size=(64, 32) if "swin" not in name else (224, 224),
+    )
     images = torch.randn(2, 3, 224, 224) if "swin" in name else IMAGES
     embeddings = model.eval()(images)
     assert embeddings.shape == (2, model.dim)
@@ -75,6 +83,8 @@ def test_weights_that_cannot_be_fetched_are_one_clear_line(monkeypatch, tmp_path
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"ImageNet weights of resnet26d cannot be fetched .*model.pretrained=false") as told:
+    with pytest.raises(
+        WeightsError, match=r"ImageNet weights of resnet26d cannot be fetched .*model.pretrained=false"
+    ) as told:
         create_timm_model("resnet26d", pretrained=True)
     assert "\n" not in str(told.value)

@@ -7,7 +7,17 @@ import math
 import numpy as np
 
 
-def evaluate(distances, query_ids, gallery_ids, query_cameras, gallery_cameras, *, max_rank=50, depth=None, cameras=True):
+def evaluate(
+    distances,
+    query_ids,
+    gallery_ids,
+    query_cameras,
+    gallery_cameras,
+    *,
+    max_rank=50,
+    depth=None,
+    cameras=True,
+):
     """Per query: (AP by precision, AP by trapezoid, inverse negative penalty, first rank); then CMC over matched ones."""
     rows = []
     for q in range(len(query_ids)):
@@ -69,10 +79,9 @@ def rerank(original, queries, k1=20, k2=6, lambda_value=0.3):
         weights = np.stack([weights[ranking[image, :k2]].mean(axis=0) for image in range(count)])
     result = np.empty((queries, count - queries), np.float32)
     for image in range(queries):
-        for other in range(queries, count):
-            minima = np.minimum(weights[image], weights[other]).sum()
-            jaccard = 1 - minima / (2 - minima)
-            result[image, other - queries] = (1 - lambda_value) * jaccard + lambda_value * scaled[image, other]
+        minima = np.minimum(weights[image], weights[queries:]).sum(axis=1)
+        jaccard = 1 - minima / (2 - minima)
+        result[image] = (1 - lambda_value) * jaccard + lambda_value * scaled[image, queries:]
     return result
 
 

@@ -30,7 +30,10 @@ def test_zero_features_are_at_distance_one() -> None:
 
 
 def test_attribute_weighted() -> None:
-    near = np.abs(RNG.normal(size=(70, 5))).astype(np.float32), np.abs(RNG.normal(size=(133, 5))).astype(np.float32)
+    near = (
+        np.abs(RNG.normal(size=(70, 5))).astype(np.float32),
+        np.abs(RNG.normal(size=(133, 5))).astype(np.float32),
+    )
     wanted = cdist(QUERY, GALLERY) * (0.1 + cdist(*near))
     np.testing.assert_allclose(distances(QUERY, GALLERY, AttributeWeighted(*near)), wanted, rtol=1e-4)
     labels = {

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from resight.errors import DataError
 from resight.records import Relevance
-from resight.retrieval import evaluate, evaluate_distances, metrics, single_shot_cmc, tiles, true_positive_rate
+from resight.retrieval import (
+    evaluate,
+    evaluate_distances,
+    metrics,
+    single_shot_cmc,
+    tiles,
+    true_positive_rate,
+)
 
 from . import brute
 
@@ -33,7 +40,11 @@ HAND = {
     # 3: all equal, so by index 0 1 2 4 5 6 7 -> the hit 6 at rank 6.
     # 9: no match: not counted.
     "precision": [(1 / 2 + 2 / 6) / 2, (1 + 2 / 7) / 2, 1 / 6],
-    "trapezoid": [((0 + 1 / 2) / 2 + (1 / 5 + 2 / 6) / 2) / 2, ((1 + 1) / 2 + (1 / 6 + 2 / 7) / 2) / 2, (0 + 1 / 6) / 2],
+    "trapezoid": [
+        ((0 + 1 / 2) / 2 + (1 / 5 + 2 / 6) / 2) / 2,
+        ((1 + 1) / 2 + (1 / 6 + 2 / 7) / 2) / 2,
+        (0 + 1 / 6) / 2,
+    ],
     "mINP": [2 / 6, 2 / 7, 1 / 6],
 }
 
@@ -89,11 +100,19 @@ def test_equals_the_definition(case: dict) -> None:
     }
     course = case["protocol"] == "course"
     rows, cmc = brute.evaluate(
-        distances, *labels.values(), max_rank=case["max_rank"], depth=80 if course else None, cameras=not course
+        distances,
+        *labels.values(),
+        max_rank=case["max_rank"],
+        depth=80 if course else None,
+        cameras=not course,
     )
     for column, definition in enumerate(("precision", "trapezoid")):
         result = evaluate_distances(
-            distances, **labels, protocol=case["protocol"], max_rank=case["max_rank"], average_precision=definition
+            distances,
+            **labels,
+            protocol=case["protocol"],
+            max_rank=case["max_rank"],
+            average_precision=definition,
         )
         for name, place in (("average_precision", column), ("inverse_negative_penalty", 2)):
             wanted = [np.nan if row is None else row[place] for row in rows]
@@ -188,7 +207,12 @@ def test_true_positive_rate_accepts_the_small_distances() -> None:
 def test_single_shot_cmc_is_the_mean_over_all_draws() -> None:
     rng = np.random.default_rng(3)
     distances = rng.normal(size=(5, 10))
-    labels = ([1, 2, 3, 3, 4], [1, 1, 2, 2, 2, 3, 3, 0, 0, -1], [1, 1, 1, 2, 1], [1, 2, 2, 3, 1, 2, 2, 1, 2, 2])
+    labels = (
+        [1, 2, 3, 3, 4],
+        [1, 1, 2, 2, 2, 3, 3, 0, 0, -1],
+        [1, 1, 1, 2, 1],
+        [1, 2, 2, 3, 1, 2, 2, 1, 2, 2],
+    )
     wanted = brute.single_shot(distances, *labels, max_rank=6)
     names = ("query_ids", "gallery_ids", "query_cameras", "gallery_cameras")
     found = single_shot_cmc(distances, **dict(zip(names, map(np.array, labels), strict=True)), max_rank=6, repeats=4000)
@@ -201,7 +225,12 @@ def test_course_protocol_divides_by_all_relevant_images() -> None:
     ids = np.full(100, 7)
     ids[[0, 99]] = 1
     result = evaluate_distances(
-        distances, query_ids=[1], gallery_ids=ids, query_cameras=[1], gallery_cameras=np.ones(100, int), protocol="course"
+        distances,
+        query_ids=[1],
+        gallery_ids=ids,
+        query_cameras=[1],
+        gallery_cameras=np.ones(100, int),
+        protocol="course",
     )
     assert result.mean_average_precision == pytest.approx(1 / 2)
     assert result.mean_inp == 0

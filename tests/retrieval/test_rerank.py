@@ -69,9 +69,7 @@ def test_independent_of_threads_and_tiles(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_fewer_images_than_neighbours_and_copies_of_one_image() -> None:
     values = features("random", 6)
-    np.testing.assert_allclose(
-        rerank_distances(squared(values), 2), brute.rerank(squared(values), 2), atol=1e-4
-    )
+    np.testing.assert_allclose(rerank_distances(squared(values), 2), brute.rerank(squared(values), 2), atol=1e-4)
     assert np.isfinite(rerank(np.ones((3, 4)), np.ones((30, 4)))).all()
 
 
@@ -108,7 +106,11 @@ def test_re_ranking_raises_the_figure_where_neighbours_help() -> None:
 
 
 def test_wrong_settings_are_named() -> None:
-    for wrong, message in (({"k1": 0}, "k1 = 0"), ({"lambda_value": 1.2}, "lambda = 1.2"), ({"k2": 0}, "k2 = 0")):
+    for wrong, message in (
+        ({"k1": 0}, "k1 = 0"),
+        ({"lambda_value": 1.2}, "lambda = 1.2"),
+        ({"k2": 0}, "k2 = 0"),
+    ):
         with pytest.raises(DataError, match=message):
             KReciprocal(**wrong)
     with pytest.raises(DataError, match=r"\[Q \+ G, Q \+ G\]"):

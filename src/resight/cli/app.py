@@ -21,9 +21,11 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False) -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
     if version:
-        from resight import __version__
+        from resight.version import __version__
 
         typer.echo(f"resight {__version__}")
         raise typer.Exit

@@ -11,7 +11,11 @@ from resight.cli.console import DataOption
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Look at datasets, split them, make synthetic ones.", rich_markup_mode="markdown")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at datasets, split them, make synthetic ones.",
+    rich_markup_mode="markdown",
+)
 
 
 @app.command("inspect")
@@ -33,10 +37,30 @@ def inspect_data(
     dataset = read_datasets(data)
     table = Table(title=dataset.name, title_justify="left")
     table.add_column("split")
-    for column in ("images", "identities", "cameras", "junk", "distractors", "unlabelled", "fewest", "median", "most"):
+    for column in (
+        "images",
+        "identities",
+        "cameras",
+        "junk",
+        "distractors",
+        "unlabelled",
+        "fewest",
+        "median",
+        "most",
+    ):
         table.add_column(column, justify="right")
     for row in summarise(dataset):
-        figures = (row.images, row.identities, row.cameras, row.junk, row.distractors, row.unlabelled, row.fewest, row.median, row.most)
+        figures = (
+            row.images,
+            row.identities,
+            row.cameras,
+            row.junk,
+            row.distractors,
+            row.unlabelled,
+            row.fewest,
+            row.median,
+            row.most,
+        )
         table.add_row(row.split, *(f"{figure:g}" for figure in figures))
     console = output()
     console.print(table)
@@ -62,7 +86,9 @@ def split_data(
     out: Annotated[Path, typer.Option("--out", help="Manifest to write (.csv or .parquet).")],
     ratio: Annotated[float, typer.Option(help="Share of the identities that train.")] = 0.8,
     seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
-    queries: Annotated[str, typer.Option(help="first: each identity's first image per camera; ratio: a share of its images.")] = "first",
+    queries: Annotated[
+        str, typer.Option(help="first: each identity's first image per camera; ratio: a share of its images.")
+    ] = "first",
     query_ratio: Annotated[float, typer.Option(help="That share, for --queries ratio.")] = 0.1,
 ) -> None:
     """Split the training images by identity, each attribute's share kept, and the held-out ones into query and gallery.
@@ -89,15 +115,22 @@ def split_data(
 def synthesize_data(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
     kind: Annotated[str, typer.Option(help="people or vehicles.")] = "people",
-    layout: Annotated[str | None, typer.Option(help="market1501, course, veri776, folders or segmentation; by default the kind's own.")] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="market1501, course, veri776, folders or segmentation; by default the kind's own."),
+    ] = None,
     identities: Annotated[int | None, typer.Option(help="Training and test identities together.")] = None,
     cameras: Annotated[int | None, typer.Option(help="Cameras.")] = None,
-    images_per_camera: Annotated[int | None, typer.Option(help="Images of an identity in each camera that sees it.")] = None,
+    images_per_camera: Annotated[
+        int | None, typer.Option(help="Images of an identity in each camera that sees it.")
+    ] = None,
     junk: Annotated[int | None, typer.Option(help="Gallery images that show nobody well (identity -1).")] = None,
     distractors: Annotated[int | None, typer.Option(help="Gallery images of passers-by (identity 0).")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels; give --width too.")] = None,
     width: Annotated[int | None, typer.Option(help="Pixels; give --height too.")] = None,
-    difficulty: Annotated[float | None, typer.Option(help="How far cameras, poses and crops stray; 1 as in the demo.")] = None,
+    difficulty: Annotated[
+        float | None, typer.Option(help="How far cameras, poses and crops stray; 1 as in the demo.")
+    ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write a mask of the person beside each image.")] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
     processes: Annotated[int | None, typer.Option(help="Processes; by default the machine's cores.")] = None,
@@ -137,4 +170,7 @@ def synthesize_data(
             progress=moved,
         )
     counts = ", ".join(f"{count} {role}" for role, count in made.images.items())
-    output().print(f"{made.total} images ({counts}) in {made.seconds:.1f} s\nuse it as --data {made.preset.layout}:{out}", markup=False)
+    output().print(
+        f"{made.total} images ({counts}) in {made.seconds:.1f} s\nuse it as --data {made.preset.layout}:{out}",
+        markup=False,
+    )

@@ -12,8 +12,14 @@ __all__ = ["demo"]
 
 def demo(
     kind: Annotated[str, typer.Option(help="people (Market-1501's layout) or vehicles (VeRi-776's).")] = "people",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to fill.  [default: resight-demo or resight-demo-vehicles]")] = None,
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to change, such as epochs=3.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to fill.  [default: resight-demo or resight-demo-vehicles]"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Recipe keys to change, such as epochs=3."),
+    ] = None,
 ) -> None:
     """Train, evaluate and search a synthetic street, in about five minutes on two CPU cores.
 
@@ -28,7 +34,10 @@ def demo(
     console = output()
     console.print(figures_table(made.compared, f"synthetic {kind}"))
     right = sum(hit.record.identity == made.compared.query.records[0].identity for hit in made.hits)
-    console.print(f"search: {right} of the first {len(made.hits)} hits for {made.query} show the same individual", markup=False)
+    console.print(
+        f"search: {right} of the first {len(made.hits)} hits for {made.query} show the same individual",
+        markup=False,
+    )
     console.print(f"\nreport: {made.report}", markup=False)
     console.print("next, for example:", markup=False)
     for line in (

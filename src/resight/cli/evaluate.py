@@ -19,10 +19,19 @@ def evaluate(
     k1: Annotated[int, typer.Option(help="Re-ranking: neighbours that must be mutual.")] = 20,
     k2: Annotated[int, typer.Option(help="Re-ranking: neighbours that are averaged.")] = 6,
     lambda_value: Annotated[float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")] = 0.3,
-    average_precision: Annotated[str, typer.Option("--ap", help="precision (the field's) or trapezoid (the datasets' own MATLAB code).")] = "precision",
-    protocol: Annotated[str | None, typer.Option(help="market1501, veri776 or course; by default the dataset's own.")] = None,
-    baselines: Annotated[bool, typer.Option("--baselines", help="Evaluate chance and a colour histogram as well.")] = False,
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write.  [default: RUN/report.html]")] = None,
+    average_precision: Annotated[
+        str,
+        typer.Option("--ap", help="precision (the field's) or trapezoid (the datasets' own MATLAB code)."),
+    ] = "precision",
+    protocol: Annotated[
+        str | None, typer.Option(help="market1501, veri776 or course; by default the dataset's own.")
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Evaluate chance and a colour histogram as well.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="HTML report to write.  [default: RUN/report.html]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Evaluate a run on a dataset's query and gallery, its own or another's.

@@ -55,14 +55,19 @@ def index(
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)
-    output().print(f"{added.count} images added, {len(gallery)} in {out}\nnext: resight search {out} QUERY.jpg", markup=False)
+    output().print(
+        f"{added.count} images added, {len(gallery)} in {out}\nnext: resight search {out} QUERY.jpg",
+        markup=False,
+    )
 
 
 def search(
     gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Gallery folder that `resight index` made.")],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Images to search for.")],
     k: Annotated[int, typer.Option("-k", min=1, help="Hits per query.")] = 10,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Find the images that show the same individual.
@@ -105,7 +110,13 @@ def _table(query: str, hits):  # type: ignore[no-untyped-def]  # list[Hit] -> ri
     from rich.table import Table
 
     table = Table(title=escape(query), title_justify="left")
-    for column, side in (("rank", "right"), ("score", "right"), ("camera", "right"), ("identity", "right"), ("image", "left")):
+    for column, side in (
+        ("rank", "right"),
+        ("score", "right"),
+        ("camera", "right"),
+        ("identity", "right"),
+        ("image", "left"),
+    ):
         table.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
     for rank, hit in enumerate(hits, 1):
         record = hit.record

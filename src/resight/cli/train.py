@@ -11,9 +11,23 @@ __all__ = ["train"]
 
 
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="Name of a built-in recipe, or a YAML file. See --recipes.")] = None,
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to change, such as epochs=60 model.backbone=resnet18.")] = None,  # fmt: skip
-    data: Annotated[list[str] | None, typer.Option("--data", metavar="FORMAT:PATH", help="Training data; repeat it to train on a union. A resumed run remembers it.")] = None,  # fmt: skip
+    recipe: Annotated[
+        str | None, typer.Argument(help="Name of a built-in recipe, or a YAML file. See --recipes.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE", help="Recipe keys to change, such as epochs=60 model.backbone=resnet18."
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="FORMAT:PATH",
+            help="Training data; repeat it to train on a union. A resumed run remembers it.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder to make.")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="DIR", help="Continue an interrupted run.")] = None,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the built-in recipes and stop.")] = False,

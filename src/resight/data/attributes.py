@@ -166,9 +166,7 @@ def read_annotation_rows(path: str | os.PathLike[str]) -> dict[str, dict[str, st
             for row in reader:
                 key = (row[first] or "").strip()
                 if not key or key in rows:
-                    raise DataError(
-                        f"line {reader.line_num}: {'repeated' if key else 'empty'} {first} {key}".rstrip()
-                    )
+                    raise DataError(f"line {reader.line_num}: {'repeated' if key else 'empty'} {first} {key}".rstrip())
                 try:
                     rows[key] = _targets_of_row(row)
                 except DataError as error:

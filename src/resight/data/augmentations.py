@@ -48,7 +48,11 @@ def erasing(
     return v2.RandomErasing(p=probability, scale=area, ratio=(aspect, 1 / aspect), value=value)
 
 
-AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {"flip": flip, "pad-crop": pad_crop, "erasing": erasing}
+AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
+    "flip": flip,
+    "pad-crop": pad_crop,
+    "erasing": erasing,
+}
 
 
 def build_augmentation(sections: dict[str, Options], image: ImageOptions) -> Augmentation:

@@ -82,9 +82,7 @@ def decode_image(
         raise ImageError(f"{name}: {_too_large(None, None, max_pixels)}") from error
     except Image.UnidentifiedImageError as error:
         raise ImageError(f"{name}: not an image (known are {', '.join(_DECODERS)})") from error
-    except (
-        Exception
-    ) as error:  # Decoders raise whatever comes (struct.error, IndexError, ...) on damaged input.
+    except Exception as error:  # Decoders raise whatever comes (struct.error, IndexError, ...) on damaged input.
         reason = str(error).strip().splitlines()
         raise ImageError(
             f"{name}: corrupt or cut-off image ({reason[0] if reason else type(error).__name__})"
@@ -113,9 +111,7 @@ def list_images(path: str | os.PathLike[str]) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.extend(os.path.join(folder, name) for name in names if _is_image_name(name))
     if not found:
-        raise DataError(
-            f"{root}: no images in it or below; endings looked for: {', '.join(sorted(SUFFIXES))}"
-        )
+        raise DataError(f"{root}: no images in it or below; endings looked for: {', '.join(sorted(SUFFIXES))}")
     return sorted(found)
 
 

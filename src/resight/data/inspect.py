@@ -48,14 +48,10 @@ def find_problems(dataset: ReidDataset) -> list[str]:
     train = images_per_identity(dataset.train)
     single = [identity for identity, images in train.items() if images == 1]
     if single:
-        problems.append(
-            f"train: {len(single)} identities have one image only, so no positive pair: {_some(single)}"
-        )
+        problems.append(f"train: {len(single)} identities have one image only, so no positive pair: {_some(single)}")
     unlabelled = sum(record.identity == UNLABELLED for record in dataset.query)
     if unlabelled:
-        problems.append(
-            f"query: {unlabelled} images without identity; they can be searched for but not evaluated"
-        )
+        problems.append(f"query: {unlabelled} images without identity; they can be searched for but not evaluated")
     unmatched = _queries_without_match(dataset)
     if unmatched:
         problems.append(
@@ -64,9 +60,7 @@ def find_problems(dataset: ReidDataset) -> list[str]:
         )
     both = sorted(train.keys() & images_per_identity(dataset.query).keys())
     if both:
-        problems.append(
-            f"train and query share {len(both)} identities, so the evaluation flatters: {_some(both)}"
-        )
+        problems.append(f"train and query share {len(both)} identities, so the evaluation flatters: {_some(both)}")
     bare = sum(not record.attributes for record in dataset.train)
     if dataset.schema.classes and bare:
         problems.append(f"train: {bare} of {len(dataset.train)} images have no attributes")

@@ -26,13 +26,13 @@ class Batch(NamedTuple):
     images: Tensor
     ids: Tensor
     cameras: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]
     failed: list[str]
 
 
 class Item(NamedTuple):
     image: Tensor | None
-    index: int
+    index: int  # type: ignore[assignment]
     failed: str | None
 
 
@@ -120,7 +120,7 @@ def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> Dat
     # Few images are read faster than workers start.
     workers = options.workers if len(dataset) > 4 * options.batch_size else 0
     return DataLoader(
-        dataset,
+        dataset,  # type: ignore[arg-type]  # typed by what it collates to
         collate_fn=dataset.collate,
         num_workers=workers,
         persistent_workers=workers > 0,

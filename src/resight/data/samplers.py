@@ -21,7 +21,7 @@ __all__ = ["SAMPLERS", "Draw", "IdentitySampler", "RandomSampler"]
 class Draw(NamedTuple):
     """One image of a batch and the seed of its random changes."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # of tuple.index nobody has need here
     seed: int
 
 
@@ -52,7 +52,10 @@ class BatchSampler(Sampler[list[Draw]]):
     def __iter__(self) -> Iterator[list[Draw]]:
         random = np.random.default_rng((self.seed, self.epoch))
         drawn = [
-            [Draw(int(index), int(seed)) for index, seed in zip(batch, random.integers(2**62, size=len(batch)), strict=True)]
+            [
+                Draw(int(index), int(seed))
+                for index, seed in zip(batch, random.integers(2**62, size=len(batch)), strict=True)
+            ]
             for batch in self.batches(random)
         ]
         # Each process gets the same number of batches: one that had one more would wait for the others forever.
@@ -90,7 +93,7 @@ class IdentitySampler(BatchSampler):
         self.identities, self.images = identities, images
         labels = np.asarray(ids, np.int64)
         order = np.argsort(labels, kind="stable")
-        starts = np.flatnonzero(np.diff(labels[order], prepend=labels[order][:1] - 1)) if len(labels) else []
+        starts = np.flatnonzero(np.diff(labels[order], prepend=labels[order][:1] - 1))
         self.groups = np.split(order, starts[1:]) if len(labels) else []
         if len(self.groups) < identities:
             raise DataError(
@@ -140,7 +143,9 @@ class RandomSampler(BatchSampler):
         self.images, self.batch_size, self.count = len(ids), batch_size, len(ids) // batch_size
 
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
-        return list(random.permutation(self.images)[: self.count * self.batch_size].reshape(self.count, self.batch_size))
+        return list(
+            random.permutation(self.images)[: self.count * self.batch_size].reshape(self.count, self.batch_size)
+        )
 
 
 SAMPLERS: dict[str, Callable[..., BatchSampler]] = {"identities": IdentitySampler, "random": RandomSampler}

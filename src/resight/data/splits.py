@@ -54,9 +54,7 @@ class QueryGallery:
         return [f"{len(ids)} identities {what}: {_some(ids)}" for ids, what in lines if ids]
 
 
-def identity_split(
-    records: Sequence[Record], ratio: float = 0.8, seed: int = 0
-) -> tuple[list[Record], list[Record]]:
+def identity_split(records: Sequence[Record], ratio: float = 0.8, seed: int = 0) -> tuple[list[Record], list[Record]]:
     """Split records by identity, `ratio` of the identities first, the rest second; records keep their order.
 
     `train, validation = identity_split(dataset.train)`
@@ -70,9 +68,7 @@ def identity_split(
         raise DataError(f"split ratio {ratio} must lie between 0 and 1")
     stray = next((record for record in records if record.identity < 1), None)
     if stray is not None:
-        raise DataError(
-            f"{stray.path}: identity {stray.identity} (junk, distractor or unlabelled) cannot be split"
-        )
+        raise DataError(f"{stray.path}: identity {stray.identity} (junk, distractor or unlabelled) cannot be split")
     identities, members = _class_matrix(records)
     if len(identities) < 2:
         raise DataError(f"{len(identities)} identities cannot be split in two")
@@ -197,11 +193,7 @@ def _deal(members: NDArray[np.float64], wanted: NDArray[np.float64], count: int)
         lacking = round(wanted[column] - members[first, column].sum())
         first[holders[: max(lacking, 0)]] = True
         free[holders] = False
-    spare = (
-        [*np.flatnonzero(free), *np.flatnonzero(~free & ~first)]
-        if first.sum() < count
-        else np.flatnonzero(first)
-    )
+    spare = [*np.flatnonzero(free), *np.flatnonzero(~free & ~first)] if first.sum() < count else np.flatnonzero(first)
     missing = count - int(first.sum())
     first[spare[: abs(missing)]] = missing > 0
     return first
@@ -220,9 +212,7 @@ def _exchange(members: NDArray[np.float64], wanted: NDArray[np.float64], first: 
         slope = members @ (2 * deviation)
         leave = _lowest(np.where(first, square - slope, np.inf), int(first.sum()))
         enter = _lowest(np.where(first, np.inf, square + slope), int((~first).sum()))
-        change = (
-            (square - slope)[leave][:, None] + (square + slope)[enter] - 2 * members[leave] @ members[enter].T
-        )
+        change = (square - slope)[leave][:, None] + (square + slope)[enter] - 2 * members[leave] @ members[enter].T
         # Rounded, so that equal choices stay equal whatever order a processor adds in.
         best = np.unravel_index(np.argmin(change.round(9)), change.shape)
         if change[best] > -1e-9:

@@ -40,9 +40,7 @@ def join_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
         identities = {record.identity for record in dataset if record.identity >= 1}
         cameras = {record.camera for record in dataset if record.camera >= 0}
         if number:
-            dataset = _moved(
-                dataset, identity + 1 - min(identities, default=1), camera + 1 - min(cameras, default=0)
-            )
+            dataset = _moved(dataset, identity + 1 - min(identities, default=1), camera + 1 - min(cameras, default=0))
         moved.append(dataset)
         identity = max((record.identity for record in dataset), default=identity) if identities else identity
         camera = max((record.camera for record in dataset), default=camera) if cameras else camera
@@ -71,9 +69,7 @@ def _moved(dataset: ReidDataset, identities: int, cameras: int) -> ReidDataset:
             for record in records
         ]
 
-    return replace(
-        dataset, train=move(dataset.train), query=move(dataset.query), gallery=move(dataset.gallery)
-    )
+    return replace(dataset, train=move(dataset.train), query=move(dataset.query), gallery=move(dataset.gallery))
 
 
 def _join_schemas(schemas: Iterable[AttributeSchema]) -> AttributeSchema:

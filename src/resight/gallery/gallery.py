@@ -39,7 +39,7 @@ Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 class Added(NamedTuple):
     """What `Gallery.add` did: how many images went in, and one line for each that could not be read."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     failed: list[str]
 
 
@@ -53,8 +53,16 @@ class Gallery:
     Every change is written beside what it replaces and then named in gallery.json: a kill leaves the old or the new.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], index: Any, records: list[Record], model: Recognizer | None) -> None:
-        self.folder, self._facts, self._index, self.records, self._model = folder, facts, index, records, model
+    def __init__(
+        self, folder: Path, facts: dict[str, Any], index: Any, records: list[Record], model: Recognizer | None
+    ) -> None:
+        self.folder, self._facts, self._index, self.records, self._model = (
+            folder,
+            facts,
+            index,
+            records,
+            model,
+        )
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
@@ -89,16 +97,22 @@ class Gallery:
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder / 'gallery.json'} is damaged: {error}") from None
         if version != FORMAT:
-            raise RunError(f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`")
+            raise RunError(
+                f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`"
+            )
         if not generation:
             return cls(folder, facts, None, [], model)
         try:
             index = faiss.read_index(str(_vectors(folder, generation)))
             records = table_records(pq.read_table(_rows(folder, generation)))
         except (OSError, RuntimeError, KeyError, pa.ArrowException) as error:
-            raise RunError(f"{folder} is damaged ({str(error).splitlines()[0]}); make it anew with `resight index`") from None
+            raise RunError(
+                f"{folder} is damaged ({str(error).splitlines()[0]}); make it anew with `resight index`"
+            ) from None
         if index.ntotal != len(records):
-            raise RunError(f"{folder} is damaged: {index.ntotal} vectors, {len(records)} records; make it anew with `resight index`")
+            raise RunError(
+                f"{folder} is damaged: {index.ntotal} vectors, {len(records)} records; make it anew with `resight index`"
+            )
         return cls(folder, facts, index, records, model)
 
     def __len__(self) -> int:
@@ -109,12 +123,17 @@ class Gallery:
         """The model of the gallery's embeddings, loaded when first asked for."""
         if self._model is None:
             if self._facts["model"] is None:
-                raise RunError(f"{self.folder} does not know its model; give it: Gallery.open(folder, model=resight.load(...))")
+                raise RunError(
+                    f"{self.folder} does not know its model; give it: Gallery.open(folder, model=resight.load(...))"
+                )
             self._model = load(self._facts["model"])
         return self._model
 
     def add(
-        self, images: Sequence[Record | str | os.PathLike[str]], *, progress: Callable[[int], None] | None = None
+        self,
+        images: Sequence[Record | str | os.PathLike[str]],
+        *,
+        progress: Callable[[int], None] | None = None,
     ) -> Added:
         """Embed images and keep them. Images that cannot be read are left out and named.
 
@@ -130,7 +149,9 @@ class Gallery:
         features = np.ascontiguousarray(embeddings.features, np.float32)
         width = features.shape[1]
         if self._index is not None and self._index.d != width:
-            raise DataError(f"{self.folder} holds features of {self._index.d} numbers, these have {width}: another model made them")
+            raise DataError(
+                f"{self.folder} holds features of {self._index.d} numbers, these have {width}: another model made them"
+            )
         index = faiss.clone_index(self._index) if self._index is not None else self._empty(width)
         index.add(features)
         records = self.records + list(embeddings.records)
@@ -145,9 +166,7 @@ class Gallery:
             stale.unlink(missing_ok=True)
         self._index, self.records = index, records
 
-    def search(
-        self, query: Query, k: int = 10, where: Mapping[str, object] | None = None
-    ) -> list[Hit]:
+    def search(self, query: Query, k: int = 10, where: Mapping[str, object] | None = None) -> list[Hit]:
         """The `k` images nearest to one query image (path, PIL image or uint8 RGB array), best first.
 
         Raises DataError for an empty gallery, ImageError for a query that cannot be read.
@@ -165,7 +184,9 @@ class Gallery:
         if self._index is None:
             raise DataError(f"{self.folder} is empty; add images with `resight index`")
         if features.shape[1] != self._index.d:
-            raise DataError(f"{self.folder} holds features of {self._index.d} numbers, the query has {features.shape[1]}")
+            raise DataError(
+                f"{self.folder} holds features of {self._index.d} numbers, the query has {features.shape[1]}"
+            )
         scores, ids = self._index.search(np.ascontiguousarray(features, np.float32), min(k, len(self)))
         if self._facts["metric"] == "euclidean":  # faiss returns squared distances
             scores = -np.sqrt(np.maximum(scores, 0))

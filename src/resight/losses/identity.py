@@ -50,5 +50,7 @@ class VerificationLoss(nn.Module):
         unit = F.normalize(embeddings.float(), dim=1)
         scores = self.scale * (unit @ unit.T - self.offset)
         positive, negative = pair_masks(ids)
-        losses = [F.softplus(sign * scores[mask]).mean() for sign, mask in ((-1, positive), (1, negative)) if mask.any()]
+        losses = [
+            F.softplus(sign * scores[mask]).mean() for sign, mask in ((-1, positive), (1, negative)) if mask.any()
+        ]
         return torch.stack(losses).mean() if losses else embeddings.sum() * 0.0

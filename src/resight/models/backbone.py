@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from typing import Any
 
 import timm
 from torch import Tensor, nn
@@ -42,24 +43,24 @@ class Backbone(nn.Module):
             set_last_stride(self.trunk, name)
         elif last_stride != 2:
             raise RecipeError(f"last_stride {last_stride}: 1 or 2")
-        self.dim: int = self.trunk.num_features
+        self.dim = int(self.trunk.num_features)  # type: ignore[arg-type]
         self.pooling = pooling
         self.pool = POOLINGS[pooling]()
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = self.trunk.forward_features(images)
+        maps = self.trunk.forward_features(images)  # type: ignore[operator]
         if maps.ndim == 4 and maps.shape[1] == self.dim:
             return self.pool(maps)
         if self.pooling != "average":
             raise RecipeError(f"this backbone pools its own tokens; pooling {self.pooling!r} needs a convolutional one")
-        return self.trunk.forward_head(maps, pre_logits=True)
+        return self.trunk.forward_head(maps, pre_logits=True)  # type: ignore[operator]
 
 
 def create_timm_model(name: str, pretrained: bool, image_size: tuple[int, int] | None = None) -> nn.Module:
     """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers)."""
     if not timm.is_model(name):
         raise RecipeError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
-    options = {}
+    options: dict[str, Any] = {}
     if image_size is not None and "img_size" in _accepted(name):
         options["img_size"] = image_size
     # Offline, the hub client tries for most of a minute and says so line by line; one line at the end is enough.

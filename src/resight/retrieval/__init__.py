@@ -1,7 +1,13 @@
 """Retrieval maths on plain arrays: distances, evaluation, re-ranking."""
 
 from resight.retrieval.distance import METRICS, AttributeWeighted, distances
-from resight.retrieval.metrics import Evaluation, evaluate, evaluate_distances, single_shot_cmc, true_positive_rate
+from resight.retrieval.metrics import (
+    Evaluation,
+    evaluate,
+    evaluate_distances,
+    single_shot_cmc,
+    true_positive_rate,
+)
 from resight.retrieval.protocol import PROTOCOLS
 from resight.retrieval.rerank import KReciprocal, rerank, rerank_distances
 

@@ -12,7 +12,16 @@ from resight.errors import DataError
 from resight.retrieval.arrays import Array, as_features, is_tensor, squared_norms
 from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
 
-__all__ = ["METRICS", "AttributeWeighted", "Cosine", "Distance", "Euclidean", "distances", "normalised", "the_metric"]
+__all__ = [
+    "METRICS",
+    "AttributeWeighted",
+    "Cosine",
+    "Distance",
+    "Euclidean",
+    "distances",
+    "normalised",
+    "the_metric",
+]
 
 
 class Distance(Protocol):
@@ -84,7 +93,9 @@ class AttributeWeighted:
                 f"features of {len(query)} and {len(gallery)}"
             )
         if query_attributes.shape[1] != gallery_attributes.shape[1]:
-            raise DataError(f"query and gallery have {query_attributes.shape[1]} and {gallery_attributes.shape[1]} attributes")
+            raise DataError(
+                f"query and gallery have {query_attributes.shape[1]} and {gallery_attributes.shape[1]} attributes"
+            )
         euclidean = Euclidean()
         return _Weighted(
             euclidean.tiles(query, gallery, columns),
@@ -114,7 +125,9 @@ def the_metric(metric: str | Distance) -> Distance:
     if not isinstance(metric, str):
         return metric
     if metric not in METRICS:
-        raise DataError(f"unknown metric {metric!r}; known are {', '.join(METRICS)}, or an object such as AttributeWeighted")
+        raise DataError(
+            f"unknown metric {metric!r}; known are {', '.join(METRICS)}, or an object such as AttributeWeighted"
+        )
     return METRICS[metric]
 
 

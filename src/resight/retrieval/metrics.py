@@ -17,13 +17,20 @@ from resight.errors import DataError
 from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
 from resight.retrieval.distance import Distance, checked_pair, the_metric
-from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, Protocol, judge, judge_lists
+from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists
 from resight.retrieval.tiles import Tiles, over_tiles
 
 if TYPE_CHECKING:
     from resight.retrieval.rerank import KReciprocal
 
-__all__ = ["AVERAGE_PRECISION", "Evaluation", "evaluate", "evaluate_distances", "single_shot_cmc", "true_positive_rate"]
+__all__ = [
+    "AVERAGE_PRECISION",
+    "Evaluation",
+    "evaluate",
+    "evaluate_distances",
+    "single_shot_cmc",
+    "true_positive_rate",
+]
 
 # Beyond so many right answers, sorting those that are near enough beats counting for each.
 _COUNTED = 48
@@ -47,11 +54,17 @@ class Evaluation:
     """[Q]: per query; nan where the query has no match."""
     first_rank: NDArray[np.int64]
     """[Q]: rank, from 1, of the first right answer; 0 where there is none (within the protocol's depth)."""
-    protocol: str
+    judgement: Judgement
+    """Which gallery images were right and which left out."""
     definition: str
     """Of average precision: precision or trapezoid."""
     metric: str
     reranked: bool = False
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol; "lists" for a dataset's own lists."""
+        return self.judgement.protocol.name
 
     @property
     def without_match(self) -> int:
@@ -106,9 +119,7 @@ def evaluate(
     Raises DataError for shapes that do not fit, values that are not finite, missing cameras, unknown names.
     """
     query, gallery = checked_pair(query_features, gallery_features)
-    judgement = _judgement(
-        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol
-    )
+    judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
     columns = judgement.columns
     if rerank is not None:
         from resight.retrieval.rerank import rerank_features
@@ -119,7 +130,10 @@ def evaluate(
         name = f"k-reciprocal(k1={rerank.k1}, k2={rerank.k2}, lambda={rerank.lambda_value})"
     else:
         metric = the_metric(metric)
-        tiles, name = metric.tiles(query, gallery, columns if len(columns) < len(gallery) else None), metric.name
+        tiles, name = (
+            metric.tiles(query, gallery, columns if len(columns) < len(gallery) else None),
+            metric.name,
+        )
     measure = _Measures(max_rank, average_precision, gallery_tracks, name, reranked=rerank is not None)
     return measure(tiles, judgement, threads)
 
@@ -143,12 +157,12 @@ def evaluate_distances(
     """
     matrix = to_numpy(distances)
     if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
-        raise DataError(f"distances have shape {matrix.shape} and type {matrix.dtype}; they must be numbers [queries, gallery]")
+        raise DataError(
+            f"distances have shape {matrix.shape} and type {matrix.dtype}; they must be numbers [queries, gallery]"
+        )
     if not np.isfinite(matrix.sum(dtype=np.float64)) and not np.isfinite(matrix).all():
         raise DataError("distances hold nan or infinity; see which images gave them")
-    judgement = _judgement(
-        *matrix.shape, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol
-    )
+    judgement = _judgement(len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
     tiles = _Given(matrix, judgement.columns)
     return _Measures(max_rank, average_precision, gallery_tracks, "given", reranked=False)(tiles, judgement, threads)
 
@@ -230,17 +244,17 @@ class _Measures:
             ]
 
         parts = over_tiles(ranks_of, tiles.rows, tiles.columns, threads)
-        return self._evaluation([ranks for part in parts for ranks in part], judgement.protocol)
+        return self._evaluation([ranks for part in parts for ranks in part], judgement)
 
-    def _evaluation(self, found: list[tuple[Positions, int]], protocol: Protocol) -> Evaluation:
+    def _evaluation(self, found: list[tuple[Positions, int]], judgement: Judgement) -> Evaluation:
         precision = np.full(len(found), np.nan)
         penalty = np.full(len(found), np.nan)
         first = np.zeros(len(found), np.int64)
-        area = AVERAGE_PRECISION[self.definition]
+        area, depth = AVERAGE_PRECISION[self.definition], judgement.protocol.depth
         for number, (ranks, relevant) in enumerate(found):
             if not relevant:
                 continue
-            seen = ranks if protocol.depth is None else ranks[ranks <= protocol.depth]
+            seen = ranks if depth is None else ranks[ranks <= depth]
             precision[number] = area(seen).sum() / relevant
             # With a depth the last right answer may be out of sight: then no finite effort finds them all.
             penalty[number] = relevant / ranks[-1] if len(seen) == relevant else 0.0
@@ -255,7 +269,7 @@ class _Measures:
             average_precision=precision,
             inverse_negative_penalty=penalty,
             first_rank=first,
-            protocol=protocol.name,
+            judgement=judgement,
             definition=self.definition,
             metric=self.metric,
             reranked=self.reranked,
@@ -274,7 +288,8 @@ def _ranks(
     if len(good) > _COUNTED:
         return _ranks_by_sorting(row, good), len(good)
     ranks = [
-        np.count_nonzero(row[:place] <= row[place]) + np.count_nonzero(row[place + 1 :] < row[place]) for place in good.tolist()
+        np.count_nonzero(row[:place] <= row[place]) + np.count_nonzero(row[place + 1 :] < row[place])
+        for place in good.tolist()
     ]
     return np.sort(np.array(ranks, np.int64)) + 1, len(good)
 
@@ -310,13 +325,14 @@ def _by_trapezoid(ranks: Positions) -> Floats:
     return (before + hits / ranks) / 2
 
 
-AVERAGE_PRECISION: dict[str, Callable[[Positions], Floats]] = {"precision": _by_precision, "trapezoid": _by_trapezoid}
+AVERAGE_PRECISION: dict[str, Callable[[Positions], Floats]] = {
+    "precision": _by_precision,
+    "trapezoid": _by_trapezoid,
+}
 """Definition -> the terms, one per right answer in sight, whose sum over all right answers' number is the AP."""
 
 
-def true_positive_rate(
-    distances: Array, same: Array, false_positive_rate: float | NDArray[np.float64]
-) -> Floats:
+def true_positive_rate(distances: Array, same: Array, false_positive_rate: float | NDArray[np.float64]) -> Floats:
     """Share of matching pairs accepted at a threshold that accepts this share of the others.
 
     `distances` float [N] of pairs, `same` bool [N]. Pairs are accepted at *small* distances; the threshold is the
@@ -348,7 +364,7 @@ def single_shot_cmc(
     Distances [Q, G], labels as in `evaluate`. Li et al. 2014, section 5.
     """
     matrix = to_numpy(distances)
-    judgement = _judgement(*matrix.shape, query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501")
+    judgement = _judgement(len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501")
     ids = to_numpy(gallery_ids)[judgement.columns]
     rng = np.random.default_rng(seed)
     total, counted = np.zeros(max_rank), 0

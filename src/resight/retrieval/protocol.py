@@ -96,5 +96,7 @@ def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:
     for number, positions in enumerate(zip(good, left_out, strict=True)):
         for row in positions:
             if len(row) and (row[0] < 0 or row[-1] >= gallery):
-                raise DataError(f"the lists of query {number} name gallery image {row[-1]}; there are 0 to {gallery - 1}")
+                raise DataError(
+                    f"the lists of query {number} name gallery image {row[-1]}; there are 0 to {gallery - 1}"
+                )
     return Judgement(Protocol("lists", camera_rule=False), np.arange(gallery), good, left_out)

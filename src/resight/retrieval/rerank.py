@@ -8,7 +8,7 @@ neighbours, done in tiles of which only the nearest are kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from resight.retrieval.tiles import Products, over_tiles
 
 __all__ = ["KReciprocal", "rerank", "rerank_distances", "rerank_features"]
 
-Sparse = sparse.csr_array
+Sparse: TypeAlias = Any  # a scipy.sparse.csr_array; SciPy has no types of its own
 Floats = NDArray[np.float32]
 
 
@@ -72,7 +72,13 @@ def rerank_features(query: Array, gallery: Array, settings: KReciprocal, *, thre
 
 
 def rerank_distances(
-    distances: Array, queries: int, k1: int = 20, k2: int = 6, lambda_value: float = 0.3, *, threads: int | None = None
+    distances: Array,
+    queries: int,
+    k1: int = 20,
+    k2: int = 6,
+    lambda_value: float = 0.3,
+    *,
+    threads: int | None = None,
 ) -> Floats:
     """Re-ranked distances, float32 [Q, G], from original ones [Q + G, Q + G] among queries and gallery together.
 
@@ -81,7 +87,9 @@ def rerank_distances(
     """
     matrix = to_numpy(distances)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not 0 < queries < len(matrix):
-        raise DataError(f"distances have shape {matrix.shape}, of which {queries} are queries; they must be [Q + G, Q + G]")
+        raise DataError(
+            f"distances have shape {matrix.shape}, of which {queries} are queries; they must be [Q + G, Q + G]"
+        )
     if not np.isfinite(matrix).all():
         raise DataError("distances hold nan or infinity; see which images gave them")
     return _rerank(_Matrix(matrix), queries, KReciprocal(k1, k2, lambda_value), threads)
@@ -175,7 +183,7 @@ def _members(neighbours: NDArray[np.int32]) -> Sparse:
     """Rows of positions [N, k] as a sparse matrix [N, N] of ones."""
     count, width = neighbours.shape
     ones = np.ones(neighbours.size, np.float32)
-    return Sparse((ones, neighbours.ravel(), np.arange(0, neighbours.size + 1, width)), shape=(count, count))
+    return sparse.csr_array((ones, neighbours.ravel(), np.arange(0, neighbours.size + 1, width)), shape=(count, count))
 
 
 def _mutual(neighbours: NDArray[np.int32], k: int) -> Sparse:
@@ -193,7 +201,7 @@ def _expanded(neighbours: NDArray[np.int32], k1: int) -> Sparse:
     overlap = mutual.multiply(mutual @ half.T).tocoo()
     joined = overlap.data > np.float32(2 / 3) * sizes[overlap.col]
     pairs = (np.ones(int(joined.sum()), np.float32), (overlap.row[joined], overlap.col[joined]))
-    expanded = mutual + Sparse(pairs, shape=mutual.shape) @ half
+    expanded = mutual + sparse.csr_array(pairs, shape=mutual.shape) @ half
     expanded.data[:] = 1
     expanded.sort_indices()
     return expanded
@@ -210,7 +218,7 @@ def _weights(source: _Source, mutual: Sparse, largest: Floats, threads: int | No
             values[own] = near / near.sum()
 
     over_tiles(fill, source.count, 1, threads)
-    return Sparse((values, mutual.indices, mutual.indptr), shape=mutual.shape)
+    return sparse.csr_array((values, mutual.indices, mutual.indptr), shape=mutual.shape)
 
 
 def _blend(result: Floats, weights: Sparse, queries: int, lambda_value: float, threads: int | None) -> None:

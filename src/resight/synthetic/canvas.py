@@ -79,7 +79,12 @@ class Canvas:
     """
 
     def __init__(
-        self, width: int, height: int, place: Callable[[float, float], Point], unit: float, stretch: float = 1.0
+        self,
+        width: int,
+        height: int,
+        place: Callable[[float, float], Point],
+        unit: float,
+        stretch: float = 1.0,
     ) -> None:
         self.image = Image.new("RGBA", (width, height))
         self.place, self.unit, self.stretch = place, unit, stretch
@@ -96,6 +101,4 @@ class Canvas:
 
     def line(self, points: Sequence[Point], width: float, color: Color) -> None:
         place = self.place
-        self._draw.line(
-            [place(x, y) for x, y in points], fill=(*color, 255), width=max(1, round(width * self.unit))
-        )
+        self._draw.line([place(x, y) for x, y in points], fill=(*color, 255), width=max(1, round(width * self.unit)))

@@ -49,7 +49,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "people-demo": Preset(),
     "people-tiny": Preset(identities=12, test_identities=4, cameras=3, images_per_camera=3, junk=4, distractors=6),
-    "vehicles-demo": Preset(kind="vehicles", layout="veri776", size=(96, 128)),
+    "vehicles-demo": Preset(kind="vehicles", layout="veri776", size=(96, 128), junk=0),
     "vehicles-tiny": Preset(
         kind="vehicles",
         layout="veri776",
@@ -138,7 +138,9 @@ def synthesize(
     )
     entries = writer.place(roster, seed)
     if masks and not writer.masked:
-        entries = [replace(entry, mask=f"masks/{Path(entry.image).with_suffix('.png').as_posix()}") for entry in entries]
+        entries = [
+            replace(entry, mask=f"masks/{Path(entry.image).with_suffix('.png').as_posix()}") for entry in entries
+        ]
     workers = processes or min(_cores(), max(1, len(entries) // 1000))
     started = time.monotonic()
     with _whole_folder(Path(out)) as folder:

@@ -19,7 +19,15 @@ from resight.synthetic.fabric import Fabric, cover
 from resight.synthetic.palette import Color, blend, choose, pick, shade, tint
 from resight.synthetic.shots import Shot
 
-__all__ = ["AGES", "ATTRIBUTE_COLUMNS", "LOWER_COLORS", "UPPER_COLORS", "Person", "draw_person", "sample_person"]
+__all__ = [
+    "AGES",
+    "ATTRIBUTE_COLUMNS",
+    "LOWER_COLORS",
+    "UPPER_COLORS",
+    "Person",
+    "draw_person",
+    "sample_person",
+]
 
 AGES = ("young", "teenager", "adult", "old")
 UPPER_COLORS = ("black", "white", "red", "purple", "yellow", "gray", "blue", "green")
@@ -116,8 +124,10 @@ def sample_person(rng: np.random.Generator) -> Person:
     if one_piece:
         upper, upper_color = lower, lower_color if lower_color in UPPER_COLORS else None
     carried = choose(rng, {"nothing": 0.34, "backpack": 0.28, "bag": 0.20, "handbag": 0.24 if female else 0.10})
-    hair = "gray" if old and rng.random() < 0.75 else choose(
-        rng, {"black": 0.42, "dark": 0.22, "brown": 0.16, "fair": 0.12, "red": 0.08}
+    hair = (
+        "gray"
+        if old and rng.random() < 0.75
+        else choose(rng, {"black": 0.42, "dark": 0.22, "brown": 0.16, "fair": 0.12, "red": 0.08})
     )
     backpack = Fabric(
         pick(rng, "black", "blue", "red", "green", "pink", "yellow", "gray"),
@@ -301,7 +311,14 @@ def _arm(canvas: Canvas, body: _Body, side: int, swing: float, near: float, ligh
     cover(canvas, sleeve, trim, body.shot.yaw, light, -light_side)
     if person.long_sleeves:
         canvas.ellipse(b, width * 0.4, width * 0.4, tint(trim.color, light))
-        cover(canvas, limb(b, lower.at(0.5, 0.86), width * 0.82, width * 0.7), trim, body.shot.yaw, light, -light_side)
+        cover(
+            canvas,
+            limb(b, lower.at(0.5, 0.86), width * 0.82, width * 0.7),
+            trim,
+            body.shot.yaw,
+            light,
+            -light_side,
+        )
     if person.handbag is not None and side == person.side:
         _handbag(canvas, c, tint(person.handbag, light))
 

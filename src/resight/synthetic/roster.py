@@ -77,9 +77,7 @@ def make_roster(
     return Roster(train, tuple(sorted(test)), cameras, tuple(sightings))
 
 
-def _tracks(
-    rng: np.random.Generator, identity: int, test: bool, cameras: int, images: int
-) -> Iterator[Sighting]:
+def _tracks(rng: np.random.Generator, identity: int, test: bool, cameras: int, images: int) -> Iterator[Sighting]:
     seen = rng.permutation(np.arange(1, cameras + 1))[: int(rng.integers(2, cameras + 1))]
     for camera in sorted(int(number) for number in seen):
         spread = max(1, images // 3)

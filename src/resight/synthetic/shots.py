@@ -47,9 +47,7 @@ class Shot:
     """Seed of the sensor noise."""
 
 
-def sample_shot(
-    camera: Camera, track: np.random.Generator, shot: np.random.Generator, difficulty: float = 1.0
-) -> Shot:
+def sample_shot(camera: Camera, track: np.random.Generator, shot: np.random.Generator, difficulty: float = 1.0) -> Shot:
     """A shot of a track: `track` must be the same stream for all shots of one subject in one camera.
 
     What a passage through a camera has in common (the way walked, the place, the light of the moment) comes from

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from resight.errors import DataError
 from resight.synthetic.cameras import Camera, backdrop, expose, sample_camera
 from resight.synthetic.canvas import SUPERSAMPLING, Canvas, Point
+from resight.synthetic.coachwork import draw_vehicle, vehicle_extent
 from resight.synthetic.palette import tint
 from resight.synthetic.people import Person, draw_person, sample_person
 from resight.synthetic.randomness import Stream, random_stream
 from resight.synthetic.shots import Obstacle, Shot, sample_shot
+from resight.synthetic.vehicles import Vehicle, sample_vehicle
 
-__all__ = ["Kind", "Picture", "Street", "render_empty", "render_person"]
+__all__ = ["Kind", "Picture", "Street", "render_empty", "render_person", "render_vehicle"]
 
 Kind = Literal["people", "vehicles"]
 Picture = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -35,12 +39,16 @@ class Street:
     """
 
     def __init__(
-        self, kind: Kind = "people", seed: int = 0, size: tuple[int, int] = (128, 64), difficulty: float = 1.0
+        self, kind: Kind = "people", seed: int = 0, size: tuple[int, int] | None = None, difficulty: float = 1.0
     ) -> None:
-        self.kind, self.seed, self.size, self.difficulty = kind, seed, size, difficulty
+        """`size` is (height, width) in pixels, by default 128x64 for people and 96x128 for vehicles."""
+        if kind not in _KINDS:
+            raise DataError(f"unknown kind {kind!r}; known are {', '.join(_KINDS)}")
+        self.kind, self.seed, self.difficulty = kind, seed, difficulty
+        self.size = size or _KINDS[kind].size
         self._cameras: dict[int, Camera] = {}
         self._scenes: dict[int, Image.Image] = {}
-        self._people: dict[int, Person] = {}
+        self._subjects: dict[int, Person | Vehicle] = {}
 
     def camera(self, number: int) -> Camera:
         """Camera `number`, from 1."""
@@ -48,11 +56,26 @@ class Street:
             self._cameras[number] = sample_camera(self.seed, number, self.kind, self.difficulty)
         return self._cameras[number]
 
+    def subject(self, identity: int) -> Person | Vehicle:
+        """Who or what an identity (from 1) is."""
+        if identity not in self._subjects:
+            sample = _KINDS[self.kind].sample
+            self._subjects[identity] = sample(random_stream(self.seed, Stream.SUBJECT, identity))
+        return self._subjects[identity]
+
     def person(self, identity: int) -> Person:
-        """The person of an identity, from 1."""
-        if identity not in self._people:
-            self._people[identity] = sample_person(random_stream(self.seed, Stream.SUBJECT, identity))
-        return self._people[identity]
+        """The person of an identity. Raises DataError on a street of vehicles."""
+        subject = self.subject(identity)
+        if not isinstance(subject, Person):
+            raise DataError(f"identity {identity} is no person: this street holds {self.kind}")
+        return subject
+
+    def vehicle(self, identity: int) -> Vehicle:
+        """The vehicle of an identity. Raises DataError on a street of people."""
+        subject = self.subject(identity)
+        if not isinstance(subject, Vehicle):
+            raise DataError(f"identity {identity} is no vehicle: this street holds {self.kind}")
+        return subject
 
     def shot(self, identity: int, camera: int, shot: int) -> Shot:
         """The circumstances of one picture."""
@@ -73,7 +96,7 @@ class Street:
         return self._render(identity, camera, _miss(self.shot(identity, camera, 1000 + number), rng))
 
     def distractor(self, number: int, camera: int) -> Picture:
-        """A passer-by who is no query, a part of one, or no subject at all: Market-1501's `0000`."""
+        """A passer-by that is no query, a part of one, or no subject at all: Market-1501's `0000`."""
         rng = random_stream(self.seed, Stream.DISTRACTOR, number)
         stranger = _STRANGERS + number
         shot = self.shot(stranger, camera, 0)
@@ -83,7 +106,8 @@ class Street:
         return self._render(stranger, camera, _miss(shot, rng) if draw < 0.5 else shot)
 
     def _render(self, identity: int, camera: int, shot: Shot) -> Picture:
-        return render_person(self.person(identity), self.camera(camera), shot, self.size, self._scene(camera))
+        render = _KINDS[self.kind].render
+        return render(self.subject(identity), self.camera(camera), shot, self.size, self._scene(camera))
 
     def _scene(self, number: int) -> Image.Image:
         if number not in self._scenes:
@@ -105,7 +129,10 @@ def render_person(
     height, width = SUPERSAMPLING * size[0], SUPERSAMPLING * size[1]
     unit = 0.89 * height * shot.zoom * person.height**0.35
     stretch, slant = camera.stretch * 2 * width / height, camera.shear + shot.tilt
-    middle, ground = width * (0.5 + shot.shift_x), height * (0.955 + shot.shift_y) + (shot.zoom - 1) * 0.5 * height
+    middle, ground = (
+        width * (0.5 + shot.shift_x),
+        height * (0.955 + shot.shift_y) + (shot.zoom - 1) * 0.5 * height,
+    )
 
     def place(x: float, y: float) -> Point:
         scale = unit * (1 + camera.perspective * (y - 0.5))
@@ -116,10 +143,40 @@ def render_person(
     return _compose(camera, shot, size, scene, figure.image, (middle, ground, 0.2 * unit, 0.025 * unit))
 
 
+def render_vehicle(
+    vehicle: Vehicle,
+    camera: Camera,
+    shot: Shot,
+    size: tuple[int, int] = (96, 128),
+    scene: Image.Image | None = None,
+) -> Picture:
+    """Picture of a vehicle that fills the frame as in a detector's box, whichever side it shows; as `render_person`."""
+    height, width = SUPERSAMPLING * size[0], SUPERSAMPLING * size[1]
+    perspective = 0.12 + camera.perspective
+    left, right, low, high = vehicle_extent(vehicle, shot, camera.pitch, perspective)
+    # Boxes of one shape hold sides and fronts alike, so that these are squeezed and those widened, within limits.
+    unit, across = 0.86 * height / (high - low), 0.9 * width / (right - left)
+    unit = min(unit, 1.3 * across) * shot.zoom
+    across = min(across * shot.zoom, 1.5 * unit)
+    middle = width * (0.5 + shot.shift_x) - across * (left + right) / 2
+    level = height * (0.5 + shot.shift_y) + unit * (low + high) / 2
+    slant = camera.shear + shot.tilt
+
+    def place(x: float, y: float) -> Point:
+        return middle + x * across + slant * y * unit, level - y * unit
+
+    figure = Canvas(width, height, place, unit, across / unit)
+    draw_vehicle(figure, vehicle, shot, camera.pitch, camera.light_side, perspective)
+    x, y = place((left + right) / 2, low + 0.14 * (high - low))
+    return _compose(
+        camera, shot, size, scene, figure.image, (x, y, 0.52 * across * (right - left), 0.16 * unit * (high - low))
+    )
+
+
 def render_empty(
     camera: Camera, shot: Shot, size: tuple[int, int] = (128, 64), scene: Image.Image | None = None
 ) -> Picture:
-    """Picture of the place with nobody in it; its mask is empty."""
+    """Picture of the place with no subject in it; its mask is empty."""
     layer = Image.new("RGBA", (SUPERSAMPLING * size[1], SUPERSAMPLING * size[0]))
     return _compose(camera, shot, size, scene, layer, None)
 
@@ -177,3 +234,17 @@ def _miss(shot: Shot, rng: np.random.Generator) -> Shot:
             shift_y=float(rng.uniform(-0.6, 0.6)),
         )
     return replace(shot, shift_x=float(rng.choice((-1, 1)) * rng.uniform(0.4, 0.6)), shift_y=float(rng.normal(0, 0.25)))
+
+
+class _Genre(NamedTuple):
+    """What a kind of subject needs to be on a street."""
+
+    sample: Callable[[np.random.Generator], Any]
+    render: Callable[[Any, Camera, Shot, tuple[int, int], Image.Image | None], Picture]
+    size: tuple[int, int]
+
+
+_KINDS: dict[str, _Genre] = {
+    "people": _Genre(sample_person, render_person, (128, 64)),
+    "vehicles": _Genre(sample_vehicle, render_vehicle, (96, 128)),
+}

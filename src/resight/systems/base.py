@@ -20,6 +20,10 @@ __all__ = ["System"]
 class System(lightning.LightningModule):
     """Base of all systems. A subclass gives `step`, which returns the losses by name, each with its weight applied."""
 
+    model: nn.Module
+    first_epoch: int
+    """Where this process begins: later than 0 after a resume."""
+
     def __init__(self, recipe: Recipe, model: nn.Module) -> None:
         super().__init__()
         self.recipe = recipe
@@ -27,7 +31,6 @@ class System(lightning.LightningModule):
         self.unreadable: set[str] = set()
         """One line for each image that could not be read so far."""
         self.first_epoch = 0
-        """Where this process begins: later than 0 after a resume."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are taken at the end of an epoch. Lightning's own counter says so only once its loop runs.
@@ -59,7 +62,7 @@ class System(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         for module in self.modules():
             if hasattr(module, "epoch"):  # such as mining that changes with the epoch
-                module.epoch = self.current_epoch
+                module.epoch = self.current_epoch  # type: ignore[assignment]
         # Epoch averages join the rate in one event per epoch.
         self.log("lr", self.optimizers().param_groups[0]["lr"], on_step=False, on_epoch=True)  # type: ignore[union-attr]
 
@@ -77,7 +80,10 @@ class System(lightning.LightningModule):
         optimiser = Jointly(main, *others) if others else main
         still = [lambda epoch: 1.0] * len(others)
         factors = [schedule] * len(main.param_groups) + still
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": LambdaLR(optimiser, factors), "interval": "epoch"}}
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": LambdaLR(optimiser, factors), "interval": "epoch"},
+        }
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         for part, weight in self.apart():

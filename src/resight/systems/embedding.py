@@ -28,7 +28,12 @@ class EmbeddingSystem(System):
     """
 
     def __init__(
-        self, recipe: Recipe, model: nn.Module, classes: int, query: Sequence[Record] = (), gallery: Sequence[Record] = ()
+        self,
+        recipe: Recipe,
+        model: nn.Module,
+        classes: int,
+        query: Sequence[Record] = (),
+        gallery: Sequence[Record] = (),
     ) -> None:
         super().__init__(recipe, model)
         self.query, self.gallery = list(query), list(gallery)
@@ -48,9 +53,15 @@ class EmbeddingSystem(System):
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         output: ReidOutput = self.model(inputs)
-        self.log("train/accuracy", (output.logits[0].argmax(1) == batch.ids).float().mean(), on_step=False, on_epoch=True)
+        self.log(
+            "train/accuracy",
+            (output.logits[0].argmax(1) == batch.ids).float().mean(),
+            on_step=False,
+            on_epoch=True,
+        )
         return {
-            label: self.weights[label] * sum(loss(value, batch.ids, batch.cameras) for value in getattr(output, loss.reads))
+            label: self.weights[label]
+            * sum(loss(value, batch.ids, batch.cameras) for value in getattr(output, str(loss.reads)))
             for label, loss in self.losses.items()
         }
 

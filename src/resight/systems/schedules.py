@@ -39,4 +39,8 @@ def _warmed(schedule: Schedule, epochs: int, start: float) -> Schedule:
     return lambda epoch: schedule(epoch) * (start + (1 - start) * min(1.0, epoch / epochs) if epochs else 1.0)
 
 
-SCHEDULES: dict[str, Callable[..., Schedule]] = {"constant": constant, "multi-step": multi_step, "cosine": cosine}
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "constant": constant,
+    "multi-step": multi_step,
+    "cosine": cosine,
+}

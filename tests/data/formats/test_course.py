@@ -75,9 +75,7 @@ def test_classification_round_trip(tmp_path: Path, multi: bool) -> None:
     header = path.read_text().splitlines()[0].split(",")
     assert header[0] == "id"
     assert [name for name in header[1:] if "multicolor" not in name] == list(MARKET_COLUMNS)
-    assert [name for name in header if "multicolor" in name] == (
-        ["upmulticolor", "downmulticolor"] if multi else []
-    )
+    assert [name for name in header if "multicolor" in name] == (["upmulticolor", "downmulticolor"] if multi else [])
     assert {len(line.split(",")) for line in path.read_text().splitlines()} == {len(header)}
 
 

@@ -55,9 +55,7 @@ def test_camera_in_the_name_when_all_have_it(
     tmp_path: Path, pictures: Pictures, names: list[str], cameras: list[int]
 ) -> None:
     pictures(tmp_path / "1", names)
-    assert {Path(r.path).name: r.camera for r in read_folders(tmp_path).train} == dict(
-        zip(names, cameras, strict=True)
-    )
+    assert {Path(r.path).name: r.camera for r in read_folders(tmp_path).train} == dict(zip(names, cameras, strict=True))
 
 
 def test_bad_layouts(tmp_path: Path, pictures: Pictures) -> None:

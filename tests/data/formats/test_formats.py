@@ -11,9 +11,7 @@ from resight.errors import DataError
 from ..conftest import Pictures
 
 
-def test_named_and_detected_alike(
-    market: Path, veri: Path, course: Path, tmp_path: Path, pictures: Pictures
-) -> None:
+def test_named_and_detected_alike(market: Path, veri: Path, course: Path, tmp_path: Path, pictures: Pictures) -> None:
     pictures(tmp_path / "people" / "adam", ["1.jpg"])
     write_manifest(tmp_path / "split.csv", read_dataset(f"market1501:{market}"))
     places = {

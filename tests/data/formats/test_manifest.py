@@ -37,9 +37,7 @@ def test_reads_identities_cameras_and_attributes(folder: Path) -> None:
         f"query,{folder}/images/a.jpg,,1,,no\n",
     )
     dataset = read_manifest(path)
-    assert dataset.train[0] == Record(
-        str(folder / "images/a.jpg"), 12, 1, attributes={"shirt": "red", "hat": "yes"}
-    )
+    assert dataset.train[0] == Record(str(folder / "images/a.jpg"), 12, 1, attributes={"shirt": "red", "hat": "yes"})
     assert dataset.train[1].attributes == {"shirt": "red"}
     assert [(r.identity, r.camera) for r in dataset.gallery] == [(JUNK, NO_CAMERA), (DISTRACTOR, 2)]
     assert dataset.query[0].identity == UNLABELLED

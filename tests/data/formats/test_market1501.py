@@ -33,9 +33,7 @@ def test_junk_and_distractors_stay_apart(market: Path) -> None:
     assert sum(record.identity >= 1 for record in read_market1501(market).gallery) == 3
 
 
-@pytest.mark.parametrize(
-    "place", ["market_attribute.mat", "attribute/market_attribute.mat", "../market_attribute.mat"]
-)
+@pytest.mark.parametrize("place", ["market_attribute.mat", "attribute/market_attribute.mat", "../market_attribute.mat"])
 def test_attributes_are_found_in_and_beside_the_dataset(market: Path, place: str) -> None:
     path = market / place
     path.parent.mkdir(exist_ok=True)
@@ -67,9 +65,7 @@ def test_wrong_layouts(market: Path, tmp_path: Path) -> None:
         read_market1501(market)
 
 
-@pytest.mark.parametrize(
-    "name", ["holiday.jpg", "0002_c1_000451_03.jpg", "-2_c1s1_000001_00.jpg", "0002c1s1.jpg"]
-)
+@pytest.mark.parametrize("name", ["holiday.jpg", "0002_c1_000451_03.jpg", "-2_c1s1_000001_00.jpg", "0002c1s1.jpg"])
 def test_name_that_does_not_parse_is_named(market: Path, pictures: Pictures, name: str) -> None:
     pictures(market / "bounding_box_test", [name])
     with pytest.raises(DataError, match="does not parse") as error:

@@ -51,9 +51,7 @@ def test_index_lists_become_zero_based(veri: Path) -> None:
     # A query's own copy in the gallery is among its junk.
     dataset = read_veri776(veri)
     for number, query in enumerate(dataset.query):
-        assert Path(query.path).name in [
-            names(dataset.gallery)[position] for position in relevance.junk[number]
-        ]
+        assert Path(query.path).name in [names(dataset.gallery)[position] for position in relevance.junk[number]]
 
 
 def test_without_lists_and_labels(veri: Path) -> None:

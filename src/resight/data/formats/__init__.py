@@ -55,9 +55,7 @@ def read_dataset(spec: str) -> ReidDataset:
         return FORMATS[detect_format(bare)](str(bare))
     if colon and not Path(name).expanduser().exists() and "/" not in name:
         raise DataError(f"unknown dataset format {name!r}{_nearest(name)}; known are {', '.join(FORMATS)}")
-    raise DataError(
-        f"{spec}: no such file or folder; name a dataset as FORMAT:PATH with {', '.join(FORMATS)}"
-    )
+    raise DataError(f"{spec}: no such file or folder; name a dataset as FORMAT:PATH with {', '.join(FORMATS)}")
 
 
 def detect_format(path: Path) -> str:
@@ -69,9 +67,7 @@ def detect_format(path: Path) -> str:
         return "folders"
     if fitting:
         raise DataError(f"{path}: could be {' or '.join(fitting)}; write which, as {fitting[0]}:{path}")
-    raise DataError(
-        f"{path}: layout not recognised; name the format, as FORMAT:{path} with {', '.join(FORMATS)}"
-    )
+    raise DataError(f"{path}: layout not recognised; name the format, as FORMAT:{path} with {', '.join(FORMATS)}")
 
 
 def _nearest(name: str) -> str:

@@ -27,16 +27,12 @@ def require_folders(root: str | os.PathLike[str], names: tuple[str, ...], layout
     if not folder.exists():
         raise DataError(f"{folder}: no such folder; {layout} wants the folder that holds {wanted}")
     if not folder.is_dir():
-        raise DataError(
-            f"{folder}: a file, not a folder; {layout} wants the (unpacked) folder that holds {wanted}"
-        )
+        raise DataError(f"{folder}: a file, not a folder; {layout} wants the (unpacked) folder that holds {wanted}")
     missing = [name for name in names if not (folder / name).is_dir()]
     if missing:
         inner = next((child for child in sorted(folder.iterdir()) if has_folders(child, names)), None)
         hint = f"; did you mean {inner}?" if inner else ""
-        raise DataError(
-            f"{folder}: no folder {missing[0]}/ in it; {layout} wants the folder that holds {wanted}{hint}"
-        )
+        raise DataError(f"{folder}: no folder {missing[0]}/ in it; {layout} wants the folder that holds {wanted}{hint}")
     return folder
 
 

@@ -43,9 +43,7 @@ def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
     unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
     numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown)
     if any(number < NO_CAMERA for number in numbers.values()):
-        raise DataError(
-            f"{where}: camera {min(numbers.values())} is impossible; cameras start at 0 (-1 unknown)"
-        )
+        raise DataError(f"{where}: camera {min(numbers.values())} is impossible; cameras start at 0 (-1 unknown)")
     return numbers
 
 

@@ -110,9 +110,7 @@ def write_course_ranking(path: str | os.PathLike[str], rankings: Iterable[tuple[
             names = [os.path.basename(name) for name in (query, *answers)]
             bad = next((name for name in names if not name or re.search(r"[,:\s]", name)), None)
             if bad is not None:
-                raise DataError(
-                    f"{bad!r}: empty, or holds a comma, colon or space, which {path} cannot tell apart"
-                )
+                raise DataError(f"{bad!r}: empty, or holds a comma, colon or space, which {path} cannot tell apart")
             if names[0] in seen:
                 raise DataError(f"{names[0]}: query given twice; {path} has one line per query")
             seen.add(names[0])
@@ -125,9 +123,7 @@ def read_course_ranking(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
-        raise DataError(
-            f"{path}: not a readable ranking file ({getattr(error, 'strerror', None) or error})"
-        ) from error
+        raise DataError(f"{path}: not a readable ranking file ({getattr(error, 'strerror', None) or error})") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

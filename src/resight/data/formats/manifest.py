@@ -61,9 +61,7 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
         records[split].append(Record(os.path.join(folder, image), *rest))
     every = [record for found in records.values() for record in found]
     _check_images(file, every)
-    return ReidDataset(
-        file.stem, records["train"], records["query"], records["gallery"], schema=schema_of(every)
-    )
+    return ReidDataset(file.stem, records["train"], records["query"], records["gallery"], schema=schema_of(every))
 
 
 def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
@@ -97,9 +95,7 @@ def _read_columns(file: Path) -> _Columns:
     try:
         return _read_parquet(file) if _is_parquet(file) else _read_csv(file)
     except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(
-            f"{file}: not a readable manifest ({error}); CSV in UTF-8 or Parquet is expected"
-        ) from error
+        raise DataError(f"{file}: not a readable manifest ({error}); CSV in UTF-8 or Parquet is expected") from error
 
 
 def _read_csv(file: Path) -> _Columns:
@@ -115,14 +111,10 @@ def _read_csv(file: Path) -> _Columns:
             if len(row) != len(header):
                 if not row:
                     continue
-                raise DataError(
-                    f"{file}: line {reader.line_num} has {len(row)} cells, the header has {len(header)}"
-                )
+                raise DataError(f"{file}: line {reader.line_num} has {len(row)} cells, the header has {len(header)}")
             rows.append(row)
     cells = zip(*rows, strict=True) if rows else ([] for _ in header)
-    return {
-        name: [cell.strip() for cell in column] for name, column in zip(header, cells, strict=True) if name
-    }
+    return {name: [cell.strip() for cell in column] for name, column in zip(header, cells, strict=True) if name}
 
 
 def _read_parquet(file: Path) -> _Columns:
@@ -156,9 +148,7 @@ def _check_columns(file: Path, columns: _Columns) -> None:
         if split not in _SPLITS:
             raise DataError(f"{file}: row {row}: split {split!r} is not one of {', '.join(_SPLITS)}")
         if not image or (split, image) in seen:
-            raise DataError(
-                f"{file}: row {row}: {f'{image} is listed twice in {split}' if image else 'no path'}"
-            )
+            raise DataError(f"{file}: row {row}: {f'{image} is listed twice in {split}' if image else 'no path'}")
         seen.add((split, image))
 
 
@@ -178,13 +168,9 @@ def _cameras(file: Path, columns: _Columns) -> list[int]:
 
 def _whole_numbers(file: Path, columns: _Columns, name: str) -> list[int | None]:
     try:
-        return [
-            int(float(cell)) if cell else None for cell in columns.get(name, [""] * len(columns["split"]))
-        ]
+        return [int(float(cell)) if cell else None for cell in columns.get(name, [""] * len(columns["split"]))]
     except (ValueError, OverflowError) as error:
-        raise DataError(
-            f"{file}: column {name} holds something other than whole numbers ({error})"
-        ) from error
+        raise DataError(f"{file}: column {name} holds something other than whole numbers ({error})") from error
 
 
 def _attributes(columns: _Columns) -> list[dict[str, str]]:
@@ -223,9 +209,7 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
     for name in ("frame", "sequence"):
         if all(value is None for value in columns[name]):
             del columns[name]
-    names = dict.fromkeys(
-        (*dataset.schema.names, *(name for _, record in rows for name in record.attributes))
-    )
+    names = dict.fromkeys((*dataset.schema.names, *(name for _, record in rows for name in record.attributes)))
     for name in names:
         if name in _NEEDED or name in _OPTIONAL or not name.strip():
             raise DataError(f"{path}: attribute {name!r} has the name of a manifest's own column; rename it")

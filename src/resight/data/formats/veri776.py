@@ -153,9 +153,7 @@ def _read_relevance(root: Path, queries: int, gallery: int) -> Relevance | None:
     lists = [root / "name_query.txt", root / "name_test.txt"]
     absent = next((path for path in lists if not path.is_file()), None)
     if absent:
-        raise DataError(
-            f"{absent}: missing, but {good.name} counts positions in it; restore it or remove {good.name}"
-        )
+        raise DataError(f"{absent}: missing, but {good.name} counts positions in it; restore it or remove {good.name}")
     nothing = [np.empty(0, np.int64)] * queries
     return Relevance(
         good=_read_positions(good, queries, gallery),
@@ -174,8 +172,6 @@ def _read_positions(path: Path, queries: int, gallery: int) -> list[NDArray[np.i
         except ValueError as error:
             raise DataError(f"{path}: line {number}: not a list of whole numbers ({error})") from error
         if row.size and (row.min() < 0 or row.max() >= gallery):
-            raise DataError(
-                f"{path}: line {number}: a position outside 1 to {gallery}, the number of gallery images"
-            )
+            raise DataError(f"{path}: line {number}: a position outside 1 to {gallery}, the number of gallery images")
         positions.append(row)
     return positions

@@ -1,0 +1,209 @@
+"""What an evaluation or a search looks like: the terminal's table, the ranked lists, the HTML report."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.evaluation import Compared
+from resight.gallery import Hit
+from resight.records import UNLABELLED, Record, ReidDataset
+from resight.retrieval import Evaluation, distances
+from resight.views import charts, projections
+from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, save
+from resight.views.report import Report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["evaluation_report", "figures_table", "search_picture"]
+
+_LISTS = 6
+_COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
+
+
+def figures_table(compared: Compared, title: str) -> Table:
+    """The figures in per cent, a row for the model and for each thing it is compared with."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        caption=escape(_conditions(compared)),
+        caption_justify="left",
+    )
+    table.add_column("%")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
+    for name, result in compared.results.items():
+        table.add_row(name, *_figures(result))
+    return table
+
+
+def search_picture(answers: Mapping[str, Sequence[Hit]], path: str | os.PathLike[str]) -> None:
+    """Ranked lists of a search, a row for each query's path. Raises DataError when `path` is no picture's name."""
+    rows = [
+        RankedList(
+            query,
+            Path(query).name,
+            [Tile(hit.record.path, "unknown", _caption(hit.record, hit.score)) for hit in hits],
+        )
+        for query, hits in answers.items()
+    ]
+    save(ranked_lists(rows), path)
+
+
+def evaluation_report(
+    path: str | os.PathLike[str],
+    compared: Compared,
+    dataset: ReidDataset,
+    *,
+    command: str,
+    run: Path | None = None,
+) -> None:
+    """Write one self-contained HTML page: figures, CMC, ranked lists, distances, t-SNE and, from `run`, training curves.
+
+    `command` is the line that made it. Raises OSError when the page cannot be written.
+    """
+    report = Report(f"Re-identification on {dataset.name}", _conditions(compared))
+    report.heading("Figures")
+    rows = [(name, *_figures(result)) for name, result in compared.results.items()]
+    report.table(("%", *_COLUMNS), rows, note=_note(compared))
+    report.figure(charts.cmc_curve({name: result.cmc for name, result in compared.results.items()}), "Cumulative match characteristic: the share of queries whose first right answer is among the nearest.")  # fmt: skip
+    _ranked(report, compared)
+    _distances(report, compared)
+    _projection(report, compared)
+    if run is not None and (run / "metrics.csv").exists():
+        report.heading("Training")
+        report.figure(charts.training_curves(_history(run / "metrics.csv")), "Per epoch, from metrics.csv of the run.")
+    report.heading("How this was made")
+    report.code(command)
+    report.facts(_facts(compared, dataset))
+    if compared.failed:
+        report.heading("Images that could not be read", "They are missing from every figure above.")
+        report.table(("image",), [(line,) for line in compared.failed])
+    report.save(path)
+
+
+def _figures(result: Evaluation) -> list[str]:
+    summary = result.summary()
+    return [f"{100 * float(summary[name]):.1f}" if name in summary else "–" for name in _COLUMNS]
+
+
+def _conditions(compared: Compared) -> str:
+    result = compared.result
+    return (
+        f"{result.protocol} protocol, {compared.metric} distance, "
+        f"average precision by {'the precision at each hit' if result.definition == 'precision' else 'trapezoid'}"
+        f" ({result.definition}), {result.summary()['queries']} queries"
+    )
+
+
+def _note(compared: Compared) -> str:
+    missing = compared.result.without_match
+    return f"{missing} queries have no right answer in the gallery and are not counted." if missing else ""
+
+
+def _caption(record: Record, score: float) -> str:
+    camera = f" c{record.camera}" if record.camera >= 0 else ""
+    return f"{score:.3f}{camera}"
+
+
+def _ranked(report: Report, compared: Compared) -> None:
+    precision = compared.result.average_precision
+    counted = np.flatnonzero(~np.isnan(precision))
+    if not len(counted):
+        return
+    worst = counted[np.argsort(precision[counted], kind="stable")[:_LISTS]]
+    drawn = np.sort(np.random.default_rng(0).permutation(counted)[:_LISTS])
+    frames = "Green with a tick: the same individual. Red with a cross: another one. Grey with a dash: left out by the protocol (junk, or the query's own camera). Under a query its identity and average precision in per cent, under an image found its distance and camera."  # fmt: skip
+    report.heading("Ranked lists", frames)
+    report.image(
+        ranked_lists(_lists(compared, drawn)),
+        "Queries drawn at random, each with its nearest gallery images.",
+    )
+    report.image(ranked_lists(_lists(compared, worst)), "The queries with the lowest average precision.")
+
+
+def _lists(compared: Compared, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
+    between = distances(compared.query.features[queries], compared.gallery.features, compared.metric)
+    lists = []
+    for query, row in zip(queries, between, strict=True):
+        record, judged = compared.query.records[query], _verdicts(compared, query)
+        tiles = []
+        for place in np.argsort(row, kind="stable")[:length]:
+            found = compared.gallery.records[place]
+            tiles.append(Tile(found.path, judged[place], _caption(found, float(row[place]))))
+        # Short enough to stand under a crop twice as high as wide.
+        caption = f"{record.identity} AP {100 * compared.result.average_precision[query]:.0f}"
+        lists.append(RankedList(record.path, caption, tiles))
+    return lists
+
+
+def _verdicts(compared: Compared, query: int) -> list[Verdict]:
+    """What each gallery image is to a query."""
+    judgement = compared.result.judgement
+    verdicts: list[Verdict] = ["junk"] * len(compared.gallery)
+    for place in judgement.columns:
+        verdicts[place] = "wrong"
+    for place in judgement.columns[judgement.good[query]]:
+        verdicts[place] = "right"
+    for place in judgement.columns[judgement.left_out[query]]:
+        verdicts[place] = "junk"
+    return verdicts
+
+
+def _distances(report: Report, compared: Compared) -> None:
+    rng = np.random.default_rng(0)
+    queries = np.sort(rng.permutation(len(compared.query))[:300])
+    between = distances(compared.query.features[queries], compared.gallery.features, compared.metric)
+    same, different = [], []
+    for query, row in zip(queries, between, strict=True):
+        verdicts = np.array(_verdicts(compared, query))
+        wrong = row[verdicts == "wrong"]
+        same.append(row[verdicts == "right"])
+        different.append(rng.choice(wrong, min(len(wrong), 100), replace=False))
+    if sum(map(len, same)) and sum(map(len, different)):
+        report.heading("Distances")
+        figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), compared.metric)
+        report.figure(figure, "Distances of queries to images of the same individual and of others. The less the two overlap, the better a threshold works.")  # fmt: skip
+
+
+def _projection(report: Report, compared: Compared) -> None:
+    identities = compared.gallery.identities
+    chosen = projections.largest_identities(identities, 12)[:1000]
+    if len(chosen) < 5:
+        return
+    points = projections.tsne(compared.gallery.features[chosen])
+    figure = projections.scatter(points, identities[chosen], compared.gallery.cameras[chosen])
+    report.heading("Feature space")
+    report.figure(figure, "t-SNE of the gallery's twelve identities with most images; one colour an identity, one marker a camera.")  # fmt: skip
+
+
+def _history(path: Path) -> dict[str, list[tuple[float, float]]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]
+    curves = {name: [(float(row["epoch"]), float(row[name])) for row in rows if row[name]] for name in names}
+    return {name: points for name, points in curves.items() if points}
+
+
+def _facts(compared: Compared, dataset: ReidDataset) -> dict[str, object]:
+    from resight.version import __version__
+
+    people = {identity for identity in compared.query.identities.tolist() if identity > UNLABELLED}
+    return {
+        "Dataset": dataset.name,
+        "Queries": f"{len(compared.query):,} images of {len(people):,} identities",
+        "Gallery": f"{len(compared.gallery):,} images",
+        "Feature": f"{compared.query.features.shape[1]:,} dimensions",
+        "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
+    }

@@ -1,0 +1,1 @@
+"""Plain values to pictures: charts, ranked lists, projections, the HTML report."""

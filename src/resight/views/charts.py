@@ -1,0 +1,155 @@
+"""Charts. Every function returns a matplotlib Figure, made without pyplot's global state."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from resight.files import written_whole
+
+__all__ = [
+    "COLOURS",
+    "attribute_imbalance",
+    "cmc_curve",
+    "images_per_identity_chart",
+    "save",
+    "score_histogram",
+    "svg",
+    "training_curves",
+]
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f", "#b8a100")
+"""Okabe and Ito's colours, which the colour-blind can tell apart."""
+
+
+def attribute_imbalance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+    """How many images (or people) each class of each attribute has: a group of bars an attribute.
+
+    `counts` is attribute -> class -> number. Attributes of two classes stand as pairs, those of more in panels below.
+    """
+    pairs = {name: classes for name, classes in counts.items() if len(classes) <= 2}
+    many = {name: classes for name, classes in counts.items() if len(classes) > 2}
+    rows = bool(pairs) + len(many)
+    figure = Figure(figsize=(9, 2.6 * max(1, rows)), layout="constrained")
+    panels = iter(figure.subplots(max(1, rows), 1, squeeze=False)[:, 0])
+    if pairs:
+        _pairs(next(panels), pairs)
+    for name, classes in many.items():
+        axes = next(panels)
+        bars = axes.bar(list(classes), list(classes.values()), color=COLOURS[0])
+        axes.bar_label(bars, fontsize=7)
+        axes.set_title(name, loc="left", fontsize=10)
+        _plain(axes, "images")
+    return figure
+
+
+def _pairs(axes: Axes, counts: Mapping[str, Mapping[str, int]]) -> None:
+    for place in range(2):
+        rows = [
+            (number, *list(classes.items())[place])
+            for number, classes in enumerate(counts.values())
+            if len(classes) > place
+        ]
+        where = [number + (place - 0.5) * 0.4 for number, _, _ in rows]
+        bars = axes.bar(where, [count for _, _, count in rows], 0.4, color=COLOURS[place])
+        axes.bar_label(bars, [label for _, label, _ in rows], fontsize=7)
+    axes.set_xticks(range(len(counts)), list(counts))
+    _plain(axes, "images")
+    axes.margins(y=0.12)
+
+
+def images_per_identity_chart(counts: Sequence[int]) -> Figure:
+    """Histogram of the number of images that an identity has."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    most = max(counts, default=1)
+    axes.hist(counts, bins=np.arange(0.5, most + 1.5, max(1, math.ceil(most / 60))).tolist(), color=COLOURS[0])
+    _plain(axes, "identities")
+    axes.set_xlabel("images of one identity")
+    return figure
+
+
+def cmc_curve(curves: Mapping[str, NDArray[np.floating]]) -> Figure:
+    """Cumulative match characteristics, name -> [max_rank] in [0, 1], drawn in per cent."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, curve) in enumerate(curves.items()):
+        label = f"{name} ({100 * curve[0]:.1f})"
+        axes.plot(
+            np.arange(1, len(curve) + 1),
+            100 * curve,
+            color=COLOURS[number % len(COLOURS)],
+            label=label,
+            linewidth=2,
+        )
+    _plain(axes, "queries with a right answer (%)")
+    axes.set_xlabel("rank")
+    axes.set_ylim(0, 102)
+    axes.legend(frameon=False, title="rank-1 in brackets", fontsize=8, title_fontsize=8)
+    return figure
+
+
+def training_curves(columns: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
+    """Small multiples, a panel for each quantity: name -> (epoch, value) points; values that are nan leave gaps."""
+    across = min(3, max(1, len(columns)))
+    down = max(1, math.ceil(len(columns) / across))
+    figure = Figure(figsize=(3.2 * across, 2.2 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, (name, points) in zip(panels, columns.items(), strict=False):
+        epochs, values = np.array(points, float).T
+        axes.plot(epochs, values, color=COLOURS[0], marker="." if len(points) < 40 else None)
+        axes.set_title(name, loc="left", fontsize=9)
+        axes.set_xlabel("epoch", fontsize=8)
+        _plain(axes, "")
+    for axes in panels[len(columns) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def score_histogram(same: NDArray[np.floating], different: NDArray[np.floating], metric: str) -> Figure:
+    """Distributions of the distances of matching and of other pairs, each of area 1."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    bins = np.histogram_bin_edges(np.concatenate((same, different)), 60).tolist()
+    for values, label, colour in ((different, "others", COLOURS[4]), (same, "same individual", COLOURS[2])):
+        axes.hist(values, bins, density=True, alpha=0.6, color=colour, label=label)
+    _plain(axes, "density")
+    axes.set_xlabel(f"{metric} distance")
+    axes.legend(frameon=False)
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure, whole or not at all, in the format of its name's ending."""
+    ending = os.fspath(path).rsplit(".", 1)[-1].lower()
+    with written_whole(path) as partial:
+        figure.savefig(partial, format=ending, dpi=150)
+
+
+def svg(figure: Figure, name: str = "chart") -> str:
+    """The figure as SVG text for a page. The same figure gives the same text; `name` keeps two on a page apart."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    drawn = buffer.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    prefix = re.sub(r"\W", "-", name)
+    # Element names are numbered from 1 in every figure; a page holds several.
+    return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", drawn)
+
+
+def _plain(axes: Axes, label: str) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", linewidth=0.4, alpha=0.6)
+    axes.set_axisbelow(True)
+    axes.set_ylabel(label)
+    axes.tick_params(labelsize=8)
