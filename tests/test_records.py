@@ -57,8 +57,13 @@ def test_dataset_yields_every_record() -> None:
 def test_a_failed_write_leaves_the_old_file(tmp_path) -> None:
     file = tmp_path / "f.txt"
     file.write_text("old")
-    with pytest.raises(ValueError, match="mid"), written_whole(file) as partial:
-        partial.write_text("half")
-        raise ValueError("mid")
+
+    def write_half() -> None:
+        with written_whole(file) as partial:
+            partial.write_text("half")
+            raise ValueError("mid")
+
+    with pytest.raises(ValueError, match="mid"):
+        write_half()
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]

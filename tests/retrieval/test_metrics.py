@@ -119,7 +119,8 @@ def test_equals_the_definition(case: dict) -> None:
             np.testing.assert_allclose(getattr(result, name), wanted, atol=1e-12)
         assert result.first_rank.tolist() == [0 if row is None else row[3] for row in rows]
         if cmc is None:
-            assert np.isnan(result.mean_average_precision) and np.isnan(result.cmc).all()
+            assert np.isnan(result.mean_average_precision)
+            assert np.isnan(result.cmc).all()
         else:
             np.testing.assert_allclose(result.cmc, cmc)
 

@@ -88,7 +88,8 @@ def test_evaluation_leaves_junk_out_before_re_ranking() -> None:
     distances[:, kept] = rerank(values[:40], values[40:][kept], 7, 3)
     expected = evaluate_distances(distances, **labels)
     np.testing.assert_array_equal(result.average_precision, expected.average_precision)
-    assert result.reranked and "k1=7" in result.metric
+    assert result.reranked
+    assert "k1=7" in result.metric
 
 
 def test_re_ranking_raises_the_figure_where_neighbours_help() -> None:

@@ -162,7 +162,9 @@ def evaluate_distances(
         )
     if not np.isfinite(matrix.sum(dtype=np.float64)) and not np.isfinite(matrix).all():
         raise DataError("distances hold nan or infinity; see which images gave them")
-    judgement = _judgement(len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
+    judgement = _judgement(
+        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, protocol
+    )
     tiles = _Given(matrix, judgement.columns)
     return _Measures(max_rank, average_precision, gallery_tracks, "given", reranked=False)(tiles, judgement, threads)
 
@@ -364,7 +366,9 @@ def single_shot_cmc(
     Distances [Q, G], labels as in `evaluate`. Li et al. 2014, section 5.
     """
     matrix = to_numpy(distances)
-    judgement = _judgement(len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501")
+    judgement = _judgement(
+        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501"
+    )
     ids = to_numpy(gallery_ids)[judgement.columns]
     rng = np.random.default_rng(seed)
     total, counted = np.zeros(max_rank), 0

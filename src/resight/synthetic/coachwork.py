@@ -263,7 +263,9 @@ def _underside(canvas: Canvas, view: _View) -> None:
 # Wheels.
 
 
-def _circle(view: _View, x: float, y: float, z: float, radius: float, start: float = 0.0, steps: int = 14) -> list[Point]:
+def _circle(
+    view: _View, x: float, y: float, z: float, radius: float, start: float = 0.0, steps: int = 14
+) -> list[Point]:
     step = 2 * math.pi / steps
     return [
         view.flat((x, y + radius * math.sin(start + k * step), z + radius * math.cos(start + k * step)))
@@ -413,7 +415,9 @@ def _apply(canvas: Canvas, panel: Panel, decal: Decal, light: float, along: bool
 
 def _bonnet(canvas: Canvas, body: _Hull, view: _View) -> None:
     vehicle = view.vehicle
-    index = next((i for i, s in enumerate(body.stations[:-1]) if s[0] - body.stations[i + 1][0] > 0.1 * view.length), None)
+    index = next(
+        (i for i, s in enumerate(body.stations[:-1]) if s[0] - body.stations[i + 1][0] > 0.1 * view.length), None
+    )
     if index is None or view.shape.cabin[0] >= 0.4 or not (face := body.top(index)):
         return
     panel, light = face
@@ -478,9 +482,11 @@ def _rear(canvas: Canvas, panel: Panel, light: float, view: _View) -> None:
     canvas.polygon(panel.patch(0.36, 0.64, 0.44, 0.6), tint(vehicle.plate, light))
     for decal in vehicle.decals:
         if decal.place == "rear":
-            area = Panel(
-                [panel.at(0.28, 0.0), panel.at(0.28, 0.44)], [panel.at(0.72, 0.0), panel.at(0.72, 0.44)]
-            ) if decal.kind != "stripe" else panel
+            area = (
+                Panel([panel.at(0.28, 0.0), panel.at(0.28, 0.44)], [panel.at(0.72, 0.0), panel.at(0.72, 0.44)])
+                if decal.kind != "stripe"
+                else panel
+            )
             _apply(canvas, area, decal, light, along=False)
 
 

@@ -163,10 +163,14 @@ def _lanes(draw: ImageDraw.ImageDraw, wide: int, tall: int, horizon: float, colo
             draw.rectangle((x, y, x + 0.55 * step, y + thick), fill=color)
 
 
-def _cracks(draw: ImageDraw.ImageDraw, rng: np.random.Generator, wide: int, tall: int, horizon: float, color: Color) -> None:
+def _cracks(
+    draw: ImageDraw.ImageDraw, rng: np.random.Generator, wide: int, tall: int, horizon: float, color: Color
+) -> None:
     for _ in range(26):
         x, y, r = rng.uniform(0, wide), rng.uniform(horizon, tall), tall * rng.uniform(0.02, 0.09)
-        draw.ellipse((x - 3 * r, y - 0.35 * r, x + 3 * r, y + 0.35 * r), fill=tint(color, float(rng.uniform(0.82, 1.12))))
+        draw.ellipse(
+            (x - 3 * r, y - 0.35 * r, x + 3 * r, y + 0.35 * r), fill=tint(color, float(rng.uniform(0.82, 1.12)))
+        )
 
 
 def _avenue(draw: ImageDraw.ImageDraw, rng: np.random.Generator, wide: int, tall: int, horizon: float) -> None:
@@ -226,7 +230,6 @@ def _bridge(draw: ImageDraw.ImageDraw, rng: np.random.Generator, wide: int, tall
     draw.line((0, horizon * 0.62, wide, horizon * 0.62), fill=(94, 100, 106), width=6)
     _ground(draw, wide, tall, horizon, (150, 152, 156), (174, 174, 176))
     _lanes(draw, wide, tall, horizon, (232, 190, 70), True)
-
 
 
 SCENES: dict[str, Callable[[ImageDraw.ImageDraw, np.random.Generator, int, int, float], None]] = {

@@ -12,8 +12,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from resight.errors import DataError
 from resight.files import written_whole
 
 __all__ = [
@@ -72,7 +74,8 @@ def images_per_identity_chart(counts: Sequence[int]) -> Figure:
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     most = max(counts, default=1)
-    axes.hist(counts, bins=np.arange(0.5, most + 1.5, max(1, math.ceil(most / 60))).tolist(), color=COLOURS[0])
+    step = max(1, math.ceil(most / 60))
+    axes.hist(counts, bins=np.arange(0.5, most + step + 0.5, step).tolist(), color=COLOURS[0])
     _plain(axes, "identities")
     axes.set_xlabel("images of one identity")
     return figure
@@ -129,8 +132,11 @@ def score_histogram(same: NDArray[np.floating], different: NDArray[np.floating],
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure, whole or not at all, in the format of its name's ending."""
+    """Write a figure, whole or not at all, in the format of its name's ending. Raises DataError for other endings."""
     ending = os.fspath(path).rsplit(".", 1)[-1].lower()
+    if ending not in ("png", "svg", "pdf"):
+        raise DataError(f"{path}: name a chart that ends in .png, .svg or .pdf")
+    _literal(figure)
     with written_whole(path) as partial:
         figure.savefig(partial, format=ending, dpi=150)
 
@@ -138,6 +144,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 def svg(figure: Figure, name: str = "chart") -> str:
     """The figure as SVG text for a page. The same figure gives the same text; `name` keeps two on a page apart."""
     buffer = io.StringIO()
+    _literal(figure)
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     drawn = buffer.getvalue()
@@ -145,6 +152,12 @@ def svg(figure: Figure, name: str = "chart") -> str:
     prefix = re.sub(r"\W", "-", name)
     # Element names are numbered from 1 in every figure; a page holds several.
     return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", drawn)
+
+
+def _literal(figure: Figure) -> None:
+    """Names come from data: a dollar sign in one begins no formula."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # type: ignore[attr-defined]
 
 
 def _plain(axes: Axes, label: str) -> None:

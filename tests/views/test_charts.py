@@ -1,0 +1,118 @@
+"""Charts: what is drawn equals what was given, names are shown as they are, files are whole or absent."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from resight.errors import DataError
+from resight.views import charts
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def heights(figure: Figure) -> list[float]:
+    return [patch.get_height() for axes in figure.axes for patch in axes.patches]
+
+
+def words(figure: Figure) -> str:
+    return " ".join(node.text or "" for node in ElementTree.fromstring(charts.svg(figure)).iter(f"{SVG}text"))
+
+
+def test_attribute_imbalance_draws_a_bar_for_every_class() -> None:
+    counts = {"gender": {"male": 30, "female": 10}, "hat": {"no": 39, "yes": 1}, "top": {"a": 5, "b": 6, "c": 7}}
+    figure = charts.attribute_imbalance(counts)
+    assert sorted(heights(figure)) == [1, 5, 6, 7, 10, 30, 39]
+    shown = words(figure)
+    assert all(name in shown for name in ("gender", "hat", "top", "male", "female", "no", "yes"))
+
+
+def test_images_per_identity_counts_every_identity_once() -> None:
+    axes = charts.images_per_identity_chart([2, 2, 3, 7]).axes[0]
+    counted = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in axes.patches}
+    assert counted == {1: 0, 2: 2, 3: 1, 4: 0, 5: 0, 6: 0, 7: 1}
+    wide = charts.images_per_identity_chart([1, 5000, *range(10, 900)])
+    assert sum(heights(wide)) == 892
+    assert len(heights(wide)) <= 61
+
+
+def test_cmc_curve_is_the_input_in_per_cent() -> None:
+    curve = np.linspace(0.4, 0.9, 50)
+    axes = charts.cmc_curve({"ours": curve, "short": np.array([0.5, 0.75])}).axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), np.arange(1, 51))
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 100 * curve)
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), [50, 75])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours (40.0)", "short (50.0)"]
+
+
+def test_training_curves_have_a_panel_for_each_quantity_and_gaps_for_nan() -> None:
+    figure = charts.training_curves({"loss": [(1, 3.0), (2, float("nan")), (3, 1.0)], "mAP": [(3, 0.5)]})
+    assert [axes.get_title("left") for axes in figure.axes] == ["loss", "mAP"]
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [3, np.nan, 1])
+
+
+def test_score_histogram_draws_two_densities_of_area_one() -> None:
+    random = np.random.default_rng(0)
+    axes = charts.score_histogram(random.normal(0.3, 0.1, 500), random.normal(0.9, 0.1, 4000), "cosine").axes[0]
+    assert axes.get_xlabel() == "cosine distance"
+    assert sum(patch.get_height() * patch.get_width() for patch in axes.patches) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("name", ["$unbalanced", r"$\frac$", "$x^2$", "<b>&amp;", "a_b"])
+def test_awkward_names_are_shown_as_they_are(name: str) -> None:
+    assert name in words(charts.cmc_curve({name: np.array([0.5])}))
+    assert name in words(charts.attribute_imbalance({name: {name: 1, "other": 2}}))
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: charts.attribute_imbalance({}),
+        lambda: charts.attribute_imbalance({"a": {"x": 0}}),
+        lambda: charts.images_per_identity_chart([]),
+        lambda: charts.images_per_identity_chart([4]),
+        lambda: charts.cmc_curve({"a": np.array([np.nan])}),
+        lambda: charts.training_curves({}),
+        lambda: charts.score_histogram(np.array([0.5]), np.ones(4), "cosine"),
+    ],
+)
+def test_little_or_no_data_still_makes_a_chart(figure) -> None:
+    assert charts.svg(figure()).startswith("<svg ")
+
+
+def test_svgs_repeat_themselves_and_share_no_id_on_a_page() -> None:
+    def curve() -> Figure:
+        return charts.cmc_curve({"ours": np.linspace(0.5, 1, 50)})
+
+    assert charts.svg(curve(), "1") == charts.svg(curve(), "1")
+    texts = [charts.svg(curve(), "1"), charts.svg(curve(), "2")]
+    found = [set(re.findall(r'\bid="([^"]+)"', text)) for text in texts]
+    assert not found[0] & found[1]
+    for text, ids in zip(texts, found, strict=True):
+        references = re.findall(r'href="#([^"]+)"', text) + re.findall(r"url\(#([^)]+)\)", text)
+        assert references
+        assert set(references) <= ids
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    figure = charts.cmc_curve({"ours": np.array([0.5, 1])})
+    charts.svg(figure)
+    charts.save(figure, tmp_path / "a.svg")
+    assert dict(mpl.rcParams) == before
+
+
+def test_save_writes_the_format_of_the_ending_and_refuses_others(tmp_path: Path) -> None:
+    figure = charts.images_per_identity_chart([1, 2, 2])
+    for name, beginning in {"a.png": b"\x89PNG", "b.svg": b"<?xml", "c.PDF": b"%PDF"}.items():
+        charts.save(figure, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(beginning)
+    with pytest.raises(DataError, match=r"chart\.gif.*\.png, \.svg or \.pdf"):
+        charts.save(figure, tmp_path / "chart.gif")
+    assert len(list(tmp_path.iterdir())) == 3

@@ -1,0 +1,94 @@
+"""Ranked lists: frame colours and marks where they belong, images undistorted, unreadable ones replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resight.errors import DataError
+from resight.views.ranked_lists import FRAMES, RankedList, Tile, Verdict, ranked_lists, save
+
+PINK = (250, 20, 240)
+# At a tile height of 128 and images of 64 x 128: frame 4, gap 8, line 14.
+GAP, OUTER, STEP = 8, (72, 136), 80
+
+
+def picture(path: Path, size: tuple[int, int] = (64, 128)) -> str:
+    Image.new("RGB", size, PINK).save(path)
+    return str(path)
+
+
+def cell(image: Image.Image, place: int) -> np.ndarray:
+    """Hit `place` (0 is the first) with its frame; -1 is the query."""
+    left = GAP if place < 0 else 2 * GAP + (1 + place) * STEP
+    return np.asarray(image)[GAP : GAP + OUTER[1], left : left + OUTER[0]].astype(int)
+
+
+def test_frames_and_marks_say_what_each_hit_is(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png")
+    verdicts = get_args(Verdict)
+    image = ranked_lists([RankedList(path, "id 7", [Tile(path, verdict, "0.1 c2") for verdict in verdicts])])
+    signs = []
+    for place, verdict in enumerate(verdicts):
+        shown = cell(image, place)
+        assert (shown[-4:] == FRAMES[verdict]).all()
+        assert (shown[20:, :4] == FRAMES[verdict]).all()
+        signs.append((shown[:16, :16] > 250).all(2))
+    for place, sign in enumerate(signs):  # Told apart without colour.
+        assert sign.any() == (verdicts[place] != "unknown")
+        assert all((sign ^ other).sum() > 6 for other in signs[:place])
+
+
+def test_images_keep_their_shape_in_equal_cells(tmp_path: Path) -> None:
+    path, wide, thin = (
+        picture(tmp_path / name, size)
+        for name, size in (("a.png", (64, 128)), ("w.png", (200, 100)), ("t.png", (10, 100)))
+    )
+    image = ranked_lists([RankedList(path, "", [Tile(name, "unknown") for name in (path, wide, thin)])])
+    for place, (width, height) in enumerate([(64, 128), (64, 32), (13, 128)]):
+        pink = (np.abs(cell(image, place) - PINK) < 3).all(2)
+        rows, columns = np.flatnonzero(pink.any(1)), np.flatnonzero(pink.any(0))
+        assert (np.ptp(columns) + 1, np.ptp(rows) + 1) == (width, height)
+        assert abs(rows[0] + rows[-1] - (OUTER[1] - 1)) <= 1
+
+
+def test_unreadable_images_become_crossed_boxes(tmp_path: Path) -> None:
+    good = picture(tmp_path / "good.png")
+    (tmp_path / "corrupt.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an image")
+    (tmp_path / "cut.png").write_bytes(Path(good).read_bytes()[:60])
+    (tmp_path / "folder.png").mkdir()
+    bad = [str(tmp_path / name) for name in ("corrupt.jpg", "cut.png", "folder.png", "missing.jpg")]
+    image = ranked_lists([RankedList(good, "", [Tile(name, "wrong") for name in bad])])
+    for place in range(len(bad)):
+        shown = cell(image, place)
+        assert (shown[-4:] == FRAMES["wrong"]).all()
+        assert (shown[66:70, 34:38] == 150).any()
+
+
+@pytest.mark.parametrize("caption", ["x" * 5000, "<b>&", "\u7ea2", ""])
+def test_captions_stay_below_their_own_tile(tmp_path: Path, caption: str) -> None:
+    path = picture(tmp_path / "a.png")
+    pixels = np.asarray(ranked_lists([RankedList(path, caption, [Tile(path, "right", caption)] * 2)]))
+    for place in range(2):
+        right = 2 * GAP + (1 + place) * STEP + OUTER[0]
+        assert (pixels[GAP + OUTER[1] + 1 :, right + 2 : right + GAP - 1] == 255).all()
+
+
+def test_no_list_is_refused() -> None:
+    with pytest.raises(DataError, match="no ranked list"):
+        ranked_lists([])
+
+
+@pytest.mark.parametrize("name", ["a.png", "b.JPG", "c.jpeg", "d.webp"])
+def test_save_writes_what_the_ending_says(tmp_path: Path, name: str) -> None:
+    save(Image.new("RGB", (40, 30), PINK), tmp_path / name)
+    with Image.open(tmp_path / name) as read:
+        assert read.size == (40, 30)
+        assert np.abs(np.subtract(read.convert("RGB").getpixel((5, 5)), PINK)).max() < 12
+    with pytest.raises(DataError, match=r"list\.txt"):
+        save(Image.new("RGB", (4, 4)), tmp_path / "list.txt")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
