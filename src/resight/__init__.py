@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resight.embedding import embed
     from resight.errors import ResightError
     from resight.gallery import Gallery, Hit
+    from resight.prediction import predict
     from resight.recipe import Recipe, load_recipe
     from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
     from resight.retrieval import AttributeWeighted, Evaluation, KReciprocal, evaluate, rerank
@@ -37,6 +38,7 @@ _HOMES = {
     "evaluate": "resight.retrieval",
     "load": "resight.run",
     "load_recipe": "resight.recipe",
+    "predict": "resight.prediction",
     "read_dataset": "resight.data.formats",
     "rerank": "resight.retrieval",
     "resume": "resight.training",
@@ -46,8 +48,8 @@ _HOMES = {
 }
 
 __all__ = ["AttributeSchema", "AttributeWeighted", "Embeddings", "Evaluation", "Gallery", "Hit", "KReciprocal", "Recipe",
-           "Recognizer", "Record", "ReidDataset", "ResightError", "embed", "evaluate", "load", "load_recipe", "read_dataset",
-           "rerank", "resume", "split_dataset", "synthesize", "train"]  # fmt: skip
+           "Recognizer", "Record", "ReidDataset", "ResightError", "embed", "evaluate", "load", "load_recipe", "predict",
+           "read_dataset", "rerank", "resume", "split_dataset", "synthesize", "train"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

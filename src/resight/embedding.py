@@ -30,12 +30,13 @@ def embed(model: Recognizer, records: Sequence[Record], *, progress: Callable[[i
     could be read.
     """
     features, kept, failed = [], [], []
-    for batch, positions, bad in model.embed_records(records):
-        features.append(batch)
-        kept += [records[position] for position in positions]
-        failed += bad
+    for batch in model.batches(records):
+        if len(batch.images):
+            features.append(model.embed_batch(batch.images))
+        kept += [records[position] for position in batch.index.tolist()]
+        failed += batch.failed
         if progress is not None:
-            progress(len(positions) + len(bad))
+            progress(len(batch.images) + len(batch.failed))
     if not kept:
         raise DataError(
             f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")

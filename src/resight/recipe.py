@@ -69,7 +69,10 @@ class ValidationOptions(_Section):
     query_ratio: float = Field(0.1, gt=0, lt=1, description="share of each held-out identity's images that are queries")
     every: int = Field(5, ge=1, description="epochs between validations")
     patience: int = Field(0, ge=0, description="stop after this many validations without a better figure; 0 never")
-    monitor: str = Field("mAP", description="figure that picks the best weights: mAP, rank-1, or loss (lowest)")
+    monitor: str = Field(
+        "mAP",
+        description="figure that picks the best weights: mAP or rank-1; of attributes accuracy, balanced or loss (lowest)",
+    )
 
 
 class TrainerOptions(_Section):
@@ -89,6 +92,17 @@ class TrainerOptions(_Section):
     channels_last: bool = Field(True, description="memory format that convolutions prefer")
 
 
+class AttributeOptions(_Section):
+    """What a system that recognises attributes learns; by default all that the data has."""
+
+    names: list[str] | None = Field(None, min_length=1, description="attributes to learn; null takes all")
+    classes: dict[str, list[str]] = Field(
+        default_factory=dict, description="attribute -> its classes in order, where the data's own are not wanted"
+    )
+    cameras: list[int] = Field(default_factory=list, description="cameras to be told from the rest, a target each")
+    junk: bool = Field(False, description="a target for images that show nobody well")
+
+
 class RetrievalOptions(_Section):
     """How embeddings of this model are compared."""
 
@@ -100,6 +114,7 @@ class Recipe(_Section):
     """One training run, whole: what a run folder stores as `recipe.yaml`."""
 
     system: Part = Field(description="training regime, a key of resight.systems.SYSTEMS")
+    source: str = Field("", description="the built-in recipe that this one was made from; resight fills it in")
     seed: int = Field(0, ge=0, le=2**31 - 1)
     epochs: int = Field(ge=1)
     image: ImageOptions = Field(default_factory=ImageOptions)
@@ -107,7 +122,12 @@ class Recipe(_Section):
     sampler: Part = Field(description="a key of SAMPLERS")
     model: Part = Field(description="a key of MODELS")
     losses: dict[str, Options] = Field(description="keys of LOSSES (or any label with `name`), each with a weight")
+    attributes: AttributeOptions = Field(default_factory=AttributeOptions)
     optimiser: Part = Field(description="a key of OPTIMISERS")
+    rates: dict[str, float] = Field(
+        default_factory=dict,
+        description="beginning of parameter names -> their learning rate; the others have the optimiser's",
+    )
     schedule: Part = Field(description="a key of SCHEDULES")
     validation: ValidationOptions = Field(default_factory=ValidationOptions)
     retrieval: RetrievalOptions = Field(default_factory=RetrievalOptions)
@@ -154,6 +174,8 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{file}: a recipe is a mapping of keys to values")
+    if str(name) in built_in:
+        values["source"] = str(name)
     return Recipe.parse(override(values, overrides), str(name))
 
 

@@ -23,7 +23,7 @@ from resight.views.report import Report
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["evaluation_report", "figures_table", "search_picture"]
+__all__ = ["evaluation_report", "figures_table", "search_picture", "training_section"]
 
 _LISTS = 6
 _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -81,9 +81,8 @@ def evaluation_report(
     _ranked(report, compared)
     _distances(report, compared)
     _projection(report, compared)
-    if run is not None and (run / "metrics.csv").exists():
-        report.heading("Training")
-        report.figure(charts.training_curves(_history(run / "metrics.csv")), "Per epoch, from metrics.csv of the run.")
+    if run is not None:
+        training_section(report, run)
     report.heading("How this was made")
     report.code(command)
     report.facts(_facts(compared, dataset))
@@ -91,6 +90,13 @@ def evaluation_report(
         report.heading("Images that could not be read", "They are missing from every figure above.")
         report.table(("image",), [(line,) for line in compared.failed])
     report.save(path)
+
+
+def training_section(report: Report, run: Path) -> None:
+    """The curves of a run's metrics.csv, where it has one."""
+    if (run / "metrics.csv").exists():
+        report.heading("Training")
+        report.figure(charts.training_curves(_history(run / "metrics.csv")), "Per epoch, from metrics.csv of the run.")
 
 
 def _figures(result: Evaluation) -> list[str]:

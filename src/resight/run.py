@@ -30,15 +30,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from resight.data.formats import absolute_spec
 from resight.data.images import read_image
-from resight.data.loaders import ImageDataset, evaluation_loader, normalise, resize
+from resight.data.loaders import Batch, ImageDataset, evaluation_loader, normalise, resize
 from resight.errors import RunError
 from resight.files import written_whole
 from resight.models import MODELS
+from resight.models.heads import probabilities
 from resight.recipe import Recipe, load_recipe, make
-from resight.records import Record
+from resight.records import AttributeSchema, Record
 
 __all__ = ["Recognizer", "Run", "build_model", "load"]
+
+_NO_ATTRIBUTES = AttributeSchema()
 
 
 @dataclass
@@ -49,6 +53,8 @@ class Run:
     recipe: Recipe
     classes: int
     """Training identities: the width of the classifier."""
+    schema: AttributeSchema = field(default_factory=AttributeSchema)
+    """The attributes that it recognises."""
     data: list[str] = field(default_factory=list)
     """The `--data` of the training, so that a resume needs no repetition."""
     finished: bool = False
@@ -74,6 +80,9 @@ class Run:
                 folder,
                 load_recipe(folder / "recipe.yaml"),
                 classes=int(facts["classes"]),
+                schema=AttributeSchema(
+                    {str(name): tuple(map(str, values)) for name, values in facts["attributes"].items()}
+                ),
                 data=[str(spec) for spec in facts["data"]],
                 finished=bool(facts["finished"]),
             )
@@ -81,8 +90,12 @@ class Run:
             raise RunError(
                 f"{folder} is no run folder ({error.filename} is missing); `resight train` makes one"
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
+
+    def trained_on(self, data: Sequence[str]) -> bool:
+        """Whether these dataset specs are the training's own."""
+        return sorted(map(absolute_spec, data)) == sorted(self.data)
 
     def save(self) -> None:
         """Write recipe.yaml and run.json."""
@@ -93,6 +106,7 @@ class Run:
         facts = {
             "resight": __version__,
             "classes": self.classes,
+            "attributes": {name: list(values) for name, values in self.schema.classes.items()},
             "data": self.data,
             "finished": self.finished,
         }
@@ -119,14 +133,17 @@ class Run:
             ) from None
 
 
-def build_model(recipe: Recipe, classes: int, pretrained: bool | None = None) -> nn.Module:
+def build_model(
+    recipe: Recipe, classes: int, schema: AttributeSchema = _NO_ATTRIBUTES, pretrained: bool | None = None
+) -> nn.Module:
     """The network that a recipe describes. `pretrained=False` overrides the recipe: a run brings its own weights."""
     options = dict(recipe.model)
     entry = MODELS.get(options.get("name", ""))
     if pretrained is not None and entry is not None and "pretrained" in inspect.signature(entry).parameters:
         options["pretrained"] = pretrained
     size = (recipe.image.height, recipe.image.width)
-    return make(MODELS, options, "model", num_classes=classes, image_size=size)
+    widths = {name: len(values) for name, values in schema.classes.items()}
+    return make(MODELS, options, "model", num_classes=classes, attributes=widths, image_size=size)
 
 
 def load(source: str | os.PathLike[str], device: str | None = None) -> Recognizer:
@@ -141,9 +158,9 @@ def load(source: str | os.PathLike[str], device: str | None = None) -> Recognize
     """
     folder = _fetch(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
     run = Run.open(folder)
-    model = build_model(run.recipe, run.classes, pretrained=False)
+    model = build_model(run.recipe, run.classes, run.schema, pretrained=False)
     run.load_weights(model)
-    return Recognizer(model, run.recipe, device)
+    return Recognizer(model, run.recipe, run.schema, device)
 
 
 def _fetch(name: str) -> Path:
@@ -159,11 +176,21 @@ def _fetch(name: str) -> Path:
         ) from error
 
 
-class Recognizer:
-    """A model with the recipe it was trained by: images in, embeddings out. Make one with `resight.load`."""
+Images = Sequence[str | os.PathLike[str] | Image.Image | NDArray[np.uint8]]
+"""Paths, PIL images or uint8 RGB arrays (height, width, 3)."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: str | None = None) -> None:
-        self.recipe = recipe
+
+class Recognizer:
+    """A model with the recipe it was trained by: images in, embeddings or attributes out. Made by `resight.load`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        schema: AttributeSchema = _NO_ATTRIBUTES,
+        device: str | None = None,
+    ) -> None:
+        self.recipe, self.schema = recipe, schema
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -172,34 +199,55 @@ class Recognizer:
         """Whether embeddings have length 1: so for models that compare by cosine."""
         return self.recipe.retrieval.metric == "cosine"
 
-    def embed(
-        self, images: Sequence[str | os.PathLike[str] | Image.Image | NDArray[np.uint8]], batch_size: int = 64
-    ) -> NDArray[np.float32]:
-        """Embeddings of paths, PIL images or uint8 RGB arrays (height, width, 3), as float32 [N, D].
+    def embed(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
+        """Embeddings of images as float32 [N, D].
 
-        L2-normalised where the recipe compares by cosine. Raises ImageError for an image that cannot be read;
-        to skip those instead, use `resight.embedding.embed_records`.
+        L2-normalised where the recipe compares by cosine. Raises ImageError for an image that cannot be read
+        (to skip those instead, use `resight.embed`), RunError when the model recognises attributes only.
         """
-        batches = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
-        features = [self.embed_batch(torch.stack([self._tensor(image) for image in batch])) for batch in batches]
+        features = [self.embed_batch(batch) for batch in self._batches(images, batch_size)]
         return np.concatenate(features) if features else np.empty((0, self._width()), np.float32)
 
-    def embed_records(self, records: Sequence[Record]) -> Iterator[tuple[NDArray[np.float32], list[int], list[str]]]:
-        """Batch by batch: features, the positions of their records, one line for each image that cannot be read."""
-        loader = evaluation_loader(ImageDataset(records, self.recipe.image), self.recipe.loader)
-        for batch in loader:
-            features = self.embed_batch(batch.images) if len(batch.images) else np.empty((0, self._width()), np.float32)
-            yield features, batch.index.tolist(), batch.failed
+    def recognise(self, images: Images, batch_size: int = 64) -> dict[str, NDArray[np.float32]]:
+        """Attribute -> probabilities of its classes in the order of `schema`, float32 [N, classes].
+
+        Raises ImageError for an image that cannot be read (to skip those instead, use `resight.predict`), RunError
+        when the model recognises no attributes.
+        """
+        found = [self.recognise_batch(batch) for batch in self._batches(images, batch_size)]
+        empty = {name: np.empty((0, len(values)), np.float32) for name, values in self.schema.classes.items()}
+        return {name: np.concatenate([blank, *(part[name] for part in found)]) for name, blank in empty.items()}
+
+    def batches(self, records: Sequence[Record]) -> Iterator[Batch]:
+        """Every record's image once, in order, as `embed_batch` and `recognise_batch` take them."""
+        yield from evaluation_loader(ImageDataset(records, self.recipe.image), self.recipe.loader)
 
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, dim)."""
-        inputs = normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)
+        inputs = self._prepare(images)
         features = self.model(inputs)
+        if isinstance(features, dict):
+            raise RunError("this run recognises attributes and makes no embeddings; use it with `resight predict`")
         if self.recipe.retrieval.flip:
             features = features + self.model(inputs.flip(3))
         features = features.float()
         return (F.normalize(features, dim=1) if self.normalised else features).cpu().numpy()
+
+    @torch.inference_mode()
+    def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
+        if not self.schema.classes:
+            raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
+        logits = self.model(self._prepare(images))
+        return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)
+
+    def _batches(self, images: Images, size: int) -> Iterator[Tensor]:
+        for start in range(0, len(images), size):
+            yield torch.stack([self._tensor(image) for image in images[start : start + size]])
 
     def _tensor(self, image: str | os.PathLike[str] | Image.Image | NDArray[np.uint8]) -> Tensor:
         if isinstance(image, Image.Image):

@@ -10,25 +10,29 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from numpy.typing import NDArray
 from rich.console import Console
 
 from resight.data.augmentations import build_augmentation
+from resight.data.formats import absolute_spec
 from resight.data.loaders import ImageDataset, evaluation_loader, training_loader
 from resight.data.samplers import SAMPLERS
-from resight.data.splits import identity_split, query_gallery_split
+from resight.data.splits import held_out, query_gallery_split
+from resight.data.targets import check_learnable, class_counts, encode, junk_targets, target_schema
 from resight.errors import DataError, MissingExtraError, RecipeError, RunError
 from resight.files import written_whole
 from resight.recipe import Recipe, make
-from resight.records import Record, ReidDataset
+from resight.records import AttributeSchema, Record, ReidDataset
 from resight.run import Run, build_model
 from resight.systems import SYSTEMS, System
 
@@ -57,15 +61,10 @@ def train(
         raise RunError(
             f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out"
         )
-    records = _trainable(dataset)
-    fitted, query, gallery = _validation(recipe, records)
-    run = Run(folder, recipe, classes=len({record.identity for record in fitted}), data=list(data))
+    material = _prepare(recipe, dataset)
+    run = Run(folder, recipe, material.classes, material.schema, data=[absolute_spec(spec) for spec in data])
     # All is built, and so checked, before anything is written.
-    trainer, system, loader = (
-        _trainer(run, quiet),
-        _system(run, query, gallery, pretrained=None),
-        _loader(recipe, fitted),
-    )
+    trainer, system, loader = _trainer(run, quiet), _system(run, material, pretrained=None), _loader(recipe, material)
     system.configure_optimizers()
     if _rank() == 0:
         run.save()
@@ -82,36 +81,76 @@ def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool 
     run = Run.open(folder)
     if run.finished:
         return run
-    fitted, query, gallery = _validation(run.recipe, _trainable(dataset))
-    classes = len({record.identity for record in fitted})
-    if classes != run.classes:
+    material = _prepare(run.recipe, dataset)
+    if material.classes != run.classes:
         raise RunError(
-            f"{folder} was trained on {run.classes} identities and this data has {classes}; resume on the same data"
+            f"{folder} was trained on {run.classes} identities and this data has {material.classes}; resume on the same data"
         )
+    if material.schema != run.schema:
+        raise RunError(f"{folder} was trained on other attributes than this data has; resume on the same data")
     fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
-    system = _system(run, query, gallery, pretrained=None if fresh else False)
-    return _fit(run, _trainer(run, quiet), system, _loader(run.recipe, fitted))
+    system = _system(run, material, pretrained=None if fresh else False)
+    return _fit(run, _trainer(run, quiet), system, _loader(run.recipe, material))
 
 
-def _trainable(dataset: ReidDataset) -> list[Record]:
+class _Material(NamedTuple):
+    """What a recipe makes of a dataset's training split."""
+
+    fitted: list[Record]
+    query: list[Record]
+    gallery: list[Record]
+    """Held-out identities; a system that retrieves nothing has all of them here."""
+    schema: AttributeSchema
+    targets: NDArray[np.int64]
+    """Of the fitted records: [N, attributes], no columns for a system that learns none."""
+
+    @property
+    def classes(self) -> int:
+        return len({record.identity for record in self.fitted})
+
+
+def _prepare(recipe: Recipe, dataset: ReidDataset) -> _Material:
     records = [record for record in dataset.train if record.identity > 0]
     if not records:
         raise DataError(f"{dataset.name} has no training split with identities; see it with `resight data inspect`")
-    return records
+    if not _learns_attributes(recipe):
+        fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
+        if not held:
+            return _Material(fitted, [], [], AttributeSchema(), np.empty((len(fitted), 0), np.int64))
+        split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
+        return _Material(
+            fitted, list(split.query), list(split.gallery), AttributeSchema(), np.empty((len(fitted), 0), np.int64)
+        )
+    options = recipe.attributes
+    schema = target_schema(dataset, options.names, options.classes, options.cameras, options.junk)
+    records = _annotated(records, dataset.name)
+    fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
+    encode(held, schema)  # so that an unknown value is named before anything is written
+    targets = encode(fitted, schema)
+    check_learnable(targets, schema, f"the training split of {dataset.name}")
+    return _Material(fitted, [], held, schema, targets)
 
 
-def _validation(recipe: Recipe, records: list[Record]) -> tuple[list[Record], list[Record], list[Record]]:
-    """Records to fit, and the held-out query and gallery (both empty when the ratio is 0)."""
-    if not recipe.validation.ratio:
-        return records, [], []
-    fitted, held = identity_split(records, ratio=1 - recipe.validation.ratio, seed=recipe.seed)
-    split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
-    return list(fitted), list(split.query), list(split.gallery)
+def _learns_attributes(recipe: Recipe) -> bool:
+    return getattr(SYSTEMS.get(recipe.system["name"]), "learns_attributes", False)
 
 
-def _system(run: Run, query: list[Record], gallery: list[Record], pretrained: bool | None) -> System:
+def _annotated(records: list[Record], name: str) -> list[Record]:
+    """The records of identities with attributes; the others are named and left out."""
+    bare = sorted({record.identity for record in records if not record.attributes})
+    if not bare:
+        return records
+    kept = [record for record in records if record.attributes]
+    if not kept:
+        raise DataError(f"{name}: none of its training identities is annotated; see `resight data inspect`")
+    some = ", ".join(map(str, bare[:5])) + (", …" if len(bare) > 5 else "")
+    console.print(f"[yellow]{name}: {len(bare)} identities have no attributes and are left out:[/] {some}")
+    return kept
+
+
+def _system(run: Run, material: _Material, pretrained: bool | None) -> System:
     lightning.seed_everything(run.recipe.seed, verbose=False)
-    model = build_model(run.recipe, run.classes, pretrained)
+    model = build_model(run.recipe, run.classes, run.schema, pretrained)
     return make(
         SYSTEMS,
         run.recipe.system,
@@ -119,30 +158,42 @@ def _system(run: Run, query: list[Record], gallery: list[Record], pretrained: bo
         recipe=run.recipe,
         model=model,
         classes=run.classes,
-        query=query,
-        gallery=gallery,
+        query=material.query,
+        gallery=material.gallery,
+        schema=material.schema,
+        counts=class_counts(material.targets, material.schema),
+        validation=material.query + material.gallery,
     )
 
 
-def _loader(recipe: Recipe, records: list[Record]) -> torch.utils.data.DataLoader[Any]:
+def _loader(recipe: Recipe, material: _Material) -> torch.utils.data.DataLoader[Any]:
+    records, targets = material.fitted, material.targets
     numbers = {identity: number for number, identity in enumerate(sorted({record.identity for record in records}))}
     labels = [numbers[record.identity] for record in records]
-    augment = build_augmentation(recipe.augmentation, recipe.image)
-    dataset = ImageDataset(records, recipe.image, augment, labels, cache=recipe.loader.cache)
+    dataset = ImageDataset(
+        records,
+        recipe.image,
+        build_augmentation(recipe.augmentation, recipe.image),
+        labels,
+        cache=recipe.loader.cache,
+        targets=targets,
+        junk_targets=junk_targets(targets, material.schema),
+    )
     sampler = make(
         SAMPLERS,
         recipe.sampler,
         "sampler",
         ids=labels,
         cameras=[record.camera for record in records],
+        targets=targets if targets.shape[1] else None,
         seed=recipe.seed,
     )
     return training_loader(dataset, sampler, recipe.loader)
 
 
 def _fit(run: Run, trainer: lightning.Trainer, system: System, loader: torch.utils.data.DataLoader[Any]) -> Run:
-    validation = getattr(system, "query", []) + getattr(system, "gallery", [])
-    data = _Data(loader, validation, run.recipe)
+    validation = system.validation
+    data = _Data(loader, validation, run)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
@@ -171,9 +222,9 @@ def _fit(run: Run, trainer: lightning.Trainer, system: System, loader: torch.uti
 class _Data(lightning.LightningDataModule):
     """Loaders that know epoch and rank at the time Lightning asks for them."""
 
-    def __init__(self, loader: torch.utils.data.DataLoader[Any], validation: Sequence[Record], recipe: Recipe) -> None:
+    def __init__(self, loader: torch.utils.data.DataLoader[Any], validation: Sequence[Record], run: Run) -> None:
         super().__init__()
-        self.loader, self.validation, self.recipe = loader, validation, recipe
+        self.loader, self.validation, self.run = loader, validation, run
 
     def train_dataloader(self) -> Any:
         sampler: Any = self.loader.batch_sampler
@@ -190,7 +241,9 @@ class _Data(lightning.LightningDataModule):
     def val_dataloader(self) -> Any:
         if not self.validation:
             return []
-        return evaluation_loader(ImageDataset(self.validation, self.recipe.image), self.recipe.loader)
+        recipe = self.run.recipe
+        targets = encode(self.validation, self.run.schema)
+        return evaluation_loader(ImageDataset(self.validation, recipe.image, targets=targets), recipe.loader)
 
 
 def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
@@ -203,7 +256,7 @@ def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
             callbacks.append(
                 EarlyStopping(
                     f"val/{recipe.validation.monitor}",
-                    mode="max",
+                    mode="min" if recipe.validation.monitor == "loss" else "max",
                     patience=recipe.validation.patience,
                     check_on_train_epoch_end=False,
                 )
@@ -327,6 +380,8 @@ class _BestWeights(Callback):
     def __init__(self, run: Run) -> None:
         self.run = run
         self.key = f"val/{run.recipe.validation.monitor}"
+        # A loss is better when it is lower: kept negated.
+        self.sign = -1 if run.recipe.validation.monitor == "loss" else 1
         self.best = float("-inf")
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
@@ -335,7 +390,7 @@ class _BestWeights(Callback):
             raise RecipeError(
                 f"validation.monitor = {self.run.recipe.validation.monitor!r}; there is: {', '.join(known)}"
             )
-        value = float(trainer.callback_metrics[self.key])
+        value = self.sign * float(trainer.callback_metrics[self.key])
         # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
         if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
             self.best = max(value, self.best)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli import data, demo, evaluate, search, train
+from resight.cli import data, demo, evaluate, predict, reproduce, search, train
 
 __all__ = ["app"]
 
@@ -36,5 +36,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("embed")(search.embed)
+app.command("predict")(predict.predict)
 app.command("index")(search.index)
 app.command("search")(search.search)
+app.command("reproduce")(reproduce.reproduce)

@@ -29,7 +29,10 @@ def output() -> Console:
     """Standard output: results."""
     from rich.console import Console
 
-    return Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False)
+    if not console.is_terminal:  # a file has no edge at column 80
+        console.width = max(console.width, 140)
+    return console
 
 
 def errors() -> Console:

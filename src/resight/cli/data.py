@@ -32,7 +32,7 @@ def inspect_data(
     from resight.cli.console import output
     from resight.data.inspect import attribute_counts, find_problems, images_per_identity, summarise
     from resight.data.union import read_datasets
-    from resight.views.charts import attribute_imbalance, images_per_identity_chart
+    from resight.views.charts import attribute_imbalance, images_per_identity_chart, save
 
     dataset = read_datasets(data)
     table = Table(title=dataset.name, title_justify="left")
@@ -76,7 +76,7 @@ def inspect_data(
     if counts:
         charts["images-per-identity.png"] = images_per_identity_chart(counts)
     for name, figure in charts.items():
-        figure.savefig(out / name, dpi=150)
+        save(figure, out / name)
         console.print(f"chart: {out / name}", markup=False)
 
 
@@ -140,6 +140,7 @@ def synthesize_data(
     `resight data synthesize street --kind people --identities 200`, then `--data market1501:street`
     """
     from resight.cli.console import output, progress
+    from resight.data.formats import FORMATS
     from resight.errors import DataError
     from resight.synthetic import synthesize
 
@@ -170,7 +171,6 @@ def synthesize_data(
             progress=moved,
         )
     counts = ", ".join(f"{count} {role}" for role, count in made.images.items())
-    output().print(
-        f"{made.total} images ({counts}) in {made.seconds:.1f} s\nuse it as --data {made.preset.layout}:{out}",
-        markup=False,
-    )
+    output().print(f"{made.total} images ({counts}) in {made.seconds:.1f} s", markup=False)
+    if made.preset.layout in FORMATS:  # masks have no re-identification reader
+        output().print(f"use it as --data {made.preset.layout}:{out}", markup=False)

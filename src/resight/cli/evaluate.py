@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from resight.cli.console import DataOption
+
+if TYPE_CHECKING:
+    from resight.records import ReidDataset
+    from resight.run import Recognizer
 
 __all__ = ["evaluate"]
 
@@ -24,7 +29,10 @@ def evaluate(
         typer.Option("--ap", help="precision (the field's) or trapezoid (the datasets' own MATLAB code)."),
     ] = "precision",
     protocol: Annotated[
-        str | None, typer.Option(help="market1501, veri776 or course; by default the dataset's own.")
+        str | None,
+        typer.Option(
+            help="market1501, veri776 or course; by default the dataset's own. Of attributes: sources (the default) or apr."
+        ),
     ] = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Evaluate chance and a colour histogram as well.")
@@ -34,24 +42,33 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Evaluate a run on a dataset's query and gallery, its own or another's.
+    """Evaluate a run on a dataset, its own or another's.
 
     `resight evaluate runs/baseline --data market1501:/data/Market-1501-v15.09.15 --rerank`
 
-    Prints mAP, CMC and mINP and writes a report with ranked lists, curves and a t-SNE.
+    Of an embedding run, prints mAP, CMC and mINP on query and gallery; of an attribute run, accuracy, precision and
+    recall of every attribute beside the majority guess and the published figures. Both write a report with pictures.
     """
-    import json
-
-    from resight.cli.console import name_failed, output, progress
     from resight.data.union import read_datasets
-    from resight.evaluation import compare, searchable
-    from resight.reporting import evaluation_report, figures_table
-    from resight.retrieval import KReciprocal
     from resight.run import load
 
     dataset = read_datasets(data)
-    images = sum(map(len, searchable(dataset)))
     model = load(run)
+    folder = Path(run) if Path(run).is_dir() else None
+    target = report or (folder or Path()) / "report.html"
+    options = (" --rerank" if rerank else "") + (f" --protocol {protocol}" if protocol else "")
+    command = f"resight evaluate {run} " + " ".join(f"--data {spec}" for spec in data) + options
+    if model.schema.classes:
+        if rerank or baselines:
+            raise typer.BadParameter("--rerank and --baselines are for embedding runs; this one recognises attributes")
+        _attributes(model, dataset, data, folder, protocol or "sources", target, command, as_json)
+        return
+    from resight.cli.console import name_failed, output, progress
+    from resight.evaluation import compare, searchable
+    from resight.reporting import evaluation_report, figures_table
+    from resight.retrieval import KReciprocal
+
+    images = sum(map(len, searchable(dataset)))
     with progress("embedding", images) as advance:
         compared = compare(
             model,
@@ -63,12 +80,44 @@ def evaluate(
             progress=advance,
         )
     name_failed(compared.failed)
+    evaluation_report(target, compared, dataset, command=command, run=folder)
     if as_json:
         print(json.dumps({name: result.summary() for name, result in compared.results.items()}, indent=2))
     else:
         output().print(figures_table(compared, dataset.name))
-    target = report or (Path(run) / "report.html" if Path(run).is_dir() else Path("report.html"))
-    command = f"resight evaluate {run} " + " ".join(f"--data {spec}" for spec in data) + (" --rerank" if rerank else "")
-    evaluation_report(target, compared, dataset, command=command, run=Path(run) if Path(run).is_dir() else None)
-    if not as_json:
+        output().print(f"report: {target}", markup=False)
+
+
+def _attributes(
+    model: Recognizer,
+    dataset: ReidDataset,
+    data: list[str],
+    folder: Path | None,
+    protocol: str,
+    target: Path,
+    command: str,
+    as_json: bool,
+) -> None:
+    from resight.assessment import assess, images_to_assess
+    from resight.attribute_reporting import assessment_report, assessment_summary, assessment_table
+    from resight.cli.console import name_failed, output, progress
+    from resight.run import Run
+
+    trained = Run.open(folder) if folder else None
+    trained_here = trained is not None and trained.trained_on(data)
+    images = images_to_assess(model, dataset, trained_here, protocol)
+    with progress("recognising", images) as advance:
+        assessment = assess(model, dataset, trained_here=trained_here, protocol=protocol, progress=advance)
+    name_failed(assessment.failed)
+    source = model.recipe.source
+    assessment_report(target, assessment, dataset, command=command, run=folder, source=source)
+    if as_json:
+        print(json.dumps(assessment_summary(assessment), indent=2))
+    else:
+        output().print(assessment_table(assessment, dataset.name, source))
+        for name, figures in assessment_summary(assessment).items():
+            told = ", ".join(
+                f"{key} {100 * value:.1f}" for key in ("mA", "instance f1") if (value := figures[key]) is not None
+            )
+            output().print(f"{name}: {told or 'no attribute of two classes'}", markup=False)
         output().print(f"report: {target}", markup=False)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from resight.records import Record
 
 __all__ = ["embed", "index", "search"]
 
@@ -41,15 +44,29 @@ def index(
     run: RunArgument,
     images: ImagesArgument,
     out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing one grows.")],
+    attributes: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Attribute run; what it sees in each image is stored with it."),
+    ] = None,
+    drop_junk: Annotated[
+        bool, typer.Option("--drop-junk", help="Leave out images that the attribute run calls junk.")
+    ] = False,
 ) -> None:
     """Embed images into a gallery that can be searched.
 
     `resight index runs/street crops/ --out gallery`
+
+    With `--attributes runs/attributes` each image is stored with its attributes, and `--drop-junk` leaves out those
+    that show nobody well.
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.gallery import Gallery
 
+    if drop_junk and attributes is None:
+        raise typer.BadParameter("--drop-junk needs --attributes RUN, a run of a recipe that knows junk")
     records = images_of(images)
+    if attributes is not None:
+        records = _seen(records, attributes, drop_junk)
     exists = (out / "gallery.json").exists()
     gallery = Gallery.open(out) if exists else Gallery.create(out, model=run)
     with progress("indexing", len(records)) as advance:
@@ -65,6 +82,10 @@ def search(
     gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Gallery folder that `resight index` made.")],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Images to search for.")],
     k: Annotated[int, typer.Option("-k", min=1, help="Hits per query.")] = 10,
+    drop_junk: Annotated[
+        bool,
+        typer.Option("--drop-junk", help="Leave out images that were called junk; see `resight index --attributes`."),
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
     ] = None,
@@ -78,7 +99,14 @@ def search(
     from resight.gallery import Gallery
 
     opened = Gallery.open(gallery)
-    answers = {query: opened.search(query, k) for query in queries}
+    junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
+    if drop_junk and not any("junk" in record.attributes for record in opened.records):
+        raise typer.BadParameter(f"{gallery} does not say what is junk; index it with --attributes RUN")
+    # So many more that enough remain.
+    found = {query: opened.search(query, k + junk) for query in queries}
+    answers = {
+        query: [hit for hit in hits if not (drop_junk and _is_junk(hit.record))][:k] for query, hits in found.items()
+    }
     if as_json:
         print(json.dumps({query: [_plain(hit) for hit in hits] for query, hits in answers.items()}, indent=2))
     else:
@@ -90,6 +118,31 @@ def search(
         search_picture(answers, picture)
         if not as_json:
             output().print(f"picture: {picture}", markup=False)
+
+
+def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
+    """The records with what an attribute run sees in them, without junk if it is to go."""
+    from resight.cli.console import name_failed, output, progress
+    from resight.errors import DataError
+    from resight.prediction import annotate
+    from resight.run import load
+
+    model = load(run)
+    if drop_junk and "junk" not in model.schema.names:
+        raise DataError(f"{run} does not know junk; train attributes-resnet18, or a recipe with attributes.junk=true")
+    with progress("recognising", len(records)) as advance:
+        annotated, failed = annotate(model, records, progress=advance)
+    name_failed(failed)
+    kept = [record for record in annotated if not (drop_junk and _is_junk(record))]
+    if drop_junk:
+        output().print(f"{len(annotated) - len(kept)} of {len(annotated)} images are junk and left out", markup=False)
+    if not kept:
+        raise DataError("no image is left to index")
+    return kept
+
+
+def _is_junk(record: Record) -> bool:
+    return record.attributes.get("junk") == "yes"
 
 
 def _plain(hit) -> dict[str, object]:  # type: ignore[no-untyped-def]  # a Hit, imported late

@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from resight.recipe import ImageOptions, Options, make
 
-__all__ = ["AUGMENTATIONS", "build_augmentation"]
+__all__ = ["AUGMENTATIONS", "build_augmentation", "random_part"]
 
 Augmentation = Callable[[Tensor], Tensor]
 
@@ -48,10 +48,44 @@ def erasing(
     return v2.RandomErasing(p=probability, scale=area, ratio=(aspect, 1 / aspect), value=value)
 
 
+def jitter(
+    brightness: float = 0.2,
+    contrast: float = 0.2,
+    saturation: float = 0.2,
+    hue: float = 0.01,
+    probability: float = 1.0,
+) -> Augmentation:
+    """Random brightness, contrast and saturation, each a factor within 1 ± so much, and hue within ± so much of a turn."""
+    change = v2.ColorJitter(brightness, contrast, saturation, hue)
+    return change if probability >= 1 else v2.RandomApply([change], probability)
+
+
+def rotation(degrees: float = 4.0) -> Augmentation:
+    """Turn by up to so many degrees; corners become black."""
+    return v2.RandomRotation(degrees, v2.InterpolationMode.BILINEAR)
+
+
+def equalise(probability: float = 0.01) -> Augmentation:
+    """Equalise the histogram of each channel."""
+    return v2.RandomEqualize(probability)
+
+
+def random_part(tensor: Tensor, share: tuple[float, float] = (0.15, 0.45)) -> Tensor:
+    """A random part of an image, sides `share` of its own, at its own size: what a bad detection shows (Bruna's junk)."""
+    height, width = tensor.shape[1:]
+    low, high = share
+    part = [max(2, round(float(low + (high - low) * torch.rand(())) * side)) for side in (height, width)]
+    top, left = (int(torch.randint(side - size + 1, ())) for side, size in zip((height, width), part, strict=True))
+    return v2.functional.resized_crop(tensor, top, left, *part, [height, width], antialias=True)
+
+
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "flip": flip,
     "pad-crop": pad_crop,
     "erasing": erasing,
+    "jitter": jitter,
+    "rotation": rotation,
+    "equalise": equalise,
 }
 
 

@@ -7,17 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import functional as vision
 
+from resight.data.augmentations import random_part
 from resight.data.images import read_image
 from resight.data.samplers import BatchSampler, Draw
 from resight.errors import ImageError
 from resight.recipe import ImageOptions, LoaderOptions
 from resight.records import Record
 
-__all__ = ["Batch", "ImageDataset", "evaluation_loader", "normalise", "resize", "training_loader"]
+__all__ = ["Batch", "ImageDataset", "drawn_loader", "evaluation_loader", "normalise", "resize", "training_loader"]
 
 
 class Batch(NamedTuple):
@@ -26,6 +28,8 @@ class Batch(NamedTuple):
     images: Tensor
     ids: Tensor
     cameras: Tensor
+    targets: Tensor
+    """Class numbers (batch, attributes), -1 where unknown; no columns where no attributes are learned."""
     index: Tensor  # type: ignore[assignment]
     failed: list[str]
 
@@ -33,6 +37,7 @@ class Batch(NamedTuple):
 class Item(NamedTuple):
     image: Tensor | None
     index: int  # type: ignore[assignment]
+    junk: bool
     failed: str | None
 
 
@@ -40,6 +45,7 @@ class ImageDataset(Dataset[Item]):
     """Images of records at one size, augmented when asked by a `Draw`.
 
     `labels` are the class numbers that training uses, one per record; without them a batch carries the identities.
+    `targets` [N, attributes] are the attributes to learn, and `junk_targets` what they become in a junk `Draw`.
     """
 
     def __init__(
@@ -49,8 +55,13 @@ class ImageDataset(Dataset[Item]):
         augment: Callable[[Tensor], Tensor] | None = None,
         labels: Sequence[int] | None = None,
         cache: bool = False,
+        targets: NDArray[np.int64] | None = None,
+        junk_targets: NDArray[np.int64] | None = None,
     ) -> None:
         self.records, self.image, self.augment = records, image, augment
+        none = np.empty((len(records), 0), np.int64)
+        self.targets = torch.from_numpy(none if targets is None else targets)
+        self.junk_targets = self.targets if junk_targets is None else torch.from_numpy(junk_targets)
         self.labels = torch.tensor([record.identity for record in records] if labels is None else list(labels))
         self.cameras = torch.tensor([record.camera for record in records])
         self.cache: dict[int, Tensor] | None = {} if cache else None
@@ -63,13 +74,13 @@ class ImageDataset(Dataset[Item]):
         try:
             tensor = self._load(index)
         except ImageError as error:
-            return Item(None, index, str(error))
+            return Item(None, index, False, str(error))
         if isinstance(key, Draw) and self.augment is not None:
             # The item's own seed makes the result the same in any worker, in any order, after any resume.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(key.seed)
-                tensor = self.augment(tensor)
-        return Item(tensor, index, None)
+                tensor = self.augment(random_part(tensor) if key.junk else tensor)
+        return Item(tensor, index, isinstance(key, Draw) and key.junk, None)
 
     def _load(self, index: int) -> Tensor:
         if self.cache is not None and index in self.cache:
@@ -87,7 +98,9 @@ class ImageDataset(Dataset[Item]):
         else:
             images = torch.empty(0, 3, self.image.height, self.image.width, dtype=torch.uint8)
         failed = [item.failed for item in items if item.failed is not None]
-        return Batch(images, self.labels[index], self.cameras[index], index, failed)
+        junk = torch.tensor([item.junk for item in kept], dtype=torch.bool)
+        targets = torch.where(junk[:, None], self.junk_targets[index], self.targets[index])
+        return Batch(images, self.labels[index], self.cameras[index], targets, index, failed)
 
 
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
@@ -114,6 +127,11 @@ def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: Loade
 def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoader[Batch]:
     """Every image once, in order."""
     return _loader(dataset, options, batch_size=options.batch_size, shuffle=False)
+
+
+def drawn_loader(dataset: ImageDataset, draws: Sequence[Draw], options: LoaderOptions) -> DataLoader[Batch]:
+    """Just these draws, in order."""
+    return _loader(dataset, options, batch_size=options.batch_size, sampler=list(draws))
 
 
 def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> DataLoader[Batch]:

@@ -7,13 +7,15 @@ sequence, and so does each process of a distributed one, which takes every n-th 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from torch.utils.data import Sampler
 
-from resight.errors import DataError
+from resight.data.targets import weak_images
+from resight.errors import DataError, RecipeError
 
 __all__ = ["SAMPLERS", "Draw", "IdentitySampler", "RandomSampler"]
 
@@ -23,6 +25,8 @@ class Draw(NamedTuple):
 
     index: int  # type: ignore[assignment]  # of tuple.index nobody has need here
     seed: int
+    junk: bool = False
+    """Show a random part of it instead, as an image of nobody."""
 
 
 class BatchSampler(Sampler[list[Draw]]):
@@ -32,6 +36,8 @@ class BatchSampler(Sampler[list[Draw]]):
     """
 
     count: int
+    junk: float = 0.0
+    """Share of the draws that are made junk."""
 
     def __init__(self, seed: int, rank: int, world: int) -> None:
         self.seed, self.rank, self.world = seed, rank, world
@@ -51,18 +57,17 @@ class BatchSampler(Sampler[list[Draw]]):
 
     def __iter__(self) -> Iterator[list[Draw]]:
         random = np.random.default_rng((self.seed, self.epoch))
-        drawn = [
-            [
-                Draw(int(index), int(seed))
-                for index, seed in zip(batch, random.integers(2**62, size=len(batch)), strict=True)
-            ]
-            for batch in self.batches(random)
-        ]
+        drawn = [self._draws(batch, random) for batch in self.batches(random)]
         # Each process gets the same number of batches: one that had one more would wait for the others forever.
         return iter(drawn[self.rank : len(self) * self.world : self.world])
 
     def __len__(self) -> int:
         return self.count // self.world
+
+    def _draws(self, batch: NDArray[np.int64], random: np.random.Generator) -> list[Draw]:
+        seeds = random.integers(2**62, size=len(batch)).tolist()
+        junk = (random.random(len(batch)) < self.junk).tolist() if self.junk else [False] * len(batch)
+        return [Draw(*drawn) for drawn in zip(batch.tolist(), seeds, junk, strict=True)]
 
 
 class IdentitySampler(BatchSampler):
@@ -126,13 +131,22 @@ class IdentitySampler(BatchSampler):
 
 
 class RandomSampler(BatchSampler):
-    """Plain shuffling: each image once an epoch; a last batch that is too small is left out."""
+    """Plain shuffling: each image once an epoch; a last batch that is too small is left out.
+
+    Bruna's mixture for attributes: a share `junk` of the draws shows a random part of its image as junk, and a share
+    `weak` is replaced by images that have a class of fewer than `weak_people` people in `targets` (class numbers
+    [N, attributes], -1 unknown).
+    """
 
     def __init__(
         self,
         ids: Sequence[int],
         cameras: Sequence[int] | None = None,
+        targets: NDArray[np.int64] | None = None,
         batch_size: int = 64,
+        junk: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        weak: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        weak_people: int = 30,
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
@@ -140,12 +154,20 @@ class RandomSampler(BatchSampler):
         super().__init__(seed, rank, world)
         if len(ids) < batch_size:
             raise DataError(f"{len(ids)} training images make no batch of {batch_size}; lower sampler.batch_size")
+        if (junk or weak) and targets is None:
+            raise RecipeError("sampler.junk and sampler.weak are for systems that learn attributes; set both to 0")
         self.images, self.batch_size, self.count = len(ids), batch_size, len(ids) // batch_size
+        self.junk, self.weak = junk, weak
+        self.weak_images = np.empty(0, np.int64)
+        if weak and targets is not None:
+            self.weak_images = weak_images(targets, np.asarray(ids), weak_people)
 
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
-        return list(
-            random.permutation(self.images)[: self.count * self.batch_size].reshape(self.count, self.batch_size)
-        )
+        order = random.permutation(self.images)[: self.count * self.batch_size]
+        if self.weak and len(self.weak_images):
+            swapped = random.random(len(order)) < self.weak
+            order[swapped] = random.choice(self.weak_images, int(swapped.sum()))
+        return list(order.reshape(self.count, self.batch_size))
 
 
 SAMPLERS: dict[str, Callable[..., BatchSampler]] = {"identities": IdentitySampler, "random": RandomSampler}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.records import NO_CAMERA, Record, ReidDataset
 
-__all__ = ["QueryGallery", "identity_split", "query_gallery_first", "query_gallery_split", "split_dataset"]
+__all__ = ["QueryGallery", "held_out", "identity_split", "query_gallery_first", "query_gallery_split", "split_dataset"]
 
 # How many of either side are weighed against each other in one exchange: price and quality of a step.
 _CANDIDATES = 48
@@ -77,6 +77,11 @@ def identity_split(records: Sequence[Record], ratio: float = 0.8, seed: int = 0)
         [record for record in records if record.identity in first],
         [record for record in records if record.identity not in first],
     )
+
+
+def held_out(records: Sequence[Record], ratio: float, seed: int = 0) -> tuple[list[Record], list[Record]]:
+    """Training records, and those of the share `ratio` of the identities that training leaves out (none for 0)."""
+    return identity_split(records, 1 - ratio, seed) if ratio else (list(records), [])
 
 
 def query_gallery_split(records: Sequence[Record], ratio: float = 0.1, seed: int = 0) -> QueryGallery:

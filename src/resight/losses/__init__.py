@@ -1,18 +1,19 @@
 """Losses, all of one call shape: `loss(embeddings_or_logits, ids, cameras=None) -> scalar`.
 
 A loss is one file and one line in this table. Its `reads` says whether it takes a model's metric features or its
-identity logits.
+identity logits. The losses on attributes have a table and a shape of their own: `loss(logits, targets) -> scalar`.
 """
 
 from collections.abc import Callable
 
 from torch import nn
 
+from resight.losses.attributes import AttributeLoss
 from resight.losses.centre import CentreLoss
 from resight.losses.identity import IdentityLoss, VerificationLoss
 from resight.losses.triplet import TripletLoss
 
-__all__ = ["LOSSES"]
+__all__ = ["ATTRIBUTE_LOSSES", "LOSSES"]
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "identity": IdentityLoss,
@@ -20,3 +21,5 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "centre": CentreLoss,
     "verification": VerificationLoss,
 }
+
+ATTRIBUTE_LOSSES: dict[str, Callable[..., nn.Module]] = {"cross-entropy": AttributeLoss}

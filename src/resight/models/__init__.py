@@ -4,10 +4,16 @@ from collections.abc import Callable
 
 from torch import nn
 
+from resight.models.attribute_classifier import AttributeClassifier
+from resight.models.lenet import LeNet5
+from resight.models.residual_cnn import ResidualCNN
 from resight.models.strong_baseline import StrongBaseline
 
 __all__ = ["MODELS"]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "strong-baseline": StrongBaseline,
+    "attribute-classifier": AttributeClassifier,
+    "residual-cnn": ResidualCNN,
+    "lenet5": LeNet5,
 }

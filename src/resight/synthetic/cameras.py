@@ -62,6 +62,10 @@ def sample_camera(seed: int, number: int, kind: str = "people", difficulty: floa
     start = int(random_stream(seed, Stream.CAMERA, 0).integers(len(places)))
     # Headings go round the compass so that few cameras already show every side.
     heading = (number * 2.399 + float(rng.normal(0, 0.25))) % (2 * math.pi)
+    if (
+        kind == "vehicles"
+    ):  # Such cameras stand beside the road: they see a flank, now more of the front, now of the rear.
+        heading = (math.pi / 2 + 0.8 * math.sin(heading)) * (1 if number % 2 else -1)
     warmth, green = rng.normal(0, 0.065 * difficulty), rng.normal(0, 0.025 * difficulty)
     return Camera(
         number=number,

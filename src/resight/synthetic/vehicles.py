@@ -21,8 +21,8 @@ VEHICLE_TYPES = ("sedan", "suv", "van", "hatchback", "mpv", "pickup", "bus", "tr
 """Type number i + 1 of VeRi-776's label files."""
 
 _COLOR_SHARES = {
-    **{"white": 0.26, "black": 0.19, "gray": 0.17, "red": 0.12, "blue": 0.08},
-    **{"yellow": 0.05, "golden": 0.04, "brown": 0.04, "green": 0.03, "orange": 0.02},
+    **{"white": 0.21, "black": 0.16, "gray": 0.15, "red": 0.13, "blue": 0.11},
+    **{"yellow": 0.06, "golden": 0.05, "brown": 0.05, "green": 0.05, "orange": 0.03},
 }
 _TYPE_SHARES = {
     **{"sedan": 0.24, "suv": 0.16, "van": 0.12, "hatchback": 0.13, "mpv": 0.09},
@@ -32,11 +32,11 @@ _WORKING = ("van", "pickup", "bus", "truck")
 """Types that carry a firm's signs."""
 _DECAL_COLORS = ("red", "blue", "yellow", "green", "orange", "white", "black", "pink", "purple")
 _ROOFS = {
-    "car": {"none": 0.34, "sunroof": 0.16, "bars": 0.16, "box": 0.12, "sign": 0.10, "contrast": 0.12},
-    "tall": {"none": 0.36, "bars": 0.22, "box": 0.16, "vents": 0.26},
+    "car": {"none": 0.2, "sunroof": 0.14, "bars": 0.16, "box": 0.18, "sign": 0.14, "contrast": 0.18},
+    "tall": {"none": 0.26, "bars": 0.24, "box": 0.26, "vents": 0.24},
 }
 _PLACES = {
-    "car": {"side": 0.4, "bonnet": 0.36, "rear": 0.24},
+    "car": {"side": 0.5, "bonnet": 0.28, "rear": 0.22},
     "tall": {"side": 0.62, "bonnet": 0.14, "rear": 0.24},
 }
 _SIDE_DECALS = {"stripe": 0.26, "logo": 0.18, "letters": 0.26, "lower": 0.12, "checks": 0.08, "slash": 0.10}
@@ -116,7 +116,7 @@ def sample_vehicle(rng: np.random.Generator) -> Vehicle:
     build = "tall" if kind in ("van", "bus", "truck") else "car"
     paint, working = shade(rng, color), kind in _WORKING
     trim = paint if rng.random() < 0.4 else pick(rng, "black", "black", "gray", "white")
-    count = int(rng.integers(1, 4)) if working else int(rng.choice((0, 1, 1, 2, 2)))
+    count = int(rng.integers(1, 4)) if working else int(rng.choice((0, 1, 2, 2, 3)))
     load = int(rng.integers(0, 4))
     return Vehicle(
         type=kind,

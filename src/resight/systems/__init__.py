@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from resight.systems.attributes import AttributeSystem
 from resight.systems.base import System
 from resight.systems.embedding import EmbeddingSystem
 
 __all__ = ["SYSTEMS"]
 
-SYSTEMS: dict[str, Callable[..., System]] = {"embedding": EmbeddingSystem}
+SYSTEMS: dict[str, Callable[..., System]] = {"embedding": EmbeddingSystem, "attributes": AttributeSystem}

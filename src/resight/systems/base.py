@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
+from resight.errors import RecipeError
 from resight.recipe import Recipe, make
+from resight.records import Record
 from resight.systems.optimisers import OPTIMISERS, Jointly
 from resight.systems.schedules import SCHEDULES
 
@@ -24,9 +27,11 @@ class System(lightning.LightningModule):
     first_epoch: int
     """Where this process begins: later than 0 after a resume."""
 
-    def __init__(self, recipe: Recipe, model: nn.Module) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, validation: Sequence[Record] = ()) -> None:
         super().__init__()
         self.recipe = recipe
+        self.validation = list(validation)
+        """Images that `validation_step` is to see, in this order."""
         self.model = model.to(memory_format=torch.channels_last) if recipe.trainer.channels_last else model
         self.unreadable: set[str] = set()
         """One line for each image that could not be read so far."""
@@ -73,8 +78,8 @@ class System(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         apart = self.apart()
         theirs = {id(parameter) for part, _ in apart for parameter in part.parameters()}
-        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in theirs]
-        main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=rest)
+        rest = [(name, p) for name, p in self.named_parameters() if p.requires_grad and id(p) not in theirs]
+        main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=_groups(rest, self.recipe.rates))
         others = [torch.optim.SGD(part.parameters(), lr=part.learning_rate) for part, _ in apart]  # type: ignore[arg-type]
         schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
         optimiser = Jointly(main, *others) if others else main
@@ -90,3 +95,21 @@ class System(lightning.LightningModule):
             for parameter in part.parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(weight)
+
+
+def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> list[dict[str, Any]]:
+    """Parameters by their learning rate; the longest beginning that fits a name decides."""
+    beginnings = sorted(rates, key=len, reverse=True)
+    groups: dict[str, list[nn.Parameter]] = {"": [], **{beginning: [] for beginning in rates}}
+    for name, parameter in named:
+        bare = name.removeprefix("model.")
+        groups[next((beginning for beginning in beginnings if bare.startswith(beginning)), "")].append(parameter)
+    for beginning in rates:
+        if not groups[beginning]:
+            parts = sorted({".".join(name.removeprefix("model.").split(".")[:3]) for name, _ in named})
+            raise RecipeError(f"rates.{beginning}: no parameter begins so; there is: {', '.join(parts)}")
+    return [
+        {"params": parameters, **({"lr": rates[beginning]} if beginning else {})}
+        for beginning, parameters in groups.items()
+        if parameters
+    ]

@@ -35,8 +35,8 @@ class EmbeddingSystem(System):
         query: Sequence[Record] = (),
         gallery: Sequence[Record] = (),
     ) -> None:
-        super().__init__(recipe, model)
-        self.query, self.gallery = list(query), list(gallery)
+        super().__init__(recipe, model, [*query, *gallery])
+        self.queries = len(query)
         self.weights: dict[str, float] = {}
         self.losses = nn.ModuleDict()
         for label, section in recipe.losses.items():
@@ -80,8 +80,8 @@ class EmbeddingSystem(System):
         self._collected.clear()
         if self.recipe.retrieval.metric == "cosine":
             features = F.normalize(features, dim=1)
-        records = [(self.query + self.gallery)[position] for position in positions]
-        first = int(np.searchsorted(positions, len(self.query)))
+        records = [self.validation[position] for position in positions]
+        first = int(np.searchsorted(positions, self.queries))
         query = Embeddings(features[:first].numpy(), records[:first])
         gallery = Embeddings(features[first:].numpy(), records[first:])
         result = evaluate(

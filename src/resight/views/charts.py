@@ -22,6 +22,7 @@ __all__ = [
     "COLOURS",
     "attribute_imbalance",
     "cmc_curve",
+    "confusion_matrices",
     "images_per_identity_chart",
     "save",
     "score_histogram",
@@ -114,6 +115,28 @@ def training_curves(columns: Mapping[str, Sequence[tuple[float, float]]]) -> Fig
         axes.set_xlabel("epoch", fontsize=8)
         _plain(axes, "")
     for axes in panels[len(columns) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def confusion_matrices(matrices: Mapping[str, tuple[Sequence[str], NDArray[np.integer]]]) -> Figure:
+    """A panel for each attribute: name -> (classes, counts [true, predicted]); shades are shares of the true class."""
+    across = min(4, max(1, len(matrices)))
+    down = max(1, math.ceil(len(matrices) / across))
+    figure = Figure(figsize=(2.6 * across, 2.6 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, (name, (classes, counts)) in zip(panels, matrices.items(), strict=False):
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        small = 7 if len(classes) < 6 else 5
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                ink = "white" if shares[row, column] > 0.55 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", fontsize=small, color=ink)
+        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=small)
+        axes.set_yticks(range(len(classes)), classes, fontsize=small)
+        axes.set_title(name, loc="left", fontsize=9)
+    for axes in panels[len(matrices) :]:
         axes.set_axis_off()
     return figure
 

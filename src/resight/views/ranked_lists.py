@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from resight.errors import DataError
 from resight.files import written_whole
 
-__all__ = ["FRAMES", "RankedList", "Tile", "Verdict", "ranked_lists", "save"]
+__all__ = ["FRAMES", "RankedList", "Tile", "Verdict", "ranked_lists", "save", "tile_grid"]
 
 Verdict = Literal["right", "wrong", "junk", "unknown"]
 
@@ -64,25 +64,32 @@ def ranked_lists(lists: Sequence[RankedList], *, tile_height: int = 128) -> Imag
     """
     if not lists:
         raise DataError("no ranked list to draw")
-    width = round(tile_height * _widest(lists))
-    border, gap, line = max(3, tile_height // 32), max(6, tile_height // 16), max(11, tile_height // 9)
-    font = ImageFont.load_default(size=line)
-    cell = (width + 2 * border + gap, tile_height + 2 * border + line + 2 * gap)
+    size = _Cell(tile_height, _widest([row.query for row in lists]))
     columns = max(len(row.tiles) for row in lists)
-    page = Image.new("RGB", (2 * gap + cell[0] * (columns + 1) + gap, gap + cell[1] * len(lists)), _PAPER)
+    page = Image.new("RGB", (3 * size.gap + size.step[0] * (columns + 1), size.gap + size.step[1] * len(lists)), _PAPER)
     draw = ImageDraw.Draw(page)
     for number, row in enumerate(lists):
-        top = gap + number * cell[1]
-        cells: list[tuple[str, tuple[int, int, int], Verdict | None, str]] = [(row.query, _QUERY, None, row.caption)]
-        cells += [(tile.path, FRAMES[tile.verdict], tile.verdict, tile.caption) for tile in row.tiles]
-        for column, (path, colour, verdict, caption) in enumerate(cells):
-            left = gap + column * cell[0] + (gap if column else 0)
-            box = (left, top, left + width + 2 * border, top + tile_height + 2 * border)
-            draw.rectangle(box, fill=colour)
-            page.paste(_picture(path, (width, tile_height)), (left + border, top + border))
-            if verdict is not None:
-                _mark(draw, verdict, colour, (left, top), max(14, tile_height // 8))
-            _caption(draw, caption, (left, box[3] + 2), box[2] - left, font)
+        top = size.gap + number * size.step[1]
+        _draw_cell(page, draw, size, (size.gap, top), row.query, None, row.caption)
+        for column, tile in enumerate(row.tiles, 1):
+            left = 2 * size.gap + column * size.step[0]
+            _draw_cell(page, draw, size, (left, top), tile.path, tile.verdict, tile.caption)
+    return page
+
+
+def tile_grid(tiles: Sequence[Tile], *, columns: int = 8, tile_height: int = 128) -> Image.Image:
+    """Tiles in rows, without a query. Raises DataError when there is none."""
+    if not tiles:
+        raise DataError("no tile to draw")
+    size = _Cell(tile_height, _widest([tile.path for tile in tiles]))
+    rows = -(-len(tiles) // columns)
+    page = Image.new(
+        "RGB", (size.gap + size.step[0] * min(columns, len(tiles)), size.gap + size.step[1] * rows), _PAPER
+    )
+    draw = ImageDraw.Draw(page)
+    for number, tile in enumerate(tiles):
+        corner = (size.gap + number % columns * size.step[0], size.gap + number // columns * size.step[1])
+        _draw_cell(page, draw, size, corner, tile.path, tile.verdict, tile.caption)
     return page
 
 
@@ -95,12 +102,42 @@ def save(picture: Image.Image, path: str | os.PathLike[str]) -> None:
         picture.save(partial, format={".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG"), quality=92)
 
 
-def _widest(lists: Sequence[RankedList]) -> float:
-    """Width over height of a cell: that of the widest query, within reason."""
+class _Cell:
+    """Measures of a cell, in pixels."""
+
+    def __init__(self, height: int, shape: float) -> None:
+        self.image = (round(height * shape), height)
+        self.border, self.gap, line = max(3, height // 32), max(6, height // 16), max(11, height // 9)
+        self.font = ImageFont.load_default(size=line)
+        self.outer = (self.image[0] + 2 * self.border, height + 2 * self.border)
+        self.step = (self.outer[0] + self.gap, self.outer[1] + line + 2 * self.gap)
+
+
+def _draw_cell(
+    page: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    size: _Cell,
+    corner: tuple[int, int],
+    path: str,
+    verdict: Verdict | None,
+    caption: str,
+) -> None:
+    """A framed image with its mark and caption; without a verdict it is a query."""
+    left, top = corner
+    colour = _QUERY if verdict is None else FRAMES[verdict]
+    draw.rectangle((left, top, left + size.outer[0], top + size.outer[1]), fill=colour)
+    page.paste(_picture(path, size.image), (left + size.border, top + size.border))
+    if verdict is not None:
+        _mark(draw, verdict, colour, corner, max(14, size.image[1] // 8))
+    _caption(draw, caption, (left, top + size.outer[1] + 2), size.outer[0], size.font)
+
+
+def _widest(paths: Sequence[str]) -> float:
+    """Width over height of a cell: that of the widest image, within reason."""
     shapes = []
-    for row in lists:
+    for path in paths:
         try:
-            with Image.open(row.query) as image:
+            with Image.open(path) as image:
                 shapes.append(image.width / image.height)
         except (OSError, ValueError, Image.DecompressionBombError):
             continue

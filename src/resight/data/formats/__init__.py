@@ -14,7 +14,7 @@ from resight.data.formats.veri776 import is_veri776, read_veri776
 from resight.errors import DataError
 from resight.records import ReidDataset
 
-__all__ = ["FORMATS", "LAYOUTS", "detect_format", "read_dataset"]
+__all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "detect_format", "read_dataset"]
 
 FORMATS: dict[str, Callable[[str], ReidDataset]] = {
     "market1501": read_market1501,
@@ -35,6 +35,14 @@ LAYOUTS: dict[str, Callable[[Path], bool]] = {
 
 `folders` fits nearly everything, so it is tried when none of these fits.
 """
+
+
+def absolute_spec(spec: str) -> str:
+    """The same dataset named so that it is found from any folder: `folders:crops` -> `folders:/home/me/crops`."""
+    name, colon, path = spec.partition(":")
+    if colon and name in FORMATS:
+        return f"{name}:{Path(path).expanduser().absolute()}"
+    return str(Path(spec).expanduser().absolute())
 
 
 def read_dataset(spec: str) -> ReidDataset:

@@ -15,6 +15,8 @@ from resight.synthetic.writers.layout import Entry, Layout
 
 __all__ = ["LAYOUT", "TEST_FIELDS", "TRAIN_FIELDS", "attribute_struct"]
 
+_FREE_TEXT = 116
+"""Bytes of a MAT file's header that say anything its writer likes (MAT-File Level 5 format, table 1-1)."""
 _FOLDERS = {"train": "bounding_box_train", "query": "query"}
 
 TEST_FIELDS = (*ATTRIBUTE_COLUMNS, "image_index")
@@ -47,6 +49,8 @@ def _annotate(root: Path, roster: Roster, entries: Sequence[Entry], street: Stre
         "train": attribute_struct(roster.train, street, TRAIN_FIELDS),
     }
     savemat(root / "market_attribute.mat", {"market_attribute": halves})
+    with open(root / "market_attribute.mat", "r+b") as file:  # SciPy puts the time of day into the format's free text.
+        file.write(b"MATLAB 5.0 MAT-file, written by resight data synthesize".ljust(_FREE_TEXT))
 
 
 def attribute_struct(

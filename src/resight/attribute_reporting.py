@@ -1,0 +1,197 @@
+"""What an attribute evaluation looks like: the terminal's table and the HTML report."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resight.assessment import Assessed, Assessment
+from resight.data.targets import JUNK_TARGET
+from resight.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
+from resight.records import ReidDataset
+from resight.reporting import training_section
+from resight.views import charts
+from resight.views.ranked_lists import Tile, tile_grid
+from resight.views.report import Report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["assessment_report", "assessment_summary", "assessment_table"]
+
+_FIGURES = ("accuracy", "precision", "recall")
+_SHORT = {"accuracy": "acc", "precision": "prec", "recall": "rec"}
+_SHOWN = 16
+
+
+def assessment_table(assessment: Assessment, title: str, source: str = "") -> Table:
+    """Accuracy, precision and recall of every target and split in per cent, beside the majority guess and the published.
+
+    `source` is the built-in recipe that the run was made from, where it was.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    header, rows, _ = _table(assessment, source)
+    caption = f"accuracy, precision, recall. {_note(source)}".strip()
+    table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
+    table.add_column("%")
+    for column in header[1::3]:
+        table.add_column(column.rpartition(" ")[0], justify="right")
+    for row in rows:
+        # Three figures a cell: a column each would be too wide for a terminal.
+        figures = [f"{figure:>5}" for figure in row[1:]]
+        table.add_row(row[0], *(" ".join(figures[i : i + 3]) for i in range(0, len(figures), 3)))
+    return table
+
+
+def assessment_summary(assessment: Assessment) -> dict[str, dict[str, float | None]]:
+    """The means of every split as plain numbers in [0, 1]; None where undefined."""
+    return {
+        name: {
+            "images": split.scores.images,
+            **{figure: _plain(split.scores.mean(figure)) for figure in _FIGURES},
+            "majority accuracy": _plain(split.majority.mean("accuracy")),
+            "majority balanced": _plain(split.majority.mean("recall")),
+            "mA": _plain(split.scores.mean_balanced),
+            **{f"instance {figure}": _plain(getattr(split.scores, f"instance_{figure}")) for figure in _INSTANCE},
+        }
+        for name, split in assessment.splits.items()
+    }
+
+
+_INSTANCE = ("accuracy", "precision", "recall", "f1")
+
+
+def assessment_report(
+    path: str | os.PathLike[str],
+    assessment: Assessment,
+    dataset: ReidDataset,
+    *,
+    command: str,
+    run: Path | None = None,
+    source: str = "",
+) -> None:
+    """Write one self-contained HTML page: the table, confusion matrices, the surest and the least sure images."""
+    report = Report(f"Attributes on {dataset.name}", f"Protocol {assessment.protocol}; figures in per cent.")
+    report.heading("Per attribute")
+    header, rows, explained = _table(assessment, source)
+    report.table(header, rows, note=f"{explained} {_note(source)}".strip())
+    report.heading("The field's figures")
+    report.table(
+        ("images", "mA", "majority's mA", *(f"instance {figure}" for figure in _INSTANCE)),
+        [_field_row(name, split) for name, split in assessment.splits.items()],
+        note=(
+            "mA: over the attributes of two classes, the mean of both classes' recall at probability 0.5. Instance "
+            "figures: over an image's labels, one for an attribute of two classes and one for each class of a longer one."
+        ),
+    )
+    judged = assessment.judged
+    report.heading(
+        "Confusion matrices", "Rows: annotated; columns: recognised. Shades are shares of the annotated class."
+    )
+    report.figure(
+        charts.confusion_matrices(
+            {name: (figures.classes, figures.confusion) for name, figures in judged.scores.attributes.items()}
+        ),
+        "Counts of images.",
+    )
+    _confidence(report, assessment)
+    if run is not None:
+        training_section(report, run)
+    report.heading("How this was made")
+    report.code(command)
+    report.facts(_facts(assessment, dataset))
+    if assessment.failed:
+        report.heading("Images that could not be read", "They are missing from every figure above.")
+        report.table(("image",), [(line,) for line in assessment.failed])
+    report.save(path)
+
+
+def _table(assessment: Assessment, source: str) -> tuple[list[str], list[list[str]], str]:
+    """Header, rows and what the columns mean."""
+    published = ATTRIBUTE_TABLES.get(source, {})
+    header = ["%"]
+    for name in assessment.splits:
+        header += [f"{name} {_SHORT[figure]}" for figure in _FIGURES]
+    header += [f"majority {_SHORT[figure]}" for figure in _FIGURES]
+    if published:
+        header += [f"published {_SHORT[figure]}" for figure in _FIGURES]
+    names = list(assessment.schema.names)
+    # The sources' three further targets stand apart: their means are told with them and without.
+    further = [name for name in names if name == JUNK_TARGET or name.startswith("camera-")]
+    rows = [_row(assessment, [name], name, published) for name in names]
+    if further:
+        plain = [name for name in names if name not in further]
+        rows.append(_row(assessment, plain, f"mean of the {len(plain)} attributes", published))
+    rows.append(_row(assessment, names, f"mean of all {len(names)}", published))
+    explained = "Precision and recall are means over classes; – where a class never occurs or is never recognised. The majority guess names the class most frequent in training."  # fmt: skip
+    return header, rows, explained
+
+
+def _row(assessment: Assessment, names: list[str], label: str, published: Mapping[str, tuple[float, ...]]) -> list[str]:
+    row = [label]
+    for split in assessment.splits.values():
+        row += [_percent(split.scores.mean(figure, names)) for figure in _FIGURES]
+    guess = assessment.judged.majority
+    row += [_percent(guess.mean(figure, names)) for figure in _FIGURES]
+    if published:
+        known = [published[name][3:] for name in names if name in published]
+        row += [f"{value:.1f}" for value in np.mean(known, axis=0)] if len(known) == len(names) else ["–"] * 3
+    return row
+
+
+def _field_row(name: str, split: Assessed) -> list[str]:
+    scores = split.scores
+    figures = [scores.mean_balanced, split.majority.mean_balanced]
+    figures += [getattr(scores, f"instance_{figure}") for figure in _INSTANCE]
+    return [f"{name} ({scores.images:,})", *map(_percent, figures)]
+
+
+def _confidence(report: Report, assessment: Assessment) -> None:
+    """Images by the mean probability of what was recognised in them."""
+    judged = assessment.judged
+    sure = np.mean([values.max(1) for values in judged.probabilities.values()], axis=0)
+    order = np.argsort(-sure, kind="stable")
+    # Those made junk for the evaluation would be shown as they are on disk.
+    whole = [row for row in order if (judged.targets[row] >= 0).sum() > 3 or len(assessment.schema.names) <= 3]
+    report.heading("Confidence", "Green with a tick: every attribute right. Below an image the mean probability and how many are right.")  # fmt: skip
+    for rows, caption in ((whole[:_SHOWN], "The most confident."), (whole[::-1][:_SHOWN], "The least confident.")):
+        if rows:
+            report.image(tile_grid([_tile(assessment, judged, row, float(sure[row])) for row in rows]), caption)
+
+
+def _tile(assessment: Assessment, judged: Assessed, row: int, sure: float) -> Tile:
+    guesses = np.array([judged.probabilities[name][row].argmax() for name in assessment.schema.names])
+    known = judged.targets[row] >= 0
+    right = int(((guesses == judged.targets[row]) & known).sum())
+    verdict = "right" if right == known.sum() else "wrong"
+    return Tile(judged.records[row].path, verdict, f"{sure:.2f} {right}/{known.sum()}")  # type: ignore[arg-type]
+
+
+def _note(source: str) -> str:
+    return f"Published: {ATTRIBUTE_MEANS[source]}." if source in ATTRIBUTE_MEANS else ""
+
+
+def _facts(assessment: Assessment, dataset: ReidDataset) -> dict[str, object]:
+    from resight.version import __version__
+
+    return {
+        "Dataset": dataset.name,
+        **{f"Images of {name}": f"{split.scores.images:,}" for name, split in assessment.splits.items()},
+        "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
+    }
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)

@@ -1,0 +1,39 @@
+"""`resight predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resight.cli.search import ImagesArgument
+
+__all__ = ["predict"]
+
+
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder of an attribute recipe, or hf:owner/name.")],
+    images: ImagesArgument,
+    out: Annotated[Path, typer.Option("--out", help="File to write: .csv, .parquet or .json.")],
+    multi: Annotated[
+        bool, typer.Option("--multi", help="Add the columns upmulticolor and downmulticolor to a .csv.")
+    ] = False,
+) -> None:
+    """Recognise the attributes of images.
+
+    `resight predict runs/attributes crops/ --out predictions.csv`
+
+    A .csv has the 27 columns and codes of Market-1501's annotations where the run knows its twelve attributes;
+    .parquet and .json have the probability of every class as well. Unreadable images are named, the rest is predicted.
+    """
+    from resight.cli.console import images_of, name_failed, output, progress
+    from resight.prediction import write_predictions
+    from resight.run import load
+
+    records = images_of(images)
+    model = load(run)
+    with progress("predicting", len(records)) as advance:
+        written = write_predictions(out, model, records, multi=multi, progress=advance)
+    name_failed(written.failed)
+    output().print(f"{written.images} images × {len(model.schema.names)} attributes -> {out}", markup=False)

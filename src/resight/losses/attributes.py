@@ -1,0 +1,97 @@
+"""Cross-entropy over attributes, weighted by class (A1) or by target as training goes (A3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["AttributeLoss", "majority_weights"]
+
+UNKNOWN = -1
+
+
+class AttributeLoss(nn.Module):
+    """Sum over attributes of weight x mean cross-entropy; a target of -1 is unknown and left out.
+
+    >>> AttributeLoss(counts=[[30, 10]])({"hat": logits}, targets)  # (batch, 2), (batch, 1) -> scalar
+
+    `counts` are each attribute's images per class in the training split. An attribute with one output has the sigmoid
+    cross-entropy in the form softplus((1 - 2y) z), which does not saturate (Goodfellow et al. 2016, section 6.2.2.2).
+
+    `class_weights="majority"` weighs a class by (images of the most frequent class) / (its own), as the two-branch
+    report does; the mean is then over weights, as in PyTorch. A class without images has weight 0.
+    `target_weights="adaptive"` is Bruna's rule: weights start at 1 / attributes, and `end_epoch` multiplies those of the
+    attributes with the lowest third of training F1 by `growth`.
+    """
+
+    class_weight: Tensor
+    target_weight: Tensor
+    confusion: Tensor
+
+    def __init__(
+        self,
+        counts: Sequence[Sequence[int]],
+        class_weights: Literal["none", "majority"] = "none",
+        target_weights: Literal["none", "adaptive"] = "none",
+        growth: float = 1.1,
+    ) -> None:
+        super().__init__()
+        self.adaptive, self.growth = target_weights == "adaptive", growth
+        width = max(len(classes) for classes in counts)
+        weights = torch.ones(len(counts), width)
+        if class_weights == "majority":
+            for row, classes in enumerate(counts):
+                weights[row, : len(classes)] = majority_weights(classes)
+        start = 1 / len(counts) if self.adaptive else 1.0
+        self.widths = [len(classes) for classes in counts]
+        self.register_buffer("class_weight", weights, persistent=False)
+        # Checkpointed, so that a resumed run goes on with them.
+        self.register_buffer("target_weight", torch.full((len(counts),), start))
+        self.register_buffer("confusion", torch.zeros(len(counts), width, width, dtype=torch.int64), persistent=False)
+
+    def forward(self, logits: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+        losses = []
+        for column, values in enumerate(logits.values()):
+            losses.append(self._one(column, values.float(), targets[:, column]))
+        return (torch.stack(losses) * self.target_weight).sum()
+
+    def _one(self, column: int, values: Tensor, target: Tensor) -> Tensor:
+        known = target != UNKNOWN
+        labels = target.clamp(min=0)
+        if values.shape[1] == 1:
+            each = F.softplus((1 - 2 * labels) * values[:, 0])
+            guess = (values[:, 0] > 0).long()
+        else:
+            each = F.cross_entropy(values, labels, reduction="none")
+            guess = values.argmax(1)
+        if self.training and self.adaptive:
+            cells = (labels * self.confusion.shape[2] + guess)[known]
+            self.confusion[column].view(-1).scatter_add_(0, cells, torch.ones_like(cells))
+        weight = self.class_weight[column, labels] * known
+        return (each * weight).sum() / weight.sum().clamp(min=1e-12)
+
+    @torch.no_grad()
+    def end_epoch(self, confusion: Tensor) -> None:
+        """Adapt the target weights to the epoch's confusion, [attributes, true, predicted], and begin a new one.
+
+        `confusion` is `self.confusion`, summed over the processes where there are several.
+        """
+        if not self.adaptive:
+            return
+        counts = confusion.double()
+        hits, sums = counts.diagonal(dim1=1, dim2=2), counts.sum(1) + counts.sum(2)
+        present = sums > 0
+        f1 = (torch.where(present, 2 * hits / sums.clamp(min=1), 0)).sum(1) / present.sum(1).clamp(min=1)
+        lowest = f1.argsort(stable=True)[: len(f1) // 3]
+        self.target_weight[lowest] *= self.growth
+        self.confusion.zero_()
+
+
+def majority_weights(counts: Sequence[int]) -> Tensor:
+    """(count of the most frequent class) / (count of the class), 0 for a class that does not occur."""
+    numbers = torch.tensor(list(counts), dtype=torch.float32)
+    return torch.where(numbers > 0, numbers.max() / numbers.clamp(min=1), torch.zeros_like(numbers))

@@ -1,0 +1,37 @@
+"""A pretrained trunk with a head for each attribute (the two-branch report's A1; with one output a pair, Bruna's A3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor, nn
+
+from resight.models.backbone import Backbone
+from resight.models.heads import AttributeHeads
+
+__all__ = ["AttributeClassifier"]
+
+
+class AttributeClassifier(nn.Module):
+    """timm backbone -> average pooling -> attribute heads.
+
+    >>> AttributeClassifier({"gender": 2, "age": 4}, pretrained=False)(images)["age"].shape  # (batch, 4)
+    """
+
+    def __init__(
+        self,
+        attributes: Mapping[str, int],
+        backbone: str = "resnet50",
+        pretrained: bool = True,
+        dropout: float = 0.2,
+        binary_outputs: Literal[1, 2] = 2,
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = Backbone(backbone, pretrained, image_size=image_size)
+        self.heads = AttributeHeads(self.backbone.dim, attributes, dropout=dropout, binary_outputs=binary_outputs)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
+        return self.heads(self.backbone(images))

@@ -1,0 +1,56 @@
+"""Heads that name attributes: a feature in, scores for each attribute out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["AttributeHeads", "probabilities"]
+
+
+class AttributeHeads(nn.Module):
+    """A head for each attribute: Dropout + Linear, or with `hidden` two dense layers.
+
+    >>> AttributeHeads(512, {"gender": 2, "age": 4})(features)["age"].shape  # (batch, 512) -> (batch, 4)
+
+    With `binary_outputs=1` an attribute of two classes has one output, the logit of its second class.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        attributes: Mapping[str, int],
+        hidden: int = 0,
+        dropout: float = 0.0,
+        binary_outputs: Literal[1, 2] = 2,
+    ) -> None:
+        super().__init__()
+        self.names = tuple(attributes)
+        widths = [binary_outputs if classes == 2 else classes for classes in attributes.values()]
+        # A list, for names may hold what a module's name may not.
+        self.heads = nn.ModuleList(_head(dim, width, hidden, dropout) for width in widths)
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        return {name: head(features) for name, head in zip(self.names, self.heads, strict=True)}
+
+
+def _head(dim: int, width: int, hidden: int, dropout: float) -> nn.Module:
+    if not hidden:
+        return nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, width))
+    return nn.Sequential(nn.Linear(dim, hidden), nn.LeakyReLU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+
+
+def probabilities(logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Logits -> probabilities (batch, classes), of one output as well as of several."""
+    return {name: _probabilities(values.float()) for name, values in logits.items()}
+
+
+def _probabilities(values: Tensor) -> Tensor:
+    if values.shape[1] > 1:
+        return F.softmax(values, dim=1)
+    yes = torch.sigmoid(values)
+    return torch.cat([1 - yes, yes], dim=1)

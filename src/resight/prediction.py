@@ -1,0 +1,170 @@
+"""Images to attributes: the stage behind `resight predict`, and what an attribute run adds to a gallery."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.data.attributes import MARKET_SCHEMA
+from resight.data.formats.course import write_course_classification
+from resight.errors import DataError
+from resight.files import written_whole
+from resight.records import AttributeSchema, Record
+from resight.run import Recognizer
+
+__all__ = ["Predicted", "Written", "annotate", "predict", "write_predictions"]
+
+Progress = Callable[[int], None]
+
+
+class Predicted(NamedTuple):
+    """A batch: `probabilities` attribute -> float32 [N, classes], the records they are of, a line for each bad image."""
+
+    records: list[Record]
+    probabilities: dict[str, NDArray[np.float32]]
+    failed: list[str]
+
+    def classes(self, schema: AttributeSchema) -> list[dict[str, str]]:
+        """The most probable class of each attribute, a mapping for each image."""
+        best = {name: values.argmax(1).tolist() for name, values in self.probabilities.items()}
+        return [{name: schema.classes[name][best[name][row]] for name in best} for row in range(len(self.records))]
+
+
+class Written(NamedTuple):
+    """`images` is how many were predicted; `failed` has one line for each that could not be read."""
+
+    images: int
+    failed: list[str]
+
+
+def predict(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Iterator[Predicted]:
+    """Recognise the attributes of every record's image, batch by batch, in bounded memory.
+
+    >>> for batch in predict(resight.load("runs/attributes"), records):
+    ...     print(batch.classes(model.schema))
+
+    Images that cannot be read are left out and named. Raises RunError when the model recognises no attributes.
+    """
+    for batch in model.batches(records):
+        found = model.recognise_batch(batch.images) if len(batch.images) else {}
+        yield Predicted([records[position] for position in batch.index.tolist()], found, batch.failed)
+        if progress is not None:
+            progress(len(batch.images) + len(batch.failed))
+
+
+def annotate(
+    model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None
+) -> tuple[list[Record], list[str]]:
+    """The readable records with what the model sees in them as their attributes, and a line for each unreadable one."""
+    annotated: list[Record] = []
+    failed: list[str] = []
+    for batch in predict(model, records, progress=progress):
+        failed += batch.failed
+        for record, seen in zip(batch.records, batch.classes(model.schema), strict=True):
+            annotated.append(replace(record, attributes={**record.attributes, **seen}))
+    return annotated, failed
+
+
+def write_predictions(
+    path: str | os.PathLike[str],
+    model: Recognizer,
+    records: Sequence[Record],
+    *,
+    multi: bool = False,
+    progress: Progress | None = None,
+) -> Written:
+    """Predict every image and write a file, whole or not at all, in the form of its name's ending.
+
+    `.csv` has the course's 27 columns and codes when the model knows Market-1501's twelve attributes (with `multi` the
+    two multi-colour columns as well), else a class name a column; `.parquet` and `.json` have every probability too.
+    Raises DataError for another ending, or when not one image could be read.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in _WRITERS:
+        raise DataError(f"{path}: name a file that ends in {', '.join(_WRITERS)}")
+    if ending == ".csv" and multi and not _knows_market(model.schema):
+        raise DataError("the multi-colour columns are Market-1501's; this run recognises other attributes")
+    count = 0
+    failed: list[str] = []
+
+    def batches() -> Iterator[Predicted]:
+        nonlocal count
+        for batch in predict(model, records, progress=progress):
+            failed.extend(batch.failed)
+            count += len(batch.records)
+            if batch.records:
+                yield batch
+        if not count:
+            raise DataError(f"none of {len(records)} images could be read" + (f"; {failed[0]}" if failed else ""))
+
+    _WRITERS[ending](Path(path), batches(), model.schema, multi)
+    return Written(count, failed)
+
+
+def _write_csv(path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool) -> None:
+    rows = (row for batch in batches for row in zip(batch.records, batch.classes(schema), strict=True))
+    if _knows_market(schema):
+        write_course_classification(path, ((record.path, classes) for record, classes in rows), multi)
+        return
+    with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["path", *schema.names], lineterminator="\n")
+        writer.writeheader()
+        for record, classes in rows:
+            writer.writerow({"path": record.path, **classes})
+
+
+def _write_parquet(path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    labels = [(f"{name}={value}", name, number) for name in schema.names for number, value in _numbered(schema, name)]
+    fields = [("path", pa.string()), *((name, pa.string()) for name in schema.names)]
+    layout = pa.schema([*fields, *((label, pa.float32()) for label, _, _ in labels)])
+    with written_whole(path) as partial, pq.ParquetWriter(partial, layout, compression="zstd") as writer:
+        for batch in batches:
+            classes = batch.classes(schema)
+            columns: dict[str, Any] = {"path": [record.path for record in batch.records]}
+            columns |= {name: [row[name] for row in classes] for name in schema.names}
+            columns |= {label: batch.probabilities[name][:, number] for label, name, number in labels}
+            writer.write_table(pa.table(columns, schema=layout))
+
+
+def _write_json(path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool) -> None:
+    with written_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        before = "["
+        for batch in batches:
+            for row, (record, classes) in enumerate(zip(batch.records, batch.classes(schema), strict=True)):
+                chances = {
+                    name: {
+                        value: round(float(batch.probabilities[name][row, number]), 6)
+                        for number, value in _numbered(schema, name)
+                    }
+                    for name in schema.names
+                }
+                entry = {"path": record.path, "attributes": classes, "probabilities": chances}
+                file.write(f"{before}\n{json.dumps(entry, ensure_ascii=False)}")
+                before = ","
+        file.write("\n]\n")
+
+
+def _numbered(schema: AttributeSchema, name: str) -> list[tuple[int, str]]:
+    return list(enumerate(schema.classes[name]))
+
+
+def _knows_market(schema: AttributeSchema) -> bool:
+    return all(schema.classes.get(name) == values for name, values in MARKET_SCHEMA.classes.items())
+
+
+_WRITERS: dict[str, Callable[[Path, Iterator[Predicted], AttributeSchema, bool], None]] = {
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+    ".json": _write_json,
+}

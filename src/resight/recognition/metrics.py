@@ -1,0 +1,177 @@
+"""Figures of attribute recognition: per attribute, and the pedestrian-attribute field's over all of them.
+
+A target of -1 is unknown and counts nowhere. A figure that is undefined (precision of a class that was never
+predicted, recall of one that does not occur) is nan and left out of means; it is never taken as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+from resight.records import AttributeSchema
+
+__all__ = ["AttributeFigures", "AttributeScores", "majority_guess", "score"]
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class AttributeFigures:
+    """One attribute. All figures are in [0, 1]."""
+
+    classes: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    """[true, predicted]"""
+
+    @property
+    def images(self) -> int:
+        """Images whose class is known."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        return _ratio(np.trace(self.confusion), self.images)
+
+    @property
+    def precisions(self) -> NDArray[np.float64]:
+        """Per class."""
+        return _ratios(np.diag(self.confusion), self.confusion.sum(0))
+
+    @property
+    def recalls(self) -> NDArray[np.float64]:
+        """Per class."""
+        return _ratios(np.diag(self.confusion), self.confusion.sum(1))
+
+    @property
+    def precision(self) -> float:
+        """Mean over the classes that were predicted (macro)."""
+        return _mean(self.precisions)
+
+    @property
+    def recall(self) -> float:
+        """Mean over the classes that occur (macro): the balanced accuracy."""
+        return _mean(self.recalls)
+
+    @property
+    def f1(self) -> float:
+        """Mean of the classes' F1; of a class that neither occurs nor is predicted it is undefined."""
+        return _mean(_ratios(2 * np.diag(self.confusion), self.confusion.sum(0) + self.confusion.sum(1)))
+
+
+@dataclass(frozen=True)
+class AttributeScores:
+    """All attributes of one set of images."""
+
+    attributes: dict[str, AttributeFigures]
+    images: int
+    mean_balanced: float
+    """mA (Li et al. 2016): over the attributes of two classes, the mean of (TPR + TNR) / 2 at probability 0.5."""
+    instance_accuracy: float
+    """Mean over images of |right ∩ predicted| / |right ∪ predicted|, over the labels of `label_columns`."""
+    instance_precision: float
+    instance_recall: float
+
+    @property
+    def instance_f1(self) -> float:
+        """Harmonic mean of the two averages."""
+        both = self.instance_precision + self.instance_recall
+        return _ratio(2 * self.instance_precision * self.instance_recall, both)
+
+    def mean(self, figure: str, names: Sequence[str] | None = None) -> float:
+        """Mean of `accuracy`, `precision`, `recall` or `f1` over the attributes named, or all."""
+        chosen = [self.attributes[name] for name in names or self.attributes]
+        return _mean(np.array([getattr(attribute, figure) for attribute in chosen]))
+
+
+def score(
+    probabilities: Mapping[str, NDArray[np.floating]], targets: NDArray[np.int64], schema: AttributeSchema
+) -> AttributeScores:
+    """Compare probabilities, attribute -> [N, classes], with class numbers [N, attributes], -1 where unknown.
+
+    >>> score({"hat": np.array([[0.9, 0.1]])}, np.array([[0]]), AttributeSchema({"hat": ("no", "yes")})).mean("accuracy")
+    1.0
+
+    The class with the highest probability is the predicted one, so that two classes part at 0.5. Raises DataError
+    when shapes do not fit.
+    """
+    if targets.ndim != 2 or targets.shape[1] != len(schema.names):
+        raise DataError(f"targets of shape {targets.shape} do not fit {len(schema.names)} attributes")
+    predicted = np.empty_like(targets)
+    attributes: dict[str, AttributeFigures] = {}
+    for column, name in enumerate(schema.names):
+        classes = schema.classes[name]
+        if probabilities[name].shape != (len(targets), len(classes)):
+            raise DataError(
+                f"{name}: probabilities of shape {probabilities[name].shape} for {len(targets)} images, {len(classes)} classes"
+            )
+        predicted[:, column] = probabilities[name].argmax(1)
+        attributes[name] = AttributeFigures(classes, confusion(targets[:, column], predicted[:, column], len(classes)))
+    right, found, known = (label_columns(targets, schema), label_columns(predicted, schema), _known(targets, schema))
+    found &= known
+    both = (right & found).sum(1)
+    pairs = [_binary(figures) for figures in attributes.values() if len(figures.classes) == 2]
+    return AttributeScores(
+        attributes,
+        images=len(targets),
+        mean_balanced=_mean(np.array(pairs, float)),
+        instance_accuracy=_mean(_ratios(both, (right | found).sum(1))),
+        instance_precision=_mean(_ratios(both, found.sum(1))),
+        instance_recall=_mean(_ratios(both, right.sum(1))),
+    )
+
+
+def confusion(targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """[true, predicted] counts; unknown targets are left out."""
+    known = targets != UNKNOWN
+    flat = np.bincount(targets[known] * classes + predicted[known], minlength=classes * classes)
+    return flat.reshape(classes, classes)
+
+
+def majority_guess(counts: Mapping[str, Sequence[int]], images: int) -> dict[str, NDArray[np.float64]]:
+    """Probabilities of a guess that always names the class most frequent in training: what a model must beat."""
+    return {
+        name: np.tile(np.eye(len(numbers))[int(np.argmax(numbers))], (images, 1)) for name, numbers in counts.items()
+    }
+
+
+def label_columns(numbers: NDArray[np.int64], schema: AttributeSchema) -> NDArray[np.bool_]:
+    """Class numbers [N, attributes] as the yes/no labels that the field's instance figures count: [N, labels].
+
+    An attribute of two classes is one label, set by its second class; of more, one label a class.
+    """
+    columns = [
+        numbers[:, [column]] == (np.arange(len(schema.classes[name])) if len(schema.classes[name]) > 2 else [1])
+        for column, name in enumerate(schema.names)
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _known(targets: NDArray[np.int64], schema: AttributeSchema) -> NDArray[np.bool_]:
+    widths = [len(schema.classes[name]) if len(schema.classes[name]) > 2 else 1 for name in schema.names]
+    return np.repeat(targets != UNKNOWN, widths, axis=1)
+
+
+def _binary(figures: AttributeFigures) -> float:
+    # Defined only where both classes occur.
+    recalls = figures.recalls
+    return float("nan") if np.isnan(recalls).any() else float(recalls.mean())
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else float("nan")
+
+
+def _ratios(parts: NDArray[np.generic], wholes: NDArray[np.generic]) -> NDArray[np.float64]:
+    result = np.full(len(wholes), np.nan)
+    np.divide(parts, wholes, out=result, where=wholes != 0)  # type: ignore[arg-type]
+    return result
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,82 @@
+"""Attribute recognition: any model that returns attribute -> logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from resight.data.loaders import Batch
+from resight.errors import RecipeError
+from resight.losses import ATTRIBUTE_LOSSES
+from resight.models.heads import probabilities
+from resight.recipe import Recipe, make
+from resight.recognition import score
+from resight.records import AttributeSchema, Record
+from resight.systems.base import System
+
+__all__ = ["AttributeSystem"]
+
+
+class AttributeSystem(System):
+    """The recipe's one loss over all attributes of `schema`; `counts` are their images per class in training.
+
+    Validation gives `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
+    """
+
+    learns_attributes = True
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: nn.Module,
+        schema: AttributeSchema,
+        counts: Sequence[Sequence[int]],
+        validation: Sequence[Record] = (),
+    ) -> None:
+        super().__init__(recipe, model, validation)
+        if set(recipe.losses) != {"attributes"}:
+            raise RecipeError(
+                f"losses: a system for attributes has one section, `attributes`, not {', '.join(recipe.losses)}"
+            )
+        self.schema = schema
+        options = {"name": "cross-entropy", **recipe.losses["attributes"]}
+        self.loss = make(ATTRIBUTE_LOSSES, options, "losses.attributes", counts=counts)
+        self._collected: list[tuple[dict[str, Tensor], Tensor, float]] = []
+
+    def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        logits = self.model(inputs)
+        known = batch.targets >= 0
+        guesses = torch.stack([values.argmax(1) for values in probabilities(logits).values()], dim=1)
+        right = ((guesses == batch.targets) & known).sum() / known.sum().clamp(min=1)
+        self.log("train/accuracy", right, on_step=False, on_epoch=True, sync_dist=True)
+        return {"attributes": self.loss(logits, batch.targets)}
+
+    def on_train_epoch_end(self) -> None:
+        confusion = self.loss.confusion
+        if self.trainer.world_size > 1:
+            confusion = torch.as_tensor(self.all_gather(confusion)).sum(0)
+        self.loss.end_epoch(confusion)
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self.unreadable.update(batch.failed)
+        if len(batch.images):
+            logits = self.model(self.prepare(batch))
+            loss = float(self.loss(logits, batch.targets))
+            found = {name: values.cpu() for name, values in probabilities(logits).items()}
+            self._collected.append((found, batch.targets.cpu(), loss))
+
+    def on_validation_epoch_end(self) -> None:
+        # As with embeddings, each process sees the whole validation set.
+        found = {
+            name: torch.cat([values[name] for values, _, _ in self._collected]).numpy() for name in self.schema.names
+        }
+        targets = torch.cat([targets for _, targets, _ in self._collected]).numpy()
+        sizes = [len(targets) for _, targets, _ in self._collected]
+        loss = float(np.average([loss for _, _, loss in self._collected], weights=sizes))
+        self._collected.clear()
+        scores = score(found, targets, self.schema)
+        figures = {"val/accuracy": scores.mean("accuracy"), "val/balanced": scores.mean("recall"), "val/loss": loss}
+        self.log_dict(figures, prog_bar=True, rank_zero_only=False)
