@@ -1,11 +1,11 @@
 """Attribute recognition learns: each recogniser beats the majority guess on people it has never seen.
 
-Budget: three trainings of 6 to 8 epochs on about 2,300 pictures of 64 x 32, together about three minutes on two cores.
+Budget: three trainings of 5 or 6 epochs on 2,700 pictures of 64 x 32, together less than three minutes on two cores.
+Many people with few pictures each: with few people, networks learn who somebody is and infer the rest.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -28,26 +28,23 @@ SCRATCH = [
     "trainer.accelerator=cpu",
     "trainer.precision=32",
     "validation.patience=0",
+    "validation.monitor=balanced",
     "optimiser.lr=0.002",
+    "sampler.batch_size=32",
 ]
 SMALL = ["model.pretrained=false", "model.backbone=resnet10t"]
 RECOGNISERS = {
-    "attributes-multihead": [*SCRATCH, *SMALL, "epochs=8", "sampler.batch_size=32"],
-    "attributes-residual-cnn": [
-        *SCRATCH,
-        "epochs=8",
-        "sampler.batch_size=32",
-        "model.channels=[16, 32]",
-        "model.hidden=64",
-    ],
-    "attributes-resnet18": [*SCRATCH, *SMALL, "epochs=8", "sampler.batch_size=32", "rates={}"],
+    "attributes-multihead": [*SCRATCH, *SMALL, "epochs=5"],
+    "attributes-residual-cnn": [*SCRATCH, "epochs=6", "model.channels=[16, 32]", "model.hidden=64"],
+    "attributes-resnet18": [*SCRATCH, *SMALL, "epochs=6", "rates={}", "attributes.cameras=[1]"],
 }
 
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
     folder = tmp_path_factory.mktemp("street") / "people"
-    synthesize(folder, identities=230, test_identities=10, images_per_camera=3, size=(64, 32), junk=0, distractors=0)
+    sizes = {"identities": 700, "test_identities": 10, "cameras": 2, "images_per_camera": 2, "size": (64, 32)}
+    synthesize(folder, **sizes, junk=0, distractors=0)
     return read_dataset(f"market1501:{folder}")
 
 
@@ -80,5 +77,4 @@ def test_every_recogniser_beats_the_majority_guess(name: str, street: ReidDatase
     if name == "attributes-resnet18":
         junk = found.splits["validation"].scores.attributes["junk"]
         assert junk.recall > 0.75, "random parts are told from people"
-        assert "camera-4" in model.schema.names
-        assert not math.isnan(found.splits["validation"].scores.attributes["camera-4"].recall)
+        assert found.splits["validation"].scores.attributes["camera-1"].recall > 0.9, "places are told apart"
