@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from resight.run import Run, load
 from resight.synthetic import synthesize
 from resight.training import train
 from tests.conftest import TINY, corrupt
+from tests.test_training import assert_equal_weights, command, rows
 
 FAST = [
     "image.height=32",
@@ -72,7 +75,7 @@ def test_the_schema_travels_with_the_run(run: Run, street: str) -> None:
     for values in found.values():
         np.testing.assert_allclose(values.sum(1), 1, rtol=1e-5)
     with pytest.raises(RunError, match="recognises attributes and makes no embeddings"):
-        model.embed(["a.jpg"]) if False else model.embed([np.zeros((32, 16, 3), np.uint8)])
+        model.embed([np.zeros((32, 16, 3), np.uint8)])
     assert run.trained_on([street])
     assert not run.trained_on(["market1501:/elsewhere"])
 
@@ -115,16 +118,16 @@ def test_predictions_have_the_courses_columns(run: Run, street: str, tmp_path: P
     out = call("predict", run.folder, folder, "--out", tmp_path / "p.csv")
     assert "12 attributes" not in out
     with open(tmp_path / "p.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["id", *MARKET_COLUMNS]
-    assert {row["id"] for row in rows} == {path.name for path in folder.iterdir()}
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == ["id", *MARKET_COLUMNS]
+    assert {line["id"] for line in lines} == {path.name for path in folder.iterdir()}
     model = load(run.folder)
     targets = read_course_classification(tmp_path / "p.csv")
-    record = Record(str(folder / rows[0]["id"]))
+    record = Record(str(folder / lines[0]["id"]))
     (batch,) = predict(model, [record])
     said = batch.classes(model.schema)[0]
-    assert targets[rows[0]["id"]] == {name: said[name] for name in targets[rows[0]["id"]]}
-    assert {name: int(rows[0][name]) for name in MARKET_COLUMNS} == columns_from_targets(said)
+    assert targets[lines[0]["id"]] == {name: said[name] for name in targets[lines[0]["id"]]}
+    assert {name: int(lines[0][name]) for name in MARKET_COLUMNS} == columns_from_targets(said)
     call("predict", run.folder, folder, "--out", tmp_path / "m.csv", "--multi")
     assert "upmulticolor" in (tmp_path / "m.csv").read_text().splitlines()[0]
 
@@ -184,6 +187,23 @@ def test_a_gallery_keeps_attributes_and_leaves_junk_out(run: Run, street: str, c
     assert [hit["path"] for hit in kept] == [hit["path"] for hit in hits if hit["path"] not in junk]
     out = call("index", embedder.folder, street, "--out", tmp_path / "h", "--attributes", run.folder, "--drop-junk")
     assert f"{len(junk)} of {len(hits)} images are junk" in out
+
+
+@pytest.mark.slow
+def test_a_killed_attribute_run_resumes_to_equal_weights(street: str, tmp_path: Path) -> None:
+    # Target weights that adapt are the state that could be lost.
+    recipe = ["attributes-resnet18", *ALL, "epochs=4", "--data", street]
+    subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
+    victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")))
+    while not (tmp_path / "cut" / "metrics.csv").exists() or len(rows(tmp_path / "cut")) < 2:
+        assert victim.poll() is None, "ended before it could be killed"
+        time.sleep(0.02)
+    victim.kill()
+    victim.wait()
+    subprocess.run(command("train", "--resume", str(tmp_path / "cut")), check=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+    figures = [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "whole")]
+    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "cut")]
 
 
 def test_what_cannot_be_learned_is_named_before_anything_is_written(street: str, tmp_path: Path) -> None:

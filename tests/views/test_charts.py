@@ -57,6 +57,15 @@ def test_training_curves_have_a_panel_for_each_quantity_and_gaps_for_nan() -> No
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [3, np.nan, 1])
 
 
+def test_confusion_matrices_show_every_count() -> None:
+    counts = np.array([[90, 10], [3, 7]])
+    figure = charts.confusion_matrices({"hat": (("no", "yes"), counts), "age": (("a", "b", "c"), np.eye(3, dtype=int))})
+    shades = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(shades, [[0.9, 0.1], [0.3, 0.7]])
+    shown = words(figure).split()
+    assert all(text in shown for text in ("90", "10", "3", "7", "hat", "age", "yes"))
+
+
 def test_score_histogram_draws_two_densities_of_area_one() -> None:
     random = np.random.default_rng(0)
     axes = charts.score_histogram(random.normal(0.3, 0.1, 500), random.normal(0.9, 0.1, 4000), "cosine").axes[0]
@@ -79,6 +88,7 @@ def test_awkward_names_are_shown_as_they_are(name: str) -> None:
         lambda: charts.images_per_identity_chart([4]),
         lambda: charts.cmc_curve({"a": np.array([np.nan])}),
         lambda: charts.training_curves({}),
+        lambda: charts.confusion_matrices({}),
         lambda: charts.score_histogram(np.array([0.5]), np.ones(4), "cosine"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from resight.errors import DataError
-from resight.views.ranked_lists import FRAMES, RankedList, Tile, Verdict, ranked_lists, save
+from resight.views.ranked_lists import FRAMES, RankedList, Tile, Verdict, ranked_lists, save, tile_grid
 
 PINK = (250, 20, 240)
 # At a tile height of 128 and images of 64 x 128: frame 4, gap 8, line 14.
@@ -76,6 +76,19 @@ def test_captions_stay_below_their_own_tile(tmp_path: Path, caption: str) -> Non
     for place in range(2):
         right = 2 * GAP + (1 + place) * STEP + OUTER[0]
         assert (pixels[GAP + OUTER[1] + 1 :, right + 2 : right + GAP - 1] == 255).all()
+
+
+def test_a_grid_has_its_tiles_in_rows(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png")
+    verdicts: list[Verdict] = ["right", "wrong", "junk", "unknown", "right"]
+    grid = np.asarray(tile_grid([Tile(path, verdict) for verdict in verdicts], columns=3))
+    step = (STEP, grid.shape[0] // 2)
+    for place, verdict in enumerate(verdicts):
+        left, top = GAP + place % 3 * step[0], GAP + place // 3 * (step[1] - GAP // 2)
+        assert (grid[top + 40 : top + 60, left : left + 4] == FRAMES[verdict]).all()
+    assert (grid[step[1] + 20 :, GAP + 2 * step[0] :] == 255).all()
+    with pytest.raises(DataError, match="no tile"):
+        tile_grid([])
 
 
 def test_no_list_is_refused() -> None:

@@ -1,0 +1,51 @@
+"""Learning rates by part of the model."""
+
+from __future__ import annotations
+
+import pytest
+
+from resight.errors import RecipeError
+from resight.models import MODELS
+from resight.recipe import load_recipe
+from resight.records import AttributeSchema
+from resight.systems import SYSTEMS
+from resight.systems.base import System
+
+SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
+
+
+def system(*overrides: str) -> System:
+    recipe = load_recipe("attributes-resnet18", ["model.pretrained=false", *overrides])
+    widths = {name: len(classes) for name, classes in SCHEMA.classes.items()}
+    model = MODELS["attribute-classifier"](widths, backbone="resnet18", pretrained=False, binary_outputs=1)
+    return SYSTEMS["attributes"](recipe=recipe, model=model, schema=SCHEMA, counts=[[3, 1], [1, 1, 1]])
+
+
+def rates(found: System) -> dict[str, float]:
+    """Parameter name -> its learning rate."""
+    groups = found.configure_optimizers()["optimizer"].param_groups
+    names = {id(parameter): name for name, parameter in found.named_parameters()}
+    return {names[id(parameter)]: group["lr"] for group in groups for parameter in group["params"]}
+
+
+def test_the_third_source_trains_its_first_and_last_layers_faster() -> None:
+    found = rates(system())
+    assert len(found) == len(list(system().parameters()))
+    for name, rate in found.items():
+        fast = name.startswith(("model.backbone.trunk.conv1", "model.backbone.trunk.layer4", "model.heads"))
+        assert rate == (0.01 if fast else 0.001), name
+
+
+def test_without_rates_there_is_one() -> None:
+    assert set(rates(system("rates={}")).values()) == {0.001}
+
+
+def test_the_longest_beginning_decides() -> None:
+    found = rates(system("rates={backbone: 0.1, backbone.trunk.layer1: 0.2}"))
+    assert found["model.backbone.trunk.layer1.0.conv1.weight"] == 0.2
+    assert found["model.backbone.trunk.layer2.0.conv1.weight"] == 0.1
+
+
+def test_a_beginning_that_fits_nothing_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"rates\.backbone\.stem: no parameter begins so; there is: backbone\.trunk"):
+        system("rates={backbone.stem: 0.1}").configure_optimizers()
