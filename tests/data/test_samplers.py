@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from resight.data.samplers import IdentitySampler, RandomSampler
+from resight.data.samplers import SAMPLERS, BatchSampler, IdentitySampler, RandomSampler
 from resight.errors import DataError
 
 # identity i has i + 1 images: 1 to 12
 IDS = [identity for identity in range(12) for _ in range(identity + 1)]
+CAMERAS = [1 + number % 3 for number in range(len(IDS))]
 
 
 def test_every_batch_has_p_identities_with_k_images() -> None:
@@ -38,31 +40,52 @@ def test_an_epoch_deals_every_whole_group_and_repeats_images_only_where_it_must(
     assert over_epochs == set(range(64))
 
 
-def test_order_and_seeds_come_from_seed_and_epoch_alone() -> None:
-    first, second = (
-        IdentitySampler(IDS, identities=4, images=2, seed=3),
-        IdentitySampler(IDS, identities=4, images=2, seed=3),
-    )
-    list(first)  # an epoch that the second one never sees
-    first.set_epoch(7)
-    second.set_epoch(7)
-    assert list(first) == list(second)
-    second.set_epoch(8)
-    assert list(first) != list(second)
-    assert list(IdentitySampler(IDS, identities=4, images=2, seed=4)) != list(
-        IdentitySampler(IDS, identities=4, images=2, seed=3)
-    )
+SAMPLES: dict[str, dict] = {
+    "identities": {"identities": 4, "images": 2},
+    "random": {"batch_size": 10},
+    "random-triplets": {"batch_size": 10},
+}
 
 
-def test_processes_share_an_epoch_without_overlap_and_in_equal_parts() -> None:
-    whole = list(IdentitySampler(IDS, identities=3, images=2))
-    parts = []
+def sampler(name: str, **options: int) -> BatchSampler:
+    return SAMPLERS[name](ids=IDS, cameras=CAMERAS, **SAMPLES[name], **options)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_order_and_seeds_come_from_seed_and_epoch_alone(name: str) -> None:
+    first, resumed = sampler(name, seed=3), sampler(name, seed=3)
+    list(first)  # an epoch that the resumed one never sees
+    sequences = []
+    for epoch in (7, 8):
+        first.set_epoch(epoch)
+        resumed.set_epoch(epoch)
+        sequences.append(list(resumed))
+        assert list(first) == sequences[-1]
+    assert sequences[0] != sequences[1], "epochs differ"
+    assert {draw.seed for batch in sequences[0] for draw in batch}.isdisjoint(
+        draw.seed for batch in sequences[1] for draw in batch
+    )
+    assert list(sampler(name, seed=4)) != list(sampler(name, seed=3))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_processes_share_an_epoch_without_overlap_and_in_equal_parts(name: str) -> None:
+    whole, parts = list(sampler(name)), []
     for rank in range(2):
-        sampler = IdentitySampler(IDS, identities=3, images=2, rank=rank, world=2)
-        assert len(list(sampler)) == len(sampler)
-        parts.append(list(sampler))
+        part = sampler(name, rank=rank, world=2)
+        assert len(list(part)) == len(part)
+        parts.append(list(part))
     assert len(parts[0]) == len(parts[1]) == len(whole) // 2
     assert [batch for pair in zip(*parts, strict=True) for batch in pair] == whole[: len(parts[0]) * 2]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_image_is_seen_in_time(name: str) -> None:
+    made, seen = sampler(name), set()
+    for epoch in range(40):
+        made.set_epoch(epoch)
+        seen |= {draw.index for batch in made for draw in batch}
+    assert seen == set(range(len(IDS)))
 
 
 def test_random_sampler_shows_each_image_at_most_once_an_epoch() -> None:
@@ -71,8 +94,56 @@ def test_random_sampler_shows_each_image_at_most_once_an_epoch() -> None:
     assert len(drawn) == len(set(drawn)) == len(IDS) // 10 * 10
 
 
+def test_weak_classes_take_their_share_of_the_draws() -> None:
+    # one attribute; class 1 is that of the last two of twelve people
+    targets = np.array([[int(identity >= 10)] for identity in IDS])
+    mixed = RandomSampler(IDS, targets=targets, batch_size=13, weak=0.5, weak_people=5)
+    drawn = []
+    for epoch in range(20):
+        mixed.set_epoch(epoch)
+        drawn += [IDS[draw.index] >= 10 for batch in mixed for draw in batch]
+    # 23 of the 78 images are theirs: 0.5 + 0.5 * 23 / 78 = 0.647; a deviation is 0.012
+    assert np.mean(drawn) == pytest.approx(0.647, abs=0.05)
+
+
+def test_random_triplets_are_an_anchor_a_positive_and_a_negative() -> None:
+    made = SAMPLERS["random-triplets"](IDS, batch_size=7)
+    assert len(made) == 77 // 7, "the one image of identity 0 has no positive"
+    for epoch in range(20):
+        made.set_epoch(epoch)
+        anchors = []
+        for batch in made:
+            assert len(batch) == 21
+            for anchor, positive, negative in zip(*(batch[i::3] for i in range(3)), strict=True):
+                assert anchor.index != positive.index
+                assert IDS[anchor.index] == IDS[positive.index] != IDS[negative.index]
+                anchors.append(anchor.index)
+        assert sorted(anchors) == list(range(1, 78)), "each image with company is an anchor once an epoch"
+
+
+def test_random_triplets_are_drawn_anew_and_each_choice_alike() -> None:
+    made = SAMPLERS["random-triplets"]([0, 0, 0, 1, 1, 2], batch_size=5)
+    pairs: Counter[tuple[int, int]] = Counter()
+    others: Counter[tuple[int, int]] = Counter()
+    for epoch in range(600):
+        made.set_epoch(epoch)
+        (batch,) = made
+        for anchor, positive, negative in zip(*(batch[i::3] for i in range(3)), strict=True):
+            pairs[anchor.index, positive.index] += 1
+            others[anchor.index, negative.index] += 1
+    # each of the five anchors 600 times: anchor 0 has two positives, three negatives; anchor 3 one and four
+    assert {pair: count for pair, count in pairs.items() if pair[0] == 3} == {(3, 4): 600}
+    assert all(abs(pairs[0, other] - 300) < 60 for other in (1, 2))
+    assert all(abs(others[0, other] - 200) < 60 for other in (3, 4, 5))
+    assert all(abs(others[3, other] - 150) < 60 for other in (0, 1, 2, 5))
+
+
 def test_too_little_data_is_named() -> None:
     with pytest.raises(DataError, match="sampler.identities=12"):
         IdentitySampler(IDS, identities=16)
     with pytest.raises(DataError, match="batch_size"):
         RandomSampler([1, 2], batch_size=4)
+    with pytest.raises(DataError, match="2 training images have another one of their identity"):
+        SAMPLERS["random-triplets"]([1, 1, 2, 3], batch_size=4)
+    with pytest.raises(DataError, match="one identity"):
+        SAMPLERS["random-triplets"]([1, 1, 1], batch_size=1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
 import torch
 
 from resight.errors import RecipeError
-from resight.losses.mining import BatchHard, CameraBatchHard
+from resight.losses.mining import BatchAll, BatchHard, CameraBatchHard, RandomMining
 from resight.losses.triplet import TripletLoss, pairwise_distances
 
 
@@ -47,6 +48,97 @@ def test_equals_the_loop_and_the_peer(seed: int) -> None:
     peer = losses.TripletMarginLoss(margin=0.3, distance=lp, reducer=reducers.MeanReducer())
     mined = miners.BatchHardMiner(distance=lp)(embeddings, ids)
     assert ours == pytest.approx(peer(embeddings, ids, mined).item(), abs=1e-4)
+
+
+def test_soft_margin_by_hand() -> None:
+    # On a line: identity 1 at 0 and 3, identity 2 at 4 and 5; batch hard differences -1, 2, 0, -1 (as above).
+    embeddings, ids = torch.tensor([[0.0], [3.0], [4.0], [5.0]]), torch.tensor([1, 1, 2, 2])
+    by_hand = sum(math.log(1 + math.exp(difference)) for difference in (-1, 2, 0, -1)) / 4
+    assert TripletLoss(margin="soft")(embeddings, ids).item() == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_batch_all_by_hand_over_non_zero_triplets_and_over_all() -> None:
+    # On a line: identity 1 at 0 and 3, identity 2 at 4 and 5, margin 2.
+    embeddings, ids = torch.tensor([[0.0], [3.0], [4.0], [5.0]]), torch.tensor([1, 1, 2, 2])
+    # anchor 0: 3-4+2 = 1, 3-5+2 = 0;  3: 3-1+2 = 4, 3-2+2 = 3;  4: 1-4+2 < 0, 1-1+2 = 2;  5: 1-5+2 < 0, 1-2+2 = 1
+    assert TripletLoss(margin=2, mining=BatchAll())(embeddings, ids).item() == pytest.approx(11 / 5, abs=1e-5)
+    plain = TripletLoss(margin=2, mining=BatchAll(over="all"))
+    assert plain(embeddings, ids).item() == pytest.approx(11 / 8, abs=1e-5)
+    # all triplets of distance far below the margin's reach: a loss of 0 with a gradient
+    far = torch.tensor([[0.0], [0.1], [90.0], [90.1]], requires_grad=True)
+    loss = TripletLoss(mining=BatchAll())(far, ids)
+    loss.backward()
+    assert loss.item() == 0
+
+
+@pytest.mark.parametrize("over", ["non-zero", "all"])
+def test_batch_all_equals_the_loop_and_the_peer(over: str) -> None:
+    from pytorch_metric_learning import distances, losses, reducers
+
+    torch.manual_seed(1)
+    embeddings, ids = torch.randn(14, 6), torch.randint(0, 4, (14,))
+    terms = [
+        max(0.0, float((embeddings[a] - embeddings[p]).norm() - (embeddings[a] - embeddings[n]).norm()) + 0.3)
+        for a in range(14)
+        for p in range(14)
+        for n in range(14)
+        if a != p and ids[a] == ids[p] and ids[a] != ids[n]
+    ]
+    kept = [term for term in terms if term > 0] if over == "non-zero" else terms
+    ours = TripletLoss(margin=0.3, mining=BatchAll(over=over))(embeddings, ids).item()
+    assert ours == pytest.approx(sum(kept) / len(kept), abs=1e-4)
+    peer = losses.TripletMarginLoss(
+        margin=0.3,
+        distance=distances.LpDistance(normalize_embeddings=False),
+        reducer=reducers.AvgNonZeroReducer() if over == "non-zero" else reducers.MeanReducer(),
+    )
+    assert ours == pytest.approx(peer(embeddings, ids).item(), abs=1e-4)
+
+
+def test_random_mining_draws_valid_triplets_alike_anew_and_again_under_a_seed() -> None:
+    ids = torch.tensor([0, 0, 0, 1, 1, 1, 2])  # nobody else has identity 2: a negative only
+    distances, mining = torch.zeros(7, 7), RandomMining()
+    torch.manual_seed(0)
+    drawn = [mining(distances, ids) for _ in range(400)]
+    for anchors, positives, negatives in drawn:
+        assert anchors.tolist() == [0, 1, 2, 3, 4, 5]
+        assert (ids[anchors] == ids[positives]).all()
+        assert (anchors != positives).all()
+        assert (ids[anchors] != ids[negatives]).all()
+    # anchor 0 has the positives 1, 2 and the negatives 3 to 6; 400 draws each: 200 and 100 within four deviations
+    positives = Counter(int(triplets.positives[0]) for triplets in drawn)
+    negatives = Counter(int(triplets.negatives[0]) for triplets in drawn)
+    assert set(positives) == {1, 2}
+    assert set(negatives) == {3, 4, 5, 6}
+    assert all(abs(count - 200) < 40 for count in positives.values())
+    assert all(abs(count - 100) < 35 for count in negatives.values())
+    torch.manual_seed(0)
+    assert all(torch.equal(a, b) for a, b in zip(mining(distances, ids), drawn[0], strict=True))
+
+
+def test_random_mining_equals_the_peer_on_its_triplets() -> None:
+    from pytorch_metric_learning import distances, losses, reducers
+
+    torch.manual_seed(2)
+    embeddings, ids = torch.randn(12, 5), torch.arange(4).repeat(3)
+    torch.manual_seed(3)
+    ours = TripletLoss(margin=1, distance="squared-euclidean", mining=RandomMining())(embeddings, ids).item()
+    torch.manual_seed(3)
+    anchors, positives, negatives = RandomMining()(torch.zeros(12, 12), ids)
+    loop = [
+        max(
+            0.0,
+            float((embeddings[a] - embeddings[p]).square().sum() - (embeddings[a] - embeddings[n]).square().sum() + 1),
+        )
+        for a, p, n in zip(anchors, positives, negatives, strict=True)
+    ]
+    assert ours == pytest.approx(sum(loop) / len(loop), abs=1e-4)
+    peer = losses.TripletMarginLoss(
+        margin=1,
+        distance=distances.LpDistance(normalize_embeddings=False, power=2),
+        reducer=reducers.MeanReducer(),
+    )
+    assert ours == pytest.approx(peer(embeddings, ids, (anchors, positives, negatives)).item(), abs=1e-4)
 
 
 def test_gradient_is_right_and_finite_for_equal_images() -> None:

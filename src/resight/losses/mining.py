@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from resight.errors import RecipeError
 
-__all__ = ["MINING", "BatchHard", "CameraBatchHard", "Triplets"]
+__all__ = ["MINING", "BatchAll", "BatchHard", "CameraBatchHard", "Mining", "RandomMining", "Triplets"]
 
 
 class Triplets(NamedTuple):
@@ -20,7 +20,57 @@ class Triplets(NamedTuple):
     negatives: Tensor
 
 
-class BatchHard(nn.Module):
+class Mining(nn.Module):
+    """Base of all: `forward` chooses the triplets, `mean` says how their losses become one."""
+
+    def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
+        raise NotImplementedError
+
+    def mean(self, losses: Tensor) -> Tensor:
+        """(triplets,) -> scalar."""
+        return losses.mean()
+
+
+class RandomMining(Mining):
+    """A random positive and a random negative of each anchor, drawn anew for each batch.
+
+    >>> RandomMining()(distances, ids)  # distances (batch, batch), ids (batch,)
+
+    Draws from PyTorch's generator, which training seeds at each step.
+    """
+
+    def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
+        positive, negative = pair_masks(ids)
+        usable = _usable(positive, negative)
+        lots = torch.rand(2, *positive.shape, device=ids.device)
+        chosen = lots.masked_fill(~torch.stack([positive, negative]), -1.0).argmax(2)[:, usable]
+        return Triplets(usable, chosen[0], chosen[1])
+
+
+class BatchAll(Mining):
+    """Every positive with every negative of each anchor (Hermans et al. 2017, eq. 6).
+
+    >>> BatchAll()(distances, ids)  # distances (batch, batch), ids (batch,)
+
+    `over="non-zero"` is the mean over the triplets whose loss is not 0, which their section 3 prefers ("batch all
+    ≠ 0"): most triplets soon are 0 and would wash out the others. `over="all"` is the plain mean.
+    """
+
+    def __init__(self, over: Literal["non-zero", "all"] = "non-zero") -> None:
+        super().__init__()
+        self.over = over
+
+    def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
+        positive, negative = pair_masks(ids)
+        return Triplets(*(positive[:, :, None] & negative[:, None, :]).nonzero(as_tuple=True))
+
+    def mean(self, losses: Tensor) -> Tensor:
+        if self.over == "all":
+            return losses.mean()
+        return losses.sum() / (losses > 0).sum().clamp(min=1)
+
+
+class BatchHard(Mining):
     """The farthest positive and the nearest negative of each anchor (Hermans et al. 2017, eq. 5).
 
     >>> BatchHard()(distances, ids)  # distances (batch, batch), ids (batch,)
@@ -33,7 +83,7 @@ class BatchHard(nn.Module):
         farthest = distances.detach().masked_fill(~positive, -torch.inf)
         nearest = distances.detach().masked_fill(~negative, torch.inf)
         farthest, nearest = self.prefer(farthest, nearest, positive, negative, cameras)
-        usable = (positive.any(1) & negative.any(1)).nonzero().squeeze(1)
+        usable = _usable(positive, negative)
         return Triplets(usable, farthest.argmax(1)[usable], nearest.argmin(1)[usable])
 
     def prefer(
@@ -101,10 +151,20 @@ class CameraBatchHard(BatchHard):
         return self.k * kept.std(correction=0) / (1 + self.m * t)
 
 
+def _usable(positive: Tensor, negative: Tensor) -> Tensor:
+    """Positions of the anchors that have both."""
+    return (positive.any(1) & negative.any(1)).nonzero().squeeze(1)
+
+
 def pair_masks(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Boolean (batch, batch): same identity but not the same image; other identity."""
     same = ids[:, None] == ids[None, :]
     return same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device), ~same
 
 
-MINING: dict[str, type[nn.Module]] = {"batch-hard": BatchHard, "camera-batch-hard": CameraBatchHard}
+MINING: dict[str, type[Mining]] = {
+    "random": RandomMining,
+    "batch-hard": BatchHard,
+    "batch-all": BatchAll,
+    "camera-batch-hard": CameraBatchHard,
+}

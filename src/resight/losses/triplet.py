@@ -6,29 +6,33 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
-from resight.losses.mining import MINING, BatchHard
+from resight.losses.mining import MINING, BatchHard, Mining
 from resight.recipe import OneOf
 
 __all__ = ["TripletLoss", "pairwise_distances"]
 
+Margin = Annotated[float, Field(ge=0)] | Literal["soft"]
+
 
 class TripletLoss(nn.Module):
-    """Mean over anchors of max(0, d(anchor, positive) - d(anchor, negative) + margin).
+    """Mean over triplets of max(0, d(anchor, positive) - d(anchor, negative) + margin).
 
     >>> TripletLoss(margin=0.3)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
 
-    `mining` chooses one positive and one negative per anchor. Without any triplet the loss is 0 (with a gradient of 0).
+    `margin="soft"` is log(1 + exp(d(anchor, positive) - d(anchor, negative))) instead (Hermans et al. 2017, section
+    2). `mining` chooses the triplets. Without any the loss is 0 (with a gradient of 0).
     """
 
     reads = "metric"
 
     def __init__(
         self,
-        margin: float = 0.3,
+        margin: Margin = 0.3,
         distance: Literal["euclidean", "squared-euclidean", "cosine"] = "euclidean",
-        mining: Annotated[nn.Module, OneOf(MINING)] = None,  # type: ignore[assignment]  # None: batch hard
+        mining: Annotated[Mining, OneOf(MINING)] = None,  # type: ignore[assignment]  # None: batch hard
     ) -> None:
         super().__init__()
         self.margin = margin
@@ -40,7 +44,12 @@ class TripletLoss(nn.Module):
         anchors, positives, negatives = self.mining(distances, ids, cameras)
         if len(anchors) == 0:
             return embeddings.sum() * 0.0
-        return F.relu(distances[anchors, positives] - distances[anchors, negatives] + self.margin).mean()
+        return self.mining.mean(hinge(distances[anchors, positives] - distances[anchors, negatives], self.margin))
+
+
+def hinge(difference: Tensor, margin: float | Literal["soft"]) -> Tensor:
+    """max(0, difference + margin), or its smooth form softplus(difference)."""
+    return F.softplus(difference) if margin == "soft" else F.relu(difference + margin)
 
 
 def pairwise_distances(embeddings: Tensor, distance: str = "euclidean") -> Tensor:

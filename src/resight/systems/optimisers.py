@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
@@ -14,22 +15,52 @@ __all__ = ["OPTIMISERS", "Jointly"]
 Parameters = Iterable[nn.Parameter] | list[dict[str, Any]]
 
 
-def adam(parameters: Parameters, lr: float = 3.5e-4, weight_decay: float = 5e-4) -> Optimizer:
+Rate = Annotated[float, Field(gt=0)]
+Decay = Annotated[float, Field(ge=0)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
+
+def adam(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 5e-4) -> Optimizer:
     """Adam with L2 weight decay, as the strong baseline uses it."""
     return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
 
 
-def adamw(parameters: Parameters, lr: float = 3.5e-4, weight_decay: float = 1e-2) -> Optimizer:
-    """Adam with decoupled weight decay."""
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+def amsgrad(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 5e-4) -> Optimizer:
+    """Adam that divides by the largest second moment so far (Reddi et al. 2018)."""
+    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, amsgrad=True)
 
 
-def sgd(parameters: Parameters, lr: float = 1e-2, momentum: float = 0.9, weight_decay: float = 5e-4) -> Optimizer:
+def adamw(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 1e-2, amsgrad: bool = False) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019); the vehicle coursework's had AMSGrad on."""
+    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, amsgrad=amsgrad)
+
+
+def rmsprop(
+    parameters: Parameters,
+    lr: Rate = 1e-4,
+    momentum: Momentum = 0.9,
+    alpha: Momentum = 0.99,
+    weight_decay: Decay = 5e-4,
+) -> Optimizer:
+    """RMSprop with momentum 0.9, as the vehicle coursework ran it (PyTorch's own default is 0).
+
+    `alpha` is the share of the running mean of squared gradients that each step keeps.
+    """
+    return torch.optim.RMSprop(parameters, lr=lr, alpha=alpha, momentum=momentum, weight_decay=weight_decay)
+
+
+def sgd(parameters: Parameters, lr: Rate = 1e-2, momentum: Momentum = 0.9, weight_decay: Decay = 5e-4) -> Optimizer:
     """Stochastic gradient descent."""
     return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay)
 
 
-OPTIMISERS: dict[str, Callable[..., Optimizer]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": adam,
+    "adamw": adamw,
+    "amsgrad": amsgrad,
+    "rmsprop": rmsprop,
+    "sgd": sgd,
+}
 
 
 class Jointly(Optimizer):

@@ -1,0 +1,70 @@
+"""P×K batches: so many identities with so many images each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.data.samplers.base import BatchSampler, images_by_identity
+from resight.errors import DataError
+
+__all__ = ["IdentitySampler"]
+
+
+class IdentitySampler(BatchSampler):
+    """P×K sampling: `identities` people with `images` images each (Hermans et al. 2017, section 2).
+
+    In an epoch each identity's images are shuffled and dealt in groups of K (an identity with fewer repeats some, a
+    last group that is too small is left for another epoch), and each batch takes a group of P random identities, as
+    in the strong baseline's code. That code ends the epoch when fewer than P identities have a group left, sooner or
+    later by chance; here other identities join those once more, so that every epoch has
+    `(number of groups) // P` batches.
+
+    >>> IdentitySampler([1, 1, 2, 2], cameras=[1, 2, 1, 2], identities=2, images=2)
+
+    Raises DataError when there are fewer than P identities.
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[int],
+        cameras: Sequence[int] | None = None,
+        identities: int = 16,
+        images: int = 4,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__(seed, rank, world)
+        self.identities, self.images = identities, images
+        self.groups = images_by_identity(ids)
+        if len(self.groups) < identities:
+            raise DataError(
+                f"P×K sampling wants {identities} identities in a batch and the training split has {len(self.groups)}; "
+                f"set sampler.identities={max(len(self.groups), 1)} or give more data"
+            )
+        self.count = sum(max(1, len(group) // images) for group in self.groups) // identities
+
+    def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
+        piles = [list(self._deal(group, random)) for group in self.groups]
+        result = []
+        for _ in range(self.count):
+            full = np.flatnonzero([bool(pile) for pile in piles])
+            chosen = random.permutation(full)[: self.identities]
+            if len(chosen) < self.identities:
+                others = np.setdiff1d(np.arange(len(piles)), chosen)
+                again = random.choice(others, self.identities - len(chosen), replace=False)
+                for identity in again:
+                    piles[identity] = list(self._deal(self.groups[identity], random))
+                chosen = np.concatenate([chosen, again])
+            result.append(np.concatenate([piles[identity].pop() for identity in chosen]))
+        return result
+
+    def _deal(self, group: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+        if len(group) < self.images:
+            extra = random.choice(group, self.images - len(group), replace=True)
+            return np.concatenate([random.permutation(group), extra])[None]
+        whole = len(group) - len(group) % self.images
+        return random.permutation(group)[:whole].reshape(-1, self.images)

@@ -1,0 +1,56 @@
+"""Plain shuffling, with Bruna's mixture of junk and weak classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from resight.data.samplers.base import BatchSampler
+from resight.data.targets import weak_images
+from resight.errors import DataError, RecipeError
+
+__all__ = ["RandomSampler"]
+
+
+class RandomSampler(BatchSampler):
+    """Plain shuffling: each image once an epoch; a last batch that is too small is left out.
+
+    Bruna's mixture for attributes: a share `junk` of the draws shows a random part of its image as junk, and a share
+    `weak` is replaced by images that have a class of fewer than `weak_people` people in `targets` (class numbers
+    [N, attributes], -1 unknown).
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[int],
+        cameras: Sequence[int] | None = None,
+        targets: NDArray[np.int64] | None = None,
+        batch_size: int = 64,
+        junk: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        weak: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        weak_people: int = 30,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__(seed, rank, world)
+        if len(ids) < batch_size:
+            raise DataError(f"{len(ids)} training images make no batch of {batch_size}; lower sampler.batch_size")
+        if (junk or weak) and targets is None:
+            raise RecipeError("sampler.junk and sampler.weak are for systems that learn attributes; set both to 0")
+        self.images, self.batch_size, self.count = len(ids), batch_size, len(ids) // batch_size
+        self.junk, self.weak = junk, weak
+        self.weak_images = np.empty(0, np.int64)
+        if weak and targets is not None:
+            self.weak_images = weak_images(targets, np.asarray(ids), weak_people)
+
+    def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
+        order = random.permutation(self.images)[: self.count * self.batch_size]
+        if self.weak and len(self.weak_images):
+            swapped = random.random(len(order)) < self.weak
+            order[swapped] = random.choice(self.weak_images, int(swapped.sum()))
+        return list(order.reshape(self.count, self.batch_size))
