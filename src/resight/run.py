@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from resight.data.formats import absolute_spec
 from resight.data.images import read_image
-from resight.data.loaders import Batch, ImageDataset, evaluation_loader, normalise, resize
+from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.errors import RunError
 from resight.files import written_whole
 from resight.models import MODELS
@@ -195,6 +195,16 @@ class Recognizer:
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
+    def embeds(self) -> bool:
+        """Whether the model makes embeddings: one that does says how wide they are, as `dim`."""
+        return hasattr(self.model, "dim")
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the model makes pictures of pictures: one that does has a method `reconstruct`."""
+        return hasattr(self.model, "reconstruct")
+
+    @property
     def normalised(self) -> bool:
         """Whether embeddings have length 1: so for models that compare by cosine."""
         return self.recipe.retrieval.metric == "cosine"
@@ -225,12 +235,14 @@ class Recognizer:
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, dim)."""
+        if not self.embeds:
+            other = "recognises attributes" if self.schema.classes else "works on pixels"
+            raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
         inputs = self._prepare(images)
-        features = self.model(inputs)
-        if isinstance(features, dict):
-            raise RunError("this run recognises attributes and makes no embeddings; use it with `resight predict`")
+        embed = getattr(self.model, "embed", self.model)
+        features = embed(inputs)
         if self.recipe.retrieval.flip:
-            features = features + self.model(inputs.flip(3))
+            features = features + embed(inputs.flip(3))
         features = features.float()
         return (F.normalize(features, dim=1) if self.normalised else features).cpu().numpy()
 
@@ -239,8 +251,28 @@ class Recognizer:
         """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
         if not self.schema.classes:
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
-        logits = self.model(self._prepare(images))
+        logits = getattr(self.model, "recognise", self.model)(self._prepare(images))
         return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
+
+    @torch.inference_mode()
+    def reconstruct_batch(self, images: Tensor) -> NDArray[np.uint8]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> what the model makes of them, in the same form."""
+        pixels = denormalise(self._reconstructed(self._prepare(images)), self.recipe.image)
+        return pixels.cpu().numpy()
+
+    @torch.inference_mode()
+    def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, as the network sees it."""
+        inputs = self._prepare(images)
+        errors = (self._reconstructed(inputs) - inputs).square().flatten(1).mean(1)
+        return errors.cpu().numpy()
+
+    def _reconstructed(self, inputs: Tensor) -> Tensor:
+        if not self.reconstructs:
+            raise RunError(
+                "this run reconstructs no images; train one that does, such as `resight train junk-autoencoder`"
+            )
+        return self.model.reconstruct(inputs).float()  # type: ignore[operator]
 
     def _prepare(self, images: Tensor) -> Tensor:
         return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)

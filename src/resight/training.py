@@ -10,29 +10,27 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from numpy.typing import NDArray
 from rich.console import Console
 
 from resight.data.augmentations import build_augmentation
 from resight.data.formats import absolute_spec
 from resight.data.loaders import ImageDataset, evaluation_loader, training_loader
+from resight.data.material import Learned, Material, prepare
 from resight.data.samplers import SAMPLERS
-from resight.data.splits import held_out, query_gallery_split
-from resight.data.targets import check_learnable, class_counts, encode, junk_targets, target_schema
+from resight.data.targets import class_counts, encode, junk_targets
 from resight.errors import DataError, MissingExtraError, RecipeError, RunError
 from resight.files import written_whole
 from resight.recipe import Recipe, make
-from resight.records import AttributeSchema, Record, ReidDataset
+from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
 from resight.systems import SYSTEMS, System
 
@@ -93,62 +91,13 @@ def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool 
     return _fit(run, _trainer(run, quiet), system, _loader(run.recipe, material))
 
 
-class _Material(NamedTuple):
-    """What a recipe makes of a dataset's training split."""
-
-    fitted: list[Record]
-    query: list[Record]
-    gallery: list[Record]
-    """Held-out identities; a system that retrieves nothing has all of them here."""
-    schema: AttributeSchema
-    targets: NDArray[np.int64]
-    """Of the fitted records: [N, attributes], no columns for a system that learns none."""
-
-    @property
-    def classes(self) -> int:
-        return len({record.identity for record in self.fitted})
+def _prepare(recipe: Recipe, dataset: ReidDataset) -> Material:
+    # An unknown system is named when it is made.
+    learns: frozenset[Learned] = getattr(SYSTEMS.get(recipe.system["name"]), "learns", frozenset())
+    return prepare(recipe, dataset, learns, tell=console.print)
 
 
-def _prepare(recipe: Recipe, dataset: ReidDataset) -> _Material:
-    records = [record for record in dataset.train if record.identity > 0]
-    if not records:
-        raise DataError(f"{dataset.name} has no training split with identities; see it with `resight data inspect`")
-    if not _learns_attributes(recipe):
-        fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
-        if not held:
-            return _Material(fitted, [], [], AttributeSchema(), np.empty((len(fitted), 0), np.int64))
-        split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
-        return _Material(
-            fitted, list(split.query), list(split.gallery), AttributeSchema(), np.empty((len(fitted), 0), np.int64)
-        )
-    options = recipe.attributes
-    schema = target_schema(dataset, options.names, options.classes, options.cameras, options.junk)
-    records = _annotated(records, dataset.name)
-    fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
-    encode(held, schema)  # so that an unknown value is named before anything is written
-    targets = encode(fitted, schema)
-    check_learnable(targets, schema, f"the training split of {dataset.name}")
-    return _Material(fitted, [], held, schema, targets)
-
-
-def _learns_attributes(recipe: Recipe) -> bool:
-    return getattr(SYSTEMS.get(recipe.system["name"]), "learns_attributes", False)
-
-
-def _annotated(records: list[Record], name: str) -> list[Record]:
-    """The records of identities with attributes; the others are named and left out."""
-    bare = sorted({record.identity for record in records if not record.attributes})
-    if not bare:
-        return records
-    kept = [record for record in records if record.attributes]
-    if not kept:
-        raise DataError(f"{name}: none of its training identities is annotated; see `resight data inspect`")
-    some = ", ".join(map(str, bare[:5])) + (", …" if len(bare) > 5 else "")
-    console.print(f"[yellow]{name}: {len(bare)} identities have no attributes and are left out:[/] {some}")
-    return kept
-
-
-def _system(run: Run, material: _Material, pretrained: bool | None) -> System:
+def _system(run: Run, material: Material, pretrained: bool | None) -> System:
     lightning.seed_everything(run.recipe.seed, verbose=False)
     model = build_model(run.recipe, run.classes, run.schema, pretrained)
     return make(
@@ -166,7 +115,7 @@ def _system(run: Run, material: _Material, pretrained: bool | None) -> System:
     )
 
 
-def _loader(recipe: Recipe, material: _Material) -> torch.utils.data.DataLoader[Any]:
+def _loader(recipe: Recipe, material: Material) -> torch.utils.data.DataLoader[Any]:
     records, targets = material.fitted, material.targets
     numbers = {identity: number for number, identity in enumerate(sorted({record.identity for record in records}))}
     labels = [numbers[record.identity] for record in records]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resight.data.splits import (
+    held_out,
     identity_split,
     query_gallery_first,
     query_gallery_split,
@@ -223,3 +224,12 @@ def test_split_dataset_uses_training_records_alone() -> None:
     assert len(split_dataset(whole, queries="ratio", query_ratio=0.25).query) == 10 * 3
     assert len(split_dataset(whole, queries="ratio").query) == 10
     assert split_dataset(whole).query == dataset.query
+
+
+def test_images_of_nobody_known_are_held_out_one_by_one() -> None:
+    records = [Record(f"{number:03d}.jpg", identity) for number, identity in enumerate([1, 1, -1, -2] * 5)]
+    kept, left_out = held_out(records, 0.25, seed=3)
+    assert len(left_out) == 5
+    assert sorted([*kept, *left_out], key=lambda record: record.path) == records
+    assert held_out(records, 0.25, seed=3) == (kept, left_out)
+    assert held_out(records, 0.25, seed=4) != (kept, left_out)

@@ -58,7 +58,7 @@ def evaluate(
     target = report or (folder or Path()) / "report.html"
     options = (" --rerank" if rerank else "") + (f" --protocol {protocol}" if protocol else "")
     command = f"resight evaluate {run} " + " ".join(f"--data {spec}" for spec in data) + options
-    if model.schema.classes:
+    if not model.embeds:
         if rerank or baselines:
             raise typer.BadParameter("--rerank and --baselines are for embedding runs; this one recognises attributes")
         _attributes(model, dataset, data, folder, protocol or "sources", target, command, as_json)

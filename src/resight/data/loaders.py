@@ -19,7 +19,16 @@ from resight.errors import ImageError
 from resight.recipe import ImageOptions, LoaderOptions
 from resight.records import Record
 
-__all__ = ["Batch", "ImageDataset", "drawn_loader", "evaluation_loader", "normalise", "resize", "training_loader"]
+__all__ = [
+    "Batch",
+    "ImageDataset",
+    "denormalise",
+    "drawn_loader",
+    "evaluation_loader",
+    "normalise",
+    "resize",
+    "training_loader",
+]
 
 
 class Batch(NamedTuple):
@@ -117,6 +126,13 @@ def normalise(images: Tensor, image: ImageOptions) -> Tensor:
     mean = torch.tensor(image.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(image.std, device=images.device).view(1, 3, 1, 1)
     return (images.float() / 255 - mean) / std
+
+
+def denormalise(pixels: Tensor, image: ImageOptions) -> Tensor:
+    """The way back from `normalise`: float (batch, 3, height, width) -> uint8, clipped."""
+    mean = torch.tensor(image.mean, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(image.std, device=pixels.device).view(1, 3, 1, 1)
+    return ((pixels.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: LoaderOptions) -> DataLoader[Batch]:

@@ -80,8 +80,19 @@ def identity_split(records: Sequence[Record], ratio: float = 0.8, seed: int = 0)
 
 
 def held_out(records: Sequence[Record], ratio: float, seed: int = 0) -> tuple[list[Record], list[Record]]:
-    """Training records, and those of the share `ratio` of the identities that training leaves out (none for 0)."""
-    return identity_split(records, 1 - ratio, seed) if ratio else (list(records), [])
+    """Training records, and those of the share `ratio` of the identities that training leaves out (none for 0).
+
+    Where an image's identity is unknown, or it shows nobody, that share of the images is left out instead.
+    """
+    if not ratio:
+        return list(records), []
+    if all(record.identity > 0 for record in records):
+        return identity_split(records, 1 - ratio, seed)
+    # RandomState, because NumPy promises that its numbers never change.
+    order = np.random.RandomState(seed).permutation(len(records))
+    left_out = set(order[: max(1, round(ratio * len(records)))].tolist())
+    kept = [record for position, record in enumerate(records) if position not in left_out]
+    return kept, [records[position] for position in sorted(left_out)]
 
 
 def query_gallery_split(records: Sequence[Record], ratio: float = 0.1, seed: int = 0) -> QueryGallery:

@@ -26,7 +26,7 @@ class AttributeSystem(System):
     Validation gives `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
     """
 
-    learns_attributes = True
+    learns = frozenset({"attributes"})
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
+from resight.data.material import Learned
 from resight.errors import RecipeError
 from resight.recipe import Recipe, make
 from resight.records import Record
@@ -23,6 +24,8 @@ __all__ = ["System"]
 class System(lightning.LightningModule):
     """Base of all systems. A subclass gives `step`, which returns the losses by name, each with its weight applied."""
 
+    learns: frozenset[Learned] = frozenset()
+    """What of the records a subclass learns; none for one that learns from the pixels alone."""
     model: nn.Module
     first_epoch: int
     """Where this process begins: later than 0 after a resume."""

@@ -1,0 +1,94 @@
+"""What a recipe makes of a dataset's training split: who trains, who is held out, what is to be learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.data.splits import held_out, query_gallery_split
+from resight.data.targets import check_learnable, encode, target_schema
+from resight.errors import DataError
+from resight.recipe import Recipe
+from resight.records import AttributeSchema, Record, ReidDataset
+
+__all__ = ["Learned", "Material", "prepare"]
+
+Learned = Literal["identities", "attributes", "masks"]
+"""What a system may learn of an image; one that learns nothing of this kind learns from the pixels alone."""
+
+
+class Material(NamedTuple):
+    """Records of a training split, divided."""
+
+    fitted: list[Record]
+    query: list[Record]
+    gallery: list[Record]
+    """Held-out images; a system that retrieves nothing has all of them here."""
+    schema: AttributeSchema
+    targets: NDArray[np.int64]
+    """Of the fitted records: [N, attributes], no columns for a system that learns none."""
+
+    @property
+    def classes(self) -> int:
+        return len({record.identity for record in self.fitted})
+
+
+def prepare(
+    recipe: Recipe, dataset: ReidDataset, learns: Collection[Learned], tell: Callable[[str], None] = print
+) -> Material:
+    """Divide a dataset's training split for a system that `learns` so much of it.
+
+    `tell` gets a line when images are left out. Raises DataError when the split has nothing of what is to be learned.
+    """
+    records = _labelled(dataset, learns)
+    if "attributes" not in learns:
+        fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
+        return _divided(recipe, fitted, held, learns, AttributeSchema(), np.empty((len(fitted), 0), np.int64))
+    options = recipe.attributes
+    schema = target_schema(dataset, options.names, options.classes, options.cameras, options.junk)
+    fitted, held = held_out(_annotated(records, dataset.name, tell), recipe.validation.ratio, recipe.seed)
+    encode(held, schema)  # so that an unknown value is named before anything is written
+    targets = encode(fitted, schema)
+    check_learnable(targets, schema, f"the training split of {dataset.name}")
+    return _divided(recipe, fitted, held, learns, schema, targets)
+
+
+def _divided(
+    recipe: Recipe,
+    fitted: list[Record],
+    held: list[Record],
+    learns: Collection[Learned],
+    schema: AttributeSchema,
+    targets: NDArray[np.int64],
+) -> Material:
+    if "identities" not in learns or not held:
+        return Material(fitted, [], held, schema, targets)
+    split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
+    return Material(fitted, list(split.query), list(split.gallery), schema, targets)
+
+
+def _labelled(dataset: ReidDataset, learns: Collection[Learned]) -> list[Record]:
+    """The training images that tell what is to be learned; those of nobody serve systems that ask for no person."""
+    records = list(dataset.train)
+    if "identities" in learns or "attributes" in learns:
+        records = [record for record in records if record.identity > 0]
+    if not records:
+        with_what = " with identities" if dataset.train else ""
+        raise DataError(f"{dataset.name} has no training split{with_what}; see it with `resight data inspect`")
+    return records
+
+
+def _annotated(records: list[Record], name: str, tell: Callable[[str], None]) -> list[Record]:
+    """The records of identities with attributes; the others are named and left out."""
+    bare = sorted({record.identity for record in records if not record.attributes})
+    if not bare:
+        return records
+    kept = [record for record in records if record.attributes]
+    if not kept:
+        raise DataError(f"{name}: none of its training identities is annotated; see `resight data inspect`")
+    some = ", ".join(map(str, bare[:5])) + (", …" if len(bare) > 5 else "")
+    tell(f"[yellow]{name}: {len(bare)} identities have no attributes and are left out:[/] {some}")
+    return kept
