@@ -23,7 +23,7 @@ from resight.views.report import Report
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["evaluation_report", "figures_table", "search_picture", "training_section"]
+__all__ = ["evaluation_report", "figures_table", "history", "search_picture", "training_section"]
 
 _LISTS = 6
 _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -96,7 +96,7 @@ def training_section(report: Report, run: Path) -> None:
     """The curves of a run's metrics.csv, where it has one."""
     if (run / "metrics.csv").exists():
         report.heading("Training")
-        report.figure(charts.training_curves(_history(run / "metrics.csv")), "Per epoch, from metrics.csv of the run.")
+        report.figure(charts.training_curves(history(run / "metrics.csv")), "Per epoch, from metrics.csv of the run.")
 
 
 def _figures(result: Evaluation) -> list[str]:
@@ -194,7 +194,8 @@ def _projection(report: Report, compared: Compared) -> None:
     report.figure(figure, "t-SNE of the gallery's twelve identities with most images; one colour an identity, one marker a camera.")  # fmt: skip
 
 
-def _history(path: Path) -> dict[str, list[tuple[float, float]]]:
+def history(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The curves of a run's metrics.csv: column -> (epoch, value) points, those of epochs that have one."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]

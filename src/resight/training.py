@@ -8,7 +8,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
 from resight.systems import SYSTEMS, System
 
-__all__ = ["resume", "train"]
+__all__ = ["OnValidation", "resume", "train"]
+
+OnValidation = Callable[[int, dict[str, float]], None]
+"""Called with the epoch, from 1, and its figures by name, such as `{"mAP": 0.41, "rank-1": 0.6}`."""
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -46,13 +49,15 @@ def train(
     *,
     data: Sequence[str] = (),
     quiet: bool = False,
+    on_validation: OnValidation | None = None,
 ) -> Run:
     """Train from the beginning into the folder `out`, and return its run.
 
     >>> train(load_recipe("reid-strong-baseline"), read_dataset("market1501:/data/Market-1501-v15.09.15"), "runs/base")
 
     `data` are the dataset's specs, kept so that `resume` can read it again. The last epoch's state is on disk after
-    each epoch, so a killed run loses less than one. Raises DataError, RecipeError, or RunError when `out` is taken.
+    each epoch, so a killed run loses less than one. `on_validation` is told each validated epoch, from 1, and its
+    figures; an error that it raises ends the run there, and `resume` repeats that epoch. Raises DataError, RecipeError, or RunError when `out` is taken.
     """
     folder = Path(out)
     if (folder / "run.json").exists() and _rank() == 0:  # further processes find what the first one made
@@ -62,14 +67,24 @@ def train(
     material = _prepare(recipe, dataset)
     run = Run(folder, recipe, material.classes, material.schema, data=[absolute_spec(spec) for spec in data])
     # All is built, and so checked, before anything is written.
-    trainer, system, loader = _trainer(run, quiet), _system(run, material, pretrained=None), _loader(recipe, material)
+    trainer, system, loader = (
+        _trainer(run, quiet, on_validation),
+        _system(run, material, pretrained=None),
+        _loader(recipe, material),
+    )
     system.configure_optimizers()
     if _rank() == 0:
         run.save()
     return _fit(run, trainer, system, loader)
 
 
-def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool = False) -> Run:
+def resume(
+    folder: str | os.PathLike[str],
+    dataset: ReidDataset,
+    *,
+    quiet: bool = False,
+    on_validation: OnValidation | None = None,
+) -> Run:
     """Continue a run that was interrupted; on the CPU it ends at the weights that an uninterrupted one has.
 
     >>> resume("runs/base", read_dataset("market1501:/data/Market-1501-v15.09.15"))
@@ -88,7 +103,7 @@ def resume(folder: str | os.PathLike[str], dataset: ReidDataset, *, quiet: bool 
         raise RunError(f"{folder} was trained on other attributes than this data has; resume on the same data")
     fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
     system = _system(run, material, pretrained=None if fresh else False)
-    return _fit(run, _trainer(run, quiet), system, _loader(run.recipe, material))
+    return _fit(run, _trainer(run, quiet, on_validation), system, _loader(run.recipe, material))
 
 
 def _prepare(recipe: Recipe, dataset: ReidDataset) -> Material:
@@ -195,12 +210,14 @@ class _Data(lightning.LightningDataModule):
         return evaluation_loader(ImageDataset(self.validation, recipe.image, targets=targets), recipe.loader)
 
 
-def _trainer(run: Run, quiet: bool) -> lightning.Trainer:
+def _trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> lightning.Trainer:
     recipe = run.recipe
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [_MetricsFile(run)]
     if validated:
         callbacks.append(_BestWeights(run))
+        if on_validation is not None:
+            callbacks.append(_Told(on_validation))
         if recipe.validation.patience:
             callbacks.append(
                 EarlyStopping(
@@ -350,6 +367,21 @@ class _BestWeights(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+
+
+class _Told(Callback):
+    """Tells somebody each validation's figures."""
+
+    def __init__(self, on_validation: OnValidation) -> None:
+        self.on_validation = on_validation
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        figures = {
+            name.removeprefix("val/"): float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("val/")
+        }
+        self.on_validation(trainer.current_epoch + 1, figures)
 
 
 class _MetricsFile(Callback):

@@ -1,22 +1,35 @@
-"""Published tables: every one is well formed, both rows are trained and told, a cut table goes on."""
+"""A table from the command to its files: rows are trained once, a killed one goes on, the figures are of named images."""
 
 from __future__ import annotations
 
 import csv
-import re
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from resight.cli.app import app
 from resight.data.formats import read_dataset
-from resight.errors import RecipeError, RunError
+from resight.data.formats.manifest import write_manifest
+from resight.errors import RunError
 from resight.recipe import load_recipe
-from resight.reproduce import load_table, reproduce, tables
+from resight.records import ReidDataset
+from resight.reproduce import load_table, reproduce
+from resight.run import Run
 from resight.synthetic import synthesize
+from tests.conftest import TINY
 
-TINY = [
+CNN = [
     "epochs=1",
     "image.height=32",
     "image.width=16",
@@ -24,8 +37,10 @@ TINY = [
     "loader.workers=0",
     "trainer.accelerator=cpu",
     "trainer.precision=32",
+    "model.channels=[4,8]",
+    "model.hidden=8",
 ]
-CNN = [*TINY, "model.channels=[4,8]", "model.hidden=8"]
+TINY = [text for text in TINY if not text.startswith(("epochs", "schedule"))]
 
 
 @pytest.fixture(scope="module")
@@ -35,36 +50,149 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"market1501:{folder}"
 
 
-@pytest.mark.parametrize("name", tables())
-def test_every_table_names_recipes_and_keys_that_exist(name: str) -> None:
-    table = load_table(name)
-    assert len(table.rows) >= 2
-    for row in table.rows:
-        assert load_recipe(table.recipe, row.set).validation.ratio > 0
-        assert set(row.published) <= set(table.figures)
+@pytest.fixture
+def crowd_spec(crowd: ReidDataset, tmp_path: Path) -> str:
+    write_manifest(tmp_path / "crowd.csv", crowd)
+    return f"manifest:{tmp_path / 'crowd.csv'}"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two rows of the strong baseline, the second one judged in two ways."""
+    text = {
+        "title": "Neck and no neck",
+        "source": "nobody",
+        "recipe": "reid-strong-baseline",
+        "protocol": "course",
+        "figures": ["mAP", "rank-1"],
+        "rows": [
+            {"name": "no neck", "set": ["model.neck=none"], "published": {"mAP": 50}},
+            {"name": "neck", "set": ["model.neck=batchnorm"], "published": {"mAP": 60}},
+            {"name": "neck, re-ranked", "set": ["model.neck=batchnorm"], "rerank": True},
+        ],
+    }
+    (tmp_path / "neck.yaml").write_text(yaml.safe_dump(text))
+    return tmp_path / "neck.yaml"
+
+
+def _epochs(folder: Path) -> list[str]:
+    """What shows that nothing was trained again: the rows of metrics.csv with their seconds."""
+    return (folder / "metrics.csv").read_text().splitlines()
 
 
 @pytest.mark.slow
-def test_one_command_prints_both_rows_beside_the_published(street: str, tmp_path: Path) -> None:
+def test_attributes_print_both_rows_beside_the_published(street: str, tmp_path: Path) -> None:
     arguments = ["reproduce", "attributes-skip", *CNN, "--data", street, "--out", str(tmp_path / "t")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    for words in ("without residual connection", "with residual connection", "79.87", "70.24"):
+    for words in (
+        "without residual connection",
+        "with residual connection",
+        "79.9 (+9.6)",
+        "70.2",
+        "query and gallery",
+    ):
         assert words in result.output
     with open(tmp_path / "t" / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["published accuracy"] for row in rows] == ["70.24", "79.87"]
     assert all(0 < float(row["accuracy"]) < 100 for row in rows)
-    before = (tmp_path / "t" / "with-residual-connection" / "metrics.csv").stat().st_mtime_ns
-    assert CliRunner().invoke(app, arguments).exit_code == 0
-    assert (tmp_path / "t" / "with-residual-connection" / "metrics.csv").stat().st_mtime_ns == before
     with pytest.raises(RunError, match="holds a run of another recipe"):
-        reproduce(load_table("attributes-skip"), read_dataset(street), tmp_path / "t", overrides=[*CNN, "seed=9"])
+        reproduce(load_table("attributes-skip"), [street], tmp_path / "t", overrides=[*CNN, "model.hidden=9"])
 
 
-def test_unknown_tables_and_files_that_are_none_are_named(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no table 'attributes-skp', did you mean 'attributes-skip'"):
-        load_table("attributes-skp")
-    (tmp_path / "t.yaml").write_text("title: x\nrows: 3\n")
-    with pytest.raises(RecipeError, match=re.escape("t.yaml: no table")):
-        load_table(str(tmp_path / "t.yaml"))
+@pytest.mark.slow
+def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = [
+        "reproduce",
+        str(table),
+        *TINY,
+        "--epochs",
+        "1",
+        "--seeds",
+        "0,1",
+        "--data",
+        crowd_spec,
+        "--out",
+        str(out),
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "resight", *arguments], env=os.environ, stderr=subprocess.DEVNULL)
+    first = out / "no-neck" / "seed-0"
+    while not list(first.glob("figures-*.json")):
+        assert process.poll() is None, "ended before its first row"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = _epochs(first)
+
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "done before" in result.output
+    assert _epochs(first) == before
+    # Two rows are one recipe: trained once, judged twice.
+    assert {place.parent.name for place in out.glob("*/seed-*")} == {"no-neck", "neck"}
+    with open(out / "table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seeds"] for row in rows] == ["0 1", "0 1", "0 1"]
+    assert all(row["mAP deviation"] for row in rows)
+    assert "± " in result.output
+    assert "Protocol course: the 80 nearest" in result.output
+    assert Image.open(out / "curves.png").width > 300
+    assert json.loads((out / "settings.json").read_text())["epochs"] == 1
+
+    everything = {place: _epochs(place) for place in out.glob("*/seed-*")}
+    again = CliRunner().invoke(app, [*arguments, "--rows", "2"])
+    assert "2 of 2 done before" in again.output
+    assert {place: _epochs(place) for place in out.glob("*/seed-*")} == everything
+
+
+@pytest.mark.slow
+def test_a_row_cut_in_the_middle_is_resumed(crowd_spec: str, table: Path, tmp_path: Path) -> None:
+    from resight.training import train
+
+    overrides = [*TINY, "epochs=3"]
+
+    def cut(epoch: int, figures: dict[str, float]) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    held = [*overrides, "validation.ratio=0.4", "validation.every=1"]
+    row = load_recipe("reid-strong-baseline", ["model.neck=none", *held, "seed=0"])
+    folder = tmp_path / "out" / "no-neck" / "seed-0"
+    with pytest.raises(KeyboardInterrupt):
+        train(row, read_dataset(crowd_spec), folder, data=[crowd_spec], quiet=True, on_validation=cut)
+    before = _epochs(folder)
+    assert len(before) == 2
+    told: list[str] = []
+    reproduce(load_table(str(table)), [crowd_spec], tmp_path / "out", overrides=held, rows="1", tell=told.append)
+    assert _epochs(folder)[:2] == before
+    assert len(_epochs(folder)) == 4
+
+
+@pytest.mark.slow
+def test_the_commands_make_the_same_runs(crowd: ReidDataset, table: Path, tmp_path: Path) -> None:
+    # No query and gallery: identities are held out, in a file that the commands name.
+    everyone = replace(crowd, train=[*crowd.train, *crowd.query, *crowd.gallery], query=[], gallery=[])
+    write_manifest(tmp_path / "all.csv", everyone)
+    data, out = f"manifest:{tmp_path / 'all.csv'}", tmp_path / "out"
+    told: list[str] = []
+    compared = reproduce(
+        load_table(str(table)), [data], out, overrides=TINY, epochs=2, identities=5, rows="1", tell=told.append
+    )
+    assert any("a fifth of its training identities" in line for line in [*told, *compared.conditions])
+    made = read_dataset(f"manifest:{out / 'data.csv'}")
+    assert len({record.identity for record in made.train}) == 5
+    assert made.query
+    assert not {record.identity for record in made.train} & {record.identity for record in made.query}
+    commands = [
+        shlex.split(line) for line in (out / "commands.txt").read_text().splitlines() if "resight train" in line
+    ]
+    run = Run.open(out / "no-neck" / "seed-0")
+    recipe, changes = commands[0][2], [word for word in commands[0][3:] if "=" in word and not word.startswith("-")]
+    assert load_recipe(recipe, changes) == run.recipe
+    assert commands[0][-1] == str(run.folder)
+    assert commands[0][commands[0].index("--data") + 1] == f"manifest:{out / 'data.csv'}"
+    assert run.trained_on([f"manifest:{out / 'data.csv'}"])
+    with pytest.raises(RunError, match="was made with other --data or --identities"):
+        reproduce(load_table(str(table)), [data], out, overrides=TINY, epochs=2, rows="1")

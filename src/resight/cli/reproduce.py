@@ -12,54 +12,87 @@ __all__ = ["reproduce"]
 
 def reproduce(
     table: Annotated[
-        str | None, typer.Argument(help="Name of a published table, or a YAML file. See --tables.")
-    ] = None,
+        str, typer.Argument(metavar="LIST|TABLE", help="`list`, or the name of a published table, or a YAML file.")
+    ],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Recipe keys to change in every row, such as epochs=5."),
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Recipe keys to change in every row, such as model.pretrained=false. Those in which the rows differ stay.",
+        ),
     ] = None,
     data: Annotated[
         list[str] | None, typer.Option("--data", metavar="FORMAT:PATH", help="Dataset; repeat it for a union.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the rows' runs.")] = None,
-    listed: Annotated[bool, typer.Option("--tables", help="List the tables and stop.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the table and its rows' runs.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train so many epochs; milestones, warm-up and validations shrink alike.")
+    ] = None,
+    identities: Annotated[
+        int | None,
+        typer.Option(min=2, help="Train on so many identities, drawn with seed 0; the evaluation stays whole."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Rows to run, by name or number.  [default: all]")
+    ] = None,
+    seeds: Annotated[str, typer.Option(metavar="N,M", help="Run each row with each of these seeds.")] = "0",
+    force: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Change a key even where the rows differ in it; repeat it for several."),
+    ] = None,
 ) -> None:
-    """Train and evaluate every row of a published table and print ours beside the published figures.
+    """Run a published table and print ours beside the published figures, each with its difference to the first row.
 
-    `resight reproduce attributes-skip --data course:/data/market-course --out tables/skip`
+    `resight reproduce list` shows the tables,
+    `resight reproduce vehicle-heads --data veri776:/data/VeRi --out tables/heads` runs one in full, and
+    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false --force image.height=64` runs a little of it.
 
-    Each row is a run folder below --out; the same command goes on where it was cut. Figures are of held-out identities.
+    Started again it goes on where it was cut and trains only rows and seeds that are missing. Figures are of the
+    dataset's query and gallery; of a dataset without, a fifth of the identities is held out for them.
+
+    A KEY=VALUE changes every row that has the key. A key in which the rows differ is what the table compares: there
+    the rows' own values win, and a line says so. --force changes it all the same; rows that become the same are then
+    trained once. In --out: table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
     """
     from resight.cli.console import errors, output
-    from resight.reproduce import load_table, tables
+    from resight.reproduce import load_table
     from resight.reproduce import reproduce as run_table
 
-    if listed:
-        for name in tables():
-            output().print(f"{name}\n    {load_table(name).title}", markup=False)
+    if table == "list":
+        _list()
         return
-    if table is None or not data or out is None:
-        raise typer.BadParameter("give a table (see --tables), --data FORMAT:PATH and --out DIR")
-    from rich.table import Table
-
-    from resight.data.union import read_datasets
-
-    loaded = load_table(table)
-    dataset = read_datasets(data)
-    found = run_table(
-        loaded,
-        dataset,
+    if not data or out is None:
+        raise typer.BadParameter("give --data FORMAT:PATH and --out DIR")
+    comparison = run_table(
+        load_table(table),
+        data,
         out,
-        data=data,
         overrides=overrides or [],
+        forced=force or [],
+        epochs=epochs,
+        identities=identities,
+        rows=rows,
+        seeds=_numbers(seeds),
         tell=lambda line: errors().print(line, markup=False),
+        quiet=not errors().is_terminal,
     )
-    shown = Table(title=f"{loaded.title}, on {dataset.name}", title_justify="left")
-    for column in ("%", *loaded.figures, *(f"published {figure}" for figure in loaded.figures)):
-        shown.add_column(column, justify="left" if column == "%" else "right")
-    for row, figures in zip(loaded.rows, found, strict=True):
-        ours = [f"{100 * figures[figure]:.1f}" for figure in loaded.figures]
-        theirs = [f"{row.published[figure]:g}" if figure in row.published else "–" for figure in loaded.figures]
-        shown.add_row(row.name, *ours, *theirs)
-    output().print(shown)
-    output().print(f"table: {out / 'table.csv'}", markup=False)
+    output().print(comparison.rich())
+    output().print(f"in {out}: table.csv, table.md, curves.png, commands.txt", markup=False)
+
+
+def _list() -> None:
+    from resight.cli.console import output
+    from resight.reproduce import load_table, tables
+
+    for name in tables():
+        table = load_table(name)
+        recipes = ", ".join(dict.fromkeys(row.recipe or table.recipe for row in table.rows))
+        output().print(f"{name}: {len(table.rows)} rows of {recipes}\n    {table.title}", markup=False)
+        output().print(f"    {table.source}", markup=False)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return list(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise typer.BadParameter(f"--seeds {text}: whole numbers with commas between, such as 0,1,2") from None

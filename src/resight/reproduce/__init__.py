@@ -1,5 +1,9 @@
 """The tables that the sources published, run again row by row."""
 
-from resight.reproduce.runner import Row, Table, load_table, reproduce, tables
+from resight.reproduce.budget import shorter
+from resight.reproduce.comparison import Comparison
+from resight.reproduce.plan import plan
+from resight.reproduce.runner import reproduce
+from resight.reproduce.table import Row, Table, load_table, tables
 
-__all__ = ["Row", "Table", "load_table", "reproduce", "tables"]
+__all__ = ["Comparison", "Row", "Table", "load_table", "plan", "reproduce", "shorter", "tables"]

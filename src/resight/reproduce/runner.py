@@ -1,123 +1,279 @@
-"""Run a published table: train each of its rows, evaluate it on the held-out identities, print both figures.
+"""Run a published table: train its rows, evaluate each, compare.
 
-A row is a run folder below the output folder, so that a table that was cut goes on where it stopped.
+```
+tables/heads/
+  settings.json             what was asked
+  data.csv                  the images, where they are not a whole dataset's own splits
+  fc-bn-fc/seed-0/          a run folder for each row and seed, with figures.json once it is evaluated
+  table.csv  table.md       published and measured, written anew after each row
+  curves.png  commands.txt
+```
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
+import shlex
+import time
 from collections.abc import Callable, Sequence
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
 
-import pydantic
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
-
-from resight.assessment import assess
-from resight.errors import RecipeError, RunError
+from resight.data.formats import absolute_spec
+from resight.data.formats.manifest import write_manifest
+from resight.data.splits import split_dataset
+from resight.data.union import read_datasets
+from resight.errors import RunError
 from resight.files import written_whole
-from resight.recipe import Recipe, load_recipe, nearest
-from resight.records import ReidDataset
-from resight.run import Run, load
+from resight.records import UNLABELLED, ReidDataset
+from resight.reporting import history
+from resight.reproduce.budget import fewer_identities
+from resight.reproduce.comparison import Comparison
+from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
+from resight.reproduce.plan import Planned, plan
+from resight.reproduce.table import Table, chosen_rows, slug
+from resight.run import Run
 from resight.training import resume, train
+from resight.views import charts
 
-__all__ = ["Row", "Table", "load_table", "reproduce", "tables"]
-
-_FIGURES = {"accuracy": "accuracy", "balanced": "recall", "precision": "precision"}
-"""Figure of a table -> that of `AttributeScores.mean`."""
-
-
-class Row(BaseModel):
-    """One set-up of a table."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    set: list[str] = Field(default_factory=list, description="overrides of the table's recipe")
-    published: dict[str, float] = Field(default_factory=dict, description="figure -> per cent, as the source prints it")
-
-
-class Table(BaseModel):
-    """A published table: what its rows share, and the rows."""
-
-    model_config = ConfigDict(extra="forbid")
-    title: str
-    recipe: str
-    figures: list[str]
-    rows: list[Row]
-
-
-def tables() -> dict[str, Path]:
-    """Tables that ship with resight: name -> file."""
-    folder = Path(str(resources.files("resight") / "reproduce" / "tables"))
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
-
-
-def load_table(name: str) -> Table:
-    """A table by its name or file. Raises RecipeError for an unknown name or a file that is no table."""
-    known = tables()
-    file = known.get(name, Path(name))
-    if not file.is_file():
-        raise RecipeError(f"no table {name!r}{nearest(name, known)}; give a file or one of: {', '.join(known)}")
-    try:
-        table = Table.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError, pydantic.ValidationError) as error:
-        raise RecipeError(f"{file}: no table: {' '.join(str(error).split())}") from None
-    wrong = [figure for figure in table.figures if figure not in _FIGURES]
-    if wrong:
-        raise RecipeError(f"{file}: unknown figure {wrong[0]!r}; there is: {', '.join(_FIGURES)}")
-    return table
+__all__ = ["reproduce"]
 
 
 def reproduce(
     table: Table,
-    dataset: ReidDataset,
+    data: Sequence[str],
     out: str | os.PathLike[str],
     *,
-    data: Sequence[str] = (),
     overrides: Sequence[str] = (),
+    forced: Sequence[str] = (),
+    epochs: int | None = None,
+    identities: int | None = None,
+    rows: str | None = None,
+    seeds: Sequence[int] = (0,),
     tell: Callable[[str], None] = print,
-) -> list[dict[str, float]]:
-    """Train and evaluate every row below the folder `out`; the figures in [0, 1], a mapping for each row.
+    quiet: bool = True,
+) -> Comparison:
+    """Train and evaluate the rows that are missing below the folder `out`, and compare all that are there.
 
-    >>> reproduce(load_table("attributes-skip"), read_dataset("course:/data/market-course"), "tables/skip")
+    >>> reproduce(load_table("attributes-skip"), ["course:/data/market-course"], "tables/skip", epochs=5)
 
-    `overrides` change every row, for example to a smaller budget. The figures are those of the validation identities,
-    which the published ones are too. Raises RecipeError when the recipe holds no identities out, RunError when a row's
-    folder holds a run of another recipe.
+    Figures are of the dataset's query and gallery. A dataset without has a fifth of its identities held out for them.
+    Either way they play no part in training or in the choice of an epoch. `overrides` and `forced` as in `plan`,
+    `epochs` and `identities` as in `budget`, `rows` as in `chosen_rows`. Raises DataError, RecipeError, or RunError when
+    `out` was made with other data or a row's folder holds a run of another recipe.
     """
-    found = []
-    for row in table.rows:
-        recipe = load_recipe(table.recipe, [*row.set, *overrides])
-        if not recipe.validation.ratio:
-            raise RecipeError(f"{table.recipe}: validation.ratio is 0, and a table is measured on held-out identities")
-        tell(f"{row.name} …")
-        run = _trained(recipe, dataset, Path(out) / _slug(row.name), data)
-        splits = assess(load(run.folder), dataset, trained_here=True).splits
-        scores = splits["validation"].scores
-        found.append({figure: scores.mean(_FIGURES[figure]) for figure in table.figures})
-    with written_whole(Path(out) / "table.csv") as partial:
-        partial.write_text(_csv(table, found), encoding="utf-8")
-    return found
+    chosen = chosen_rows(table, rows)
+    planned, notes = plan(table, overrides, forced, epochs)
+    material = _material(data, Path(out), identities)
+    job = _Job(table, planned, material, Path(out))
+    work = [(planned[number], seed) for number in chosen for seed in seeds]
+    missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
+    for line in [*notes, *material.told]:
+        tell(line)
+    asked: dict[str, object] = {
+        "overrides": list(overrides),
+        "forced": list(forced),
+        "epochs": epochs,
+        "seeds": list(seeds),
+    }
+    job.write_settings(asked)
+    if len(missing) < len(work):
+        tell(f"{len(work) - len(missing)} of {len(work)} done before")
+    clock = _Clock(len(missing))
+    for number, (row, seed) in enumerate(missing, 1):
+        label = f"{number}/{len(missing)} {row.row.name}" + (f", seed {seed}" if len(seeds) > 1 else "")
+        tell(f"{label} …")
+        figures = job.run(row, seed, quiet)
+        shown = ", ".join(f"{name} {figures[name]:.4g}" for name in table.figures if name in figures)
+        tell(f"{label}: {shown or 'no figure'}; {clock.lap()}")
+        job.write_tables()
+    return job.write_tables()
 
 
-def _trained(recipe: Recipe, dataset: ReidDataset, folder: Path, data: Sequence[str]) -> Run:
-    if not (folder / "run.json").exists():
-        return train(recipe, dataset, folder, data=data)
-    if Run.open(folder).recipe != recipe:
-        raise RunError(f"{folder} holds a run of another recipe; choose another --out, or remove it")
-    return resume(folder, dataset)
+@dataclass(frozen=True)
+class _Material:
+    """The images of a table, and how they are asked for."""
+
+    dataset: ReidDataset
+    data: list[str]
+    """What the rows train and are evaluated on, as `--data` takes it."""
+    asked: dict[str, object]
+    told: list[str]
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+def _material(data: Sequence[str], folder: Path, identities: int | None) -> _Material:
+    whole = read_datasets(data)
+    asked: dict[str, object] = {"data": [absolute_spec(spec) for spec in data], "identities": identities}
+    if (folder / "settings.json").exists():
+        before = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        if {key: before.get(key) for key in asked} != asked:
+            raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
+    split = whole.query and whole.gallery and all(record.identity != UNLABELLED for record in whole.query)
+    dataset, told = whole, f"{whole.name}: trained on its training split, figures of its query and gallery"
+    if not split:
+        dataset = split_dataset(whole)
+        told = (
+            f"{whole.name} has no labelled query and gallery: a fifth of its training identities, drawn with seed 0, is "
+            "held out, and the figures are of those"
+        )
+    if identities is not None:
+        dataset = fewer_identities(dataset, identities)
+        told += f"; trained on {identities} identities drawn with seed 0"
+    specs = list(data)
+    if dataset is not whole:
+        # Read back, so that the rows are the very runs that `resight train` makes of the file.
+        file = folder / "data.csv"
+        if not file.exists():
+            write_manifest(file, dataset)
+        specs = [f"manifest:{file}"]
+        dataset = read_datasets(specs)
+    return _Material(dataset, specs, asked, [told])
 
 
-def _csv(table: Table, found: Sequence[dict[str, float]]) -> str:
-    lines = [",".join(["row", *table.figures, *(f"published {figure}" for figure in table.figures)])]
-    for row, figures in zip(table.rows, found, strict=True):
-        ours = [f"{100 * figures[figure]:.2f}" for figure in table.figures]
-        theirs = [str(row.published.get(figure, "")) for figure in table.figures]
-        lines.append(",".join([row.name, *ours, *theirs]))
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class _Job:
+    """A table with what its rows train, on its images, in its folder."""
+
+    table: Table
+    planned: list[Planned]
+    material: _Material
+    folder: Path
+
+    def run(self, row: Planned, seed: int, quiet: bool) -> dict[str, float]:
+        """Train the row, or go on with it, and evaluate it."""
+        folder, recipe = self._place(row, seed), row.recipe(seed)
+        if (folder / "run.json").exists():
+            run = resume(folder, self.material.dataset, quiet=quiet)
+        else:
+            run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet)
+        if self.table.retrieves:
+            found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row.rerank)
+        else:
+            found = attribute_figures(run, self.material.dataset, row.row.targets)
+        figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
+        facts = {**self._conditions(row), "figures": {name: round(value, 6) for name, value in figures.items()}}
+        with written_whole(self._kept(row, seed)) as partial:
+            partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        return figures
+
+    def figures(self, row: Planned, seed: int, strict: bool = False) -> dict[str, float] | None:
+        """What `run` kept, if it did for this very row. Raises RunError where `strict` and another recipe is there."""
+        folder = self._place(row, seed)
+        if not (folder / "run.json").exists():
+            return None
+        if Run.open(folder).recipe != row.recipe(seed):
+            if strict:
+                raise RunError(f"{folder} holds a run of another recipe; choose another --out, or remove it")
+            return None
+        if not self._kept(row, seed).exists():
+            return None
+        facts = json.loads(self._kept(row, seed).read_text(encoding="utf-8"))
+        return facts["figures"] if facts.items() >= self._conditions(row).items() else None
+
+    def write_settings(self, asked: dict[str, object]) -> None:
+        from resight.version import __version__
+
+        told = {"table": self.table.title, **self.material.asked, **asked, "resight": __version__}
+        with written_whole(self.folder / "settings.json") as partial:
+            partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+    def write_tables(self) -> Comparison:
+        """Compare all that is there, and write it down."""
+        measured = [
+            {seed: figures for seed in self._seeds(row) if (figures := self.figures(row, seed)) is not None}
+            for row in self.planned
+        ]
+        comparison = Comparison(self.table, measured, self._told(measured))
+        texts = {
+            "table.csv": comparison.csv(),
+            "table.md": comparison.markdown(),
+            "commands.txt": self._commands(measured),
+        }
+        for name, text in texts.items():
+            with written_whole(self.folder / name) as partial:
+                partial.write_text(text, encoding="utf-8")
+        if curves := self._curves(measured):
+            charts.save(charts.compared_curves(curves), self.folder / "curves.png")
+        return comparison
+
+    def _place(self, row: Planned, seed: int) -> Path:
+        return self.folder / row.folder / f"seed-{seed}"
+
+    def _kept(self, row: Planned, seed: int) -> Path:
+        # By the row's own name: rows of one recipe share a run and may differ in how it is judged.
+        return self._place(row, seed) / f"figures-{slug(row.row.name)}.json"
+
+    def _conditions(self, row: Planned) -> dict[str, object]:
+        return {"protocol": self.table.protocol, "rerank": row.row.rerank, "targets": row.row.targets}
+
+    def _seeds(self, row: Planned) -> list[int]:
+        return sorted(int(place.name[5:]) for place in (self.folder / row.folder).glob("seed-*"))
+
+    def _told(self, measured: Sequence[dict[int, dict[str, float]]]) -> list[str]:
+        recipes = [row.recipe(0) for row in self.planned]
+        epochs = " or ".join(dict.fromkeys(str(recipe.epochs) for recipe in recipes))
+        lines = [f"Ours on {self.material.told[0]}. {epochs} epochs."]
+        if self.table.retrieves:
+            metrics = " or ".join(dict.fromkeys(recipe.retrieval.metric for recipe in recipes))
+            lines.append(f"{PROTOCOL_NOTES[str(self.table.protocol)]}; {metrics} distance.")
+        if any(len(seeds) > 1 for seeds in measured):
+            lines.append("Several seeds: mean ± standard deviation; differences are taken seed by seed.")
+        return lines
+
+    def _commands(self, measured: Sequence[dict[int, dict[str, float]]]) -> str:
+        data = [part for spec in self.material.data for part in ("--data", spec)]
+        lines = [f"# {self.table.title}: the command of each run that is here, and of its evaluation."]
+        for row, seeds in zip(self.planned, measured, strict=True):
+            lines += ["", f"# {row.row.name}"]
+            for seed in seeds or (0,):
+                place = str(self._place(row, seed))
+                train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
+                judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
+                judge += ["--protocol", str(self.table.protocol)] if self.table.retrieves else []
+                lines += [shlex.join(train_it), shlex.join(judge)]
+        return "\n".join(lines) + "\n"
+
+    def _curves(self, measured: Sequence[dict[int, dict[str, float]]]) -> dict[str, dict[str, list[charts.Points]]]:
+        """Quantity -> row -> a curve for each seed."""
+        panels: dict[str, dict[str, list[charts.Points]]] = {}
+        for row, seeds in zip(self.planned, measured, strict=True):
+            if row.folder != slug(row.row.name):
+                continue  # drawn by the row whose run it is
+            for seed in seeds:
+                curves = history(self._place(row, seed) / "metrics.csv")
+                for name in _DRAWN:
+                    if name in curves:
+                        panels.setdefault(name, {}).setdefault(row.row.name, []).append(curves[name])
+        return panels
+
+
+_DRAWN = ("train/loss", "val/mAP", "val/accuracy")
+
+PROTOCOL_NOTES = {
+    "market1501": "Protocol market1501: the query's identity in its own camera is left out",
+    "veri776": "Protocol veri776: the query's vehicle in its own camera is left out",
+    "course": "Protocol course: the 80 nearest images alone count, and images of the query's camera too",
+}
+
+
+class _Clock:
+    """How long a row took, and how long the others will take if they are like those before."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows, self.done = rows, 0
+        self.started = self.last = time.monotonic()
+
+    def lap(self) -> str:
+        now = time.monotonic()
+        took, self.last, self.done = now - self.last, now, self.done + 1
+        left = (now - self.started) / self.done * (self.rows - self.done)
+        return f"took {_spoken(took)}" + (f", about {_spoken(left)} left" if self.rows > self.done else "")
+
+
+def _spoken(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -20,8 +20,10 @@ from resight.files import written_whole
 
 __all__ = [
     "COLOURS",
+    "Points",
     "attribute_imbalance",
     "cmc_curve",
+    "compared_curves",
     "confusion_matrices",
     "images_per_identity_chart",
     "save",
@@ -32,6 +34,12 @@ __all__ = [
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f", "#b8a100")
 """Okabe and Ito's colours, which the colour-blind can tell apart."""
+
+
+Points = Sequence[tuple[float, float]]
+"""A curve: (epoch, value)."""
+
+_STROKES = ("-", "--", ":", "-.")
 
 
 def attribute_imbalance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
@@ -116,6 +124,36 @@ def training_curves(columns: Mapping[str, Sequence[tuple[float, float]]]) -> Fig
         _plain(axes, "")
     for axes in panels[len(columns) :]:
         axes.set_axis_off()
+    return figure
+
+
+def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Figure:
+    """Curves of several runs in one picture: quantity -> name -> a curve for each repetition.
+
+    A panel for each quantity, a colour (then a stroke) for each name; repetitions share theirs.
+    """
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    across = max(1, len(panels))
+    figure = Figure(figsize=(5.2 * across, 3.4 + 0.16 * len(names)), layout="constrained")
+    for axes, (quantity, curves) in zip(figure.subplots(1, across, squeeze=False)[0], panels.items(), strict=False):
+        for name, repetitions in curves.items():
+            number = names.index(name)
+            for repetition, points in enumerate(repetitions):
+                epochs, values = np.array(points, float).T
+                axes.plot(
+                    epochs,
+                    values,
+                    color=COLOURS[number % len(COLOURS)],
+                    linestyle=_STROKES[number // len(COLOURS) % len(_STROKES)],
+                    linewidth=1.4,
+                    marker="." if len(points) < 20 else None,
+                    label=None if repetition else name,
+                )
+        axes.set_title(quantity, loc="left", fontsize=9)
+        axes.set_xlabel("epoch", fontsize=8)
+        _plain(axes, "")
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines if line.get_label() in names}
+    figure.legend([lines[name] for name in names], names, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     return figure
 
 

@@ -1,0 +1,60 @@
+"""Smaller budgets: fewer epochs with everything that counts epochs shrunk alike, and fewer identities."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from resight.errors import DataError
+from resight.recipe import Recipe
+from resight.records import ReidDataset
+
+__all__ = ["fewer_identities", "shorter"]
+
+
+def shorter(recipe: Recipe, epochs: int) -> list[str]:
+    """Overrides that make a recipe `epochs` long, its schedule and validations shrunk (or stretched) in proportion.
+
+    >>> shorter(load_recipe("reid-strong-baseline"), 12)
+    ['epochs=12', 'schedule.milestones=[4, 7]', 'schedule.warmup_epochs=1', 'validation.every=1']
+
+    Milestones and lengths are rounded to whole epochs and are at least 1; a warm-up takes at most a third of the run.
+    A decay per epoch is raised to the power that reaches the same rate at the end. What counts batches instead, such
+    as the decay of a mining bias, stays as it is.
+    """
+    share = epochs / recipe.epochs
+    changes: dict[str, object] = {"epochs": epochs}
+    for key, value in recipe.schedule.items():
+        if key == "milestones":
+            changes[f"schedule.{key}"] = [_whole(milestone * share) for milestone in value]
+        elif key == "warmup_epochs" and value:
+            changes[f"schedule.{key}"] = min(_whole(value * share), epochs // 3)
+        elif key in _LENGTHS:
+            changes[f"schedule.{key}"] = _whole(value * share)
+        elif key == "gamma" and recipe.schedule["name"] == "exponential":
+            changes[f"schedule.{key}"] = round(value ** (1 / share), 6)
+    changes["validation.every"] = _whole(recipe.validation.every * share)
+    return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+
+
+_LENGTHS = ("every", "period", "step_size", "cycle")
+"""Options of schedules that are numbers of epochs."""
+
+
+def _whole(epochs: float) -> int:
+    return max(1, int(epochs + 0.5))
+
+
+def fewer_identities(dataset: ReidDataset, count: int, seed: int = 0) -> ReidDataset:
+    """The dataset with `count` of its training identities, drawn by `seed`; query and gallery stay whole.
+
+    Raises DataError when it has fewer.
+    """
+    identities = sorted({record.identity for record in dataset.train if record.identity > 0})
+    if not 0 < count <= len(identities):
+        raise DataError(f"{dataset.name} has {len(identities)} training identities; --identities {count} cannot be had")
+    # RandomState, because NumPy promises that its numbers never change.
+    kept = {identities[place] for place in np.random.RandomState(seed).permutation(len(identities))[:count]}
+    return replace(dataset, train=[record for record in dataset.train if record.identity in kept])

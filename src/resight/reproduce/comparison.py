@@ -1,0 +1,141 @@
+"""Published and measured figures side by side, each with its difference to the table's first row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from resight.reproduce.figures import LOSSES
+from resight.reproduce.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+__all__ = ["Comparison", "Value"]
+
+
+class Value(NamedTuple):
+    """Mean and standard deviation over seeds; one seed has no deviation."""
+
+    mean: float
+    deviation: float | None = None
+
+    def told(self, places: int, sign: str = "") -> str:
+        return f"{self.mean:{sign}.{places}f}" + ("" if self.deviation is None else f" ± {self.deviation:.{places}f}")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table with what was measured: for each row seed -> figure -> value, in per cent but for losses."""
+
+    table: Table
+    measured: list[dict[int, dict[str, float]]]
+    conditions: list[str] = field(default_factory=list)
+    """What the measured figures are of, a line each."""
+
+    def published(self, row: int, figure: str) -> Value | None:
+        found = self.table.rows[row].published.get(figure)
+        return None if found is None else Value(found)
+
+    def ours(self, row: int, figure: str) -> Value | None:
+        return _over([figures[figure] for figures in self.measured[row].values() if figure in figures])
+
+    def published_difference(self, row: int, figure: str) -> Value | None:
+        """To the table's first row."""
+        here, first = self.published(row, figure), self.published(0, figure)
+        return Value(here.mean - first.mean) if row and here and first else None
+
+    def our_difference(self, row: int, figure: str) -> Value | None:
+        """To the table's first row, seed by seed: over the seeds that both were run with."""
+        here, first = self.measured[row], self.measured[0]
+        both = [s for s in here if figure in here[s] and figure in first.get(s, {})] if row else []
+        return _over([here[seed][figure] - first[seed][figure] for seed in both])
+
+    def cells(self) -> list[list[str]]:
+        """A row of text for each row: its name, then published and ours for each figure, differences in brackets."""
+        return [
+            [
+                row.name,
+                *(
+                    _cell(value, difference, figure)
+                    for figure in self.table.figures
+                    for value, difference in (
+                        (self.published(number, figure), self.published_difference(number, figure)),
+                        (self.ours(number, figure), self.our_difference(number, figure)),
+                    )
+                ),
+            ]
+            for number, row in enumerate(self.table.rows)
+        ]
+
+    def header(self) -> list[str]:
+        return ["", *(f"{figure} {whose}" for figure in self.table.figures for whose in ("published", "ours"))]
+
+    def notes(self) -> list[str]:
+        """What one must know to read the table."""
+        return [
+            f"Published: {self.table.source}. In brackets: the difference to the first row. – : not published, or not run.",
+            *([" ".join(self.table.note.split())] if self.table.note else []),
+            *self.conditions,
+        ]
+
+    def rich(self) -> RichTable:
+        """For the terminal."""
+        from rich.markup import escape
+        from rich.table import Table as RichTable
+
+        caption = escape("\n".join(self.notes()))
+        shown = RichTable(title=escape(self.table.title), title_justify="left", caption=caption, caption_justify="left")
+        for column in self.header():
+            shown.add_column(column, justify="right" if column else "left")
+        for row in self.cells():
+            shown.add_row(*map(escape, row))
+        return shown
+
+    def markdown(self) -> str:
+        header, cells = self.header(), self.cells()
+        rule = ["---", *["---:"] * (len(header) - 1)]
+        lines = [f"| {' | '.join(row)} |" for row in (header, rule, *cells)]
+        return "\n\n".join([f"# {self.table.title}", "\n".join(lines), *self.notes()]) + "\n"
+
+    def csv(self) -> str:
+        """A column for each number; a deviation is empty where there is one seed."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        figures = self.table.figures
+        kinds = ("published {}", "published {} difference", "{}", "{} deviation", "{} difference")
+        writer.writerow(["row", "seeds", *(kind.format(figure) for figure in figures for kind in kinds)])
+        for number, row in enumerate(self.table.rows):
+            seeds = " ".join(map(str, self.measured[number]))
+            writer.writerow([row.name, seeds, *(text for figure in figures for text in self._numbers(number, figure))])
+        return text.getvalue()
+
+    def _numbers(self, row: int, figure: str) -> Sequence[str]:
+        ours = self.ours(row, figure)
+        deviation = Value(ours.deviation) if ours and ours.deviation is not None else None
+        values = (
+            self.published(row, figure),
+            self.published_difference(row, figure),
+            ours,
+            deviation,
+            self.our_difference(row, figure),
+        )
+        return [f"{value.mean:.6g}" if value else "" for value in values]
+
+
+def _over(values: Sequence[float]) -> Value | None:
+    if not values:
+        return None
+    return Value(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _cell(value: Value | None, difference: Value | None, figure: str) -> str:
+    # The sources print losses to five places.
+    places = 5 if figure in LOSSES else 1
+    if value is None:
+        return "–"
+    return value.told(places) + (f" ({difference.told(places, '+')})" if difference else "")

@@ -1,0 +1,109 @@
+"""What is trained for each row: the recipe of the table and the row, and the user's changes where they may go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resight.errors import RecipeError
+from resight.recipe import Recipe, load_recipe
+from resight.reproduce.budget import shorter
+from resight.reproduce.table import Row, Table, slug
+
+__all__ = ["Planned", "plan"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One row, ready to train."""
+
+    row: Row
+    source: str
+    """Name of its recipe."""
+    overrides: list[str]
+    """All that the recipe is changed by, as `resight train` takes it, but the seed."""
+    folder: str
+    """Where its runs are: its own, or that of the first row with the very same recipe."""
+
+    def recipe(self, seed: int) -> Recipe:
+        return load_recipe(self.source, [*self.overrides, f"seed={seed}"])
+
+
+def plan(
+    table: Table, overrides: Sequence[str] = (), forced: Sequence[str] = (), epochs: int | None = None
+) -> tuple[list[Planned], list[str]]:
+    """Every row's recipe, and a line for each override that is not used everywhere.
+
+    In order: the recipe, the table's changes, the row's, then `overrides`, `forced`, and last the shorter budget. The
+    rows are there to be compared: an override of a key in which they differ is left out, and one of a key that only
+    some rows have is left to those. What is `forced` changes every row. Raises RecipeError when a row's recipe is none.
+    """
+    if any(_key(text) == "seed" for text in [*overrides, *forced]):
+        raise RecipeError("a row's seed is given by --seeds, such as --seeds 0,1,2")
+    own = [load_recipe(row.recipe or table.recipe, table.changes(n)) for n, row in enumerate(table.rows)]
+    flat = [_flat(recipe.model_dump(mode="json", exclude={"source", "seed"})) for recipe in own]
+    told = [line for text in overrides if (line := _explained(text, table, flat))]
+    planned: list[Planned] = []
+    seen: dict[str, str] = {}
+    for number, row in enumerate(table.rows):
+        source = row.recipe or table.recipe
+        changes = [*table.changes(number), *(text for text in overrides if _used(_key(text), number, flat)), *forced]
+        recipe = load_recipe(source, changes)
+        if epochs is not None:
+            changes += shorter(recipe, epochs)
+            recipe = load_recipe(source, changes)
+        folder = seen.setdefault(recipe.to_yaml(), slug(row.name))
+        planned.append(Planned(row, source, changes, folder))
+    return planned, told
+
+
+def _explained(text: str, table: Table, rows: Sequence[dict[str, str]]) -> str:
+    key = _key(text)
+    if differing := _compared(key, rows):
+        first = differing[0]
+        values = dict.fromkeys(row[first] for row in rows if first in row)
+        return (
+            f"{text} is not used: the rows of this table differ in {first} ({', '.join(values)}); "
+            f"to change it in every row all the same: --force {text}"
+        )
+    having = [row.name for number, row in enumerate(table.rows) if _used(key, number, rows)]
+    if len(having) < len(rows):
+        return f"{text} is used where a row has that key: {', '.join(having)}"
+    return ""
+
+
+def _used(key: str, number: int, rows: Sequence[dict[str, str]]) -> bool:
+    if _compared(key, rows):
+        return False
+    return _has(key, rows[number]) or not any(_has(key, row) for row in rows)
+
+
+def _compared(key: str, rows: Sequence[dict[str, str]]) -> list[str]:
+    """Keys at, below or above `key` to which the rows that have them give different values."""
+    near = dict.fromkeys(known for row in rows for known in row if _related(key, known))
+    return [known for known in near if len({row[known] for row in rows if known in row}) > 1]
+
+
+def _has(key: str, row: dict[str, str]) -> bool:
+    return any(_related(key, known) for known in row)
+
+
+def _related(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def _key(text: str) -> str:
+    return text.partition("=")[0]
+
+
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, str]:
+    """Nested options -> dotted key -> value as text."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{before}{name}.")
+        else:
+            flat[f"{before}{name}"] = json.dumps(value)
+    return flat

@@ -1,0 +1,105 @@
+"""A published table as YAML: the recipe its rows share, what each row changes, and the figures that were printed."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from resight.errors import RecipeError
+from resight.recipe import nearest
+from resight.reproduce.figures import ATTRIBUTES, FIGURES, RETRIEVAL
+from resight.retrieval import PROTOCOLS
+
+__all__ = ["Row", "Table", "chosen_rows", "load_table", "slug", "tables"]
+
+
+class Row(BaseModel):
+    """One set-up of a table."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    recipe: str | None = Field(None, description="where it is not the table's")
+    set: list[str] = Field(default_factory=list, description="overrides of the recipe: what this row is about")
+    rerank: bool = Field(False, description="evaluate with k-reciprocal re-ranking")
+    targets: list[str] = Field(default_factory=list, description="attributes whose mean is taken; by default all")
+    published: dict[str, float] = Field(default_factory=dict, description="figure -> as the source prints it")
+
+
+class Table(BaseModel):
+    """A published table: what its rows share, and the rows."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    source: str = Field(description="where it was published")
+    recipe: str
+    protocol: str | None = Field(None, description="of retrieval: a key of resight.retrieval.PROTOCOLS")
+    figures: list[str] = Field(min_length=1, description="per cent, but for losses")
+    set: list[str] = Field(default_factory=list, description="overrides that every row has: what the table holds fixed")
+    cumulative: bool = Field(False, description="each row has the changes of the rows above it as well")
+    note: str = Field("", description="printed below the table")
+    rows: list[Row] = Field(min_length=1)
+
+    @pydantic.model_validator(mode="after")
+    def _known(self) -> Self:
+        for figure in [*self.figures, *(figure for row in self.rows for figure in row.published)]:
+            if figure not in FIGURES or figure not in self.figures:
+                raise ValueError(f"unknown figure {figure!r}; there is: {', '.join(FIGURES)}")
+        if {*self.figures} & {*RETRIEVAL} and ({*self.figures} & {*ATTRIBUTES} or self.protocol not in PROTOCOLS):
+            raise ValueError(f"figures of retrieval stand alone and have a protocol: {', '.join(PROTOCOLS)}")
+        if len({slug(row.name) for row in self.rows}) < len(self.rows):
+            raise ValueError("two rows have one name")
+        return self
+
+    @property
+    def retrieves(self) -> bool:
+        return self.protocol is not None
+
+    def changes(self, number: int) -> list[str]:
+        """What row `number`, from 0, sets besides its recipe: the table's own, then its own."""
+        first = 0 if self.cumulative else number
+        return [*self.set, *(text for row in self.rows[first : number + 1] for text in row.set)]
+
+
+def tables() -> dict[str, Path]:
+    """Tables that ship with resight: name -> file."""
+    folder = Path(str(resources.files("resight") / "reproduce" / "tables"))
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def load_table(name: str) -> Table:
+    """A table by its name or file. Raises RecipeError for an unknown name or a file that is no table."""
+    known = tables()
+    file = known.get(name, Path(name))
+    if not file.is_file():
+        raise RecipeError(f"no table {name!r}{nearest(name, known)}; give a file or one of: {', '.join(known)}")
+    try:
+        return Table.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError, pydantic.ValidationError) as error:
+        raise RecipeError(f"{file}: no table: {' '.join(str(error).split())}") from None
+
+
+def chosen_rows(table: Table, wanted: str | None) -> list[int]:
+    """Rows by a list such as `2,3` or `vanilla,fc-bn-fc`: numbers from 1, or names. None is all of them.
+
+    Raises RecipeError that lists the rows.
+    """
+    names = {slug(row.name): number for number, row in enumerate(table.rows)}
+    numbers = {str(number + 1): number for number in range(len(table.rows))}
+    asked = [text.strip() for text in wanted.split(",")] if wanted is not None else list(names)
+    for text in asked:
+        if slug(text) not in names and text not in numbers:
+            listed = ", ".join(f"{number + 1} {name}" for name, number in names.items())
+            raise RecipeError(f"no row {text!r}{nearest(slug(text), names)}; there is: {listed}")
+    # A row may be called by a number, such as an embedding of 128: its name comes first.
+    return sorted({names[slug(text)] if slug(text) in names else numbers[text] for text in asked})
+
+
+def slug(name: str) -> str:
+    """A row's name as part of a path and of `--rows`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

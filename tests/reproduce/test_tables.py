@@ -1,0 +1,109 @@
+"""The tables that ship: well formed, of recipes and keys that exist, and the figures that the sources print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from resight.cli.app import app
+from resight.data.augmentations import AUGMENTATIONS
+from resight.data.samplers import SAMPLERS
+from resight.errors import RecipeError
+from resight.losses import ATTRIBUTE_LOSSES, LOSSES
+from resight.models import MODELS
+from resight.recipe import Recipe, arguments
+from resight.reproduce import load_table, plan, tables
+from resight.reproduce.table import chosen_rows
+from resight.systems import SYSTEMS
+from resight.systems.optimisers import OPTIMISERS
+from resight.systems.schedules import SCHEDULES
+
+PUBLISHED = {
+    ("attributes-skip", 2): {"accuracy": 79.87},
+    ("attributes-targets", "hat"): {"accuracy": 96.3, "precision": 98.1, "recall": 50.3},
+    ("strong-baseline-ladder", 1): {"rank-1": 87.7, "mAP": 74.0},
+    ("strong-baseline-ladder", 8): {"rank-1": 95.4, "mAP": 94.2},
+    ("camera-mining", "baseline"): {"mAP": 85.8, "rank-1": 94.5},
+    ("camera-mining", "k = 5 m = 0.1"): {"mAP": 85.9, "rank-1": 94.6},
+    ("camera-mining", "k = 9 m = 0.4"): {"mAP": 85.9, "rank-1": 93.7},
+}
+"""Table and row (number or name) -> what its source prints."""
+
+
+def _check(recipe: Recipe) -> None:
+    """Every part takes its options."""
+    arguments(MODELS, recipe.model, "model", ("num_classes", "attributes", "image_size"))
+    arguments(SAMPLERS, recipe.sampler, "sampler", ("ids", "cameras", "targets", "seed", "rank", "world"))
+    arguments(OPTIMISERS, recipe.optimiser, "optimiser", ("parameters",))
+    arguments(SCHEDULES, recipe.schedule, "schedule", ("epochs",))
+    for key, options in recipe.augmentation.items():
+        arguments(AUGMENTATIONS, {"name": key, **options}, f"augmentation.{key}", ("image",))
+    for label, options in recipe.losses.items():
+        if getattr(SYSTEMS[recipe.system["name"]], "learns_attributes", False):
+            arguments(ATTRIBUTE_LOSSES, {"name": "cross-entropy", **options}, f"losses.{label}", ("counts",))
+        else:
+            bare = {key: value for key, value in options.items() if key != "weight"}
+            arguments(LOSSES, {"name": label, **bare}, f"losses.{label}", ("num_classes", "dim"))
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_row_is_a_recipe_that_can_be_built(name: str) -> None:
+    table = load_table(name)
+    assert len(table.rows) >= 2
+    planned, notes = plan(table)
+    assert not notes
+    for row in planned:
+        _check(row.recipe(0))
+    shorter, _ = plan(table, epochs=3)
+    for row in shorter:
+        _check(row.recipe(0))
+        assert row.recipe(0).epochs == 3
+
+
+@pytest.mark.parametrize("name", tables())
+def test_rows_of_a_table_differ(name: str) -> None:
+    # But where they are one run judged in two ways.
+    table = load_table(name)
+    planned, _ = plan(table)
+    shared = [row for row in planned if not row.row.rerank and not row.row.targets]
+    assert len({row.folder for row in shared}) == len(shared)
+
+
+@pytest.mark.parametrize(("table", "row"), PUBLISHED)
+def test_published_figures_are_the_sources(table: str, row: int | str) -> None:
+    rows = load_table(table).rows
+    found = rows[row - 1] if isinstance(row, int) else next(found for found in rows if found.name == row)
+    assert found.published == PUBLISHED[table, row]
+
+
+def test_list_names_every_table() -> None:
+    result = CliRunner().invoke(app, ["reproduce", "list"])
+    assert result.exit_code == 0
+    for name in tables():
+        assert f"{name}: {len(load_table(name).rows)} rows" in result.output
+
+
+def test_unknown_tables_rows_and_files_that_are_none_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no table 'attributes-skp', did you mean 'attributes-skip'"):
+        load_table("attributes-skp")
+    (tmp_path / "t.yaml").write_text("title: x\nrows: 3\n")
+    with pytest.raises(RecipeError, match=re.escape("t.yaml: no table")):
+        load_table(str(tmp_path / "t.yaml"))
+    (tmp_path / "t.yaml").write_text(
+        "{title: x, source: y, recipe: reid-strong-baseline, figures: [mAP], rows: [{name: a}]}"
+    )
+    with pytest.raises(RecipeError, match="have a protocol: market1501"):
+        load_table(str(tmp_path / "t.yaml"))
+    with pytest.raises(
+        RecipeError, match=r"no row 'withot', did you mean .* there is: 1 without-residual-connection, 2"
+    ):
+        chosen_rows(load_table("attributes-skip"), "withot")
+
+
+def test_rows_are_chosen_by_number_or_name() -> None:
+    table = load_table("camera-mining")
+    assert chosen_rows(table, None) == list(range(12))
+    assert chosen_rows(table, "5, baseline,k = 1 m = 0.1") == [0, 1, 4]
