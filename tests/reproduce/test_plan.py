@@ -87,6 +87,10 @@ def test_a_seed_is_no_override() -> None:
         ("{name: multi-step, milestones: [40, 70], warmup_epochs: 10}", 2, {"milestones": [1, 1], "warmup_epochs": 0}),
         ("{name: multi-step, milestones: [40, 70]}", 240, {"milestones": [80, 140]}),
         ("{name: cosine, warmup_epochs: 60}", 12, {"warmup_epochs": 4}),
+        ("{name: step, every: 20}", 12, {"every": 2}),
+        ("{name: cyclic, period: 20}", 6, {"period": 2}),
+        # 0.9 over 120 epochs is 0.9^10 over 12.
+        ("{name: exponential, gamma: 0.9}", 12, {"gamma": 0.348678}),
     ],
 )
 def test_a_shorter_budget_shrinks_what_counts_epochs(schedule: str, epochs: int, expected: dict) -> None:

@@ -32,15 +32,15 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
         elif key == "warmup_epochs" and value:
             changes[f"schedule.{key}"] = min(_whole(value * share), epochs // 3)
         elif key in _LENGTHS:
-            changes[f"schedule.{key}"] = _whole(value * share)
+            changes[f"schedule.{key}"] = max(_LENGTHS[key], _whole(value * share))
         elif key == "gamma" and recipe.schedule["name"] == "exponential":
             changes[f"schedule.{key}"] = round(value ** (1 / share), 6)
     changes["validation.every"] = _whole(recipe.validation.every * share)
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
 
 
-_LENGTHS = ("every", "period", "step_size", "cycle")
-"""Options of schedules that are numbers of epochs."""
+_LENGTHS = {"every": 1, "period": 2}
+"""Options of schedules that are numbers of epochs, and the least that each may be."""
 
 
 def _whole(epochs: float) -> int:
