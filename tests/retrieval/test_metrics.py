@@ -152,7 +152,7 @@ def crowd(queries: int = 300, gallery: int = 900, width: int = 37, seed: int = 0
 def test_no_figure_depends_on_tiles_threads_or_place(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     query, gallery, labels = crowd()
     wanted = evaluate(query, gallery, **labels, metric=metric, threads=1)
-    for rows in (64, 128, 256):
+    for rows in (tiles.PAD, 2 * tiles.PAD, 4 * tiles.PAD):
         for threads in (1, 2, 5):
             monkeypatch.setattr(tiles, "ROWS", rows)
             result = evaluate(query, gallery, **labels, metric=metric, threads=threads)

@@ -63,7 +63,7 @@ def test_lambda_one_is_the_original_distance_scaled_per_query() -> None:
 def test_independent_of_threads_and_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     values = features("clustered", 600)
     wanted = rerank(values[:100], values[100:], threads=1)
-    monkeypatch.setattr(tiles, "ROWS", 64)
+    monkeypatch.setattr(tiles, "ROWS", tiles.PAD)
     np.testing.assert_array_equal(rerank(values[:100], values[100:], threads=3), wanted)
 
 

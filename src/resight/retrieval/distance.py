@@ -136,7 +136,7 @@ def distances(
 ) -> NDArray[np.float32]:
     """All distances, float32 [Q, G], for features [Q, D] and [G, D].
 
-    Equal pairs of features get equal distances. Raises DataError when shapes do not fit or values are not finite.
+    Equal gallery features are equally far from a query. Raises DataError when shapes do not fit or values are not finite.
     """
     query, gallery = checked_pair(query, gallery)
     metric = the_metric(metric)

@@ -1,9 +1,9 @@
 """The matrix product behind every distance, computed in tiles that depend on nothing but the shape of the problem.
 
-A BLAS may round one and the same dot product differently in a call of another size, or with another number of
-threads. So both sides are padded to whole vectors and each tile is computed by one thread while several tiles run
-side by side: no figure can depend on tile sizes or thread counts, and equal features get equal distances wherever
-they stand.
+A BLAS may round one and the same dot product differently in a call of another size, at another place, or with
+another number of threads. So both sides are padded to whole blocks of its kernels, each tile is computed by one thread
+while several tiles run side by side, and the columns of equal features are copied: no figure can depend on tile sizes
+or thread counts, and copies of an image in the gallery tie wherever they stand.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from resight.retrieval.arrays import Array, is_tensor, to_numpy
 
 __all__ = ["Products", "Tiles", "over_tiles", "padded"]
 
-# Every SIMD width in use divides 64, so no product ends in a kernel for leftovers, which rounds differently.
-PAD = 64
-# Fewer rows cost speed (the right side is packed anew for each tile), more cost memory: 256 reaches the speed of one
+# The kernels in use take 4, 6, 8, 12, 16, 24, 32, 48 or 64 rows or columns at a time. All of them divide 192, so no
+# product ends in a kernel for leftovers, which rounds differently (OpenBLAS for AVX2 takes 12 rows).
+PAD = 192
+# Fewer rows cost speed (the right side is packed anew for each tile), more cost memory: 384 reaches the speed of one
 # large product.
-ROWS = 256
+ROWS = 384
 # What the tiles of all threads together may take.
 HELD_BYTES = 2**29
 
@@ -43,24 +44,55 @@ class Tiles(Protocol):
     columns: int
 
     def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
-        """Rows `start` to `stop`, a fresh array that the caller may write into. `start` is a multiple of 64."""
+        """Rows `start` to `stop`, a fresh array that the caller may write into. `start` is a multiple of PAD."""
         ...  # pragma: no cover
 
 
 class Products:
-    """`left @ right.T` as Tiles, for sides that `padded` made of `rows` and `columns` features."""
+    """`left @ right.T` as Tiles, for sides that `padded` made of `rows` and `columns` features.
+
+    Equal rows of `right` give equal columns.
+    """
 
     def __init__(self, left: Array, rows: int, right: Array, columns: int) -> None:
         self.rows, self.columns = rows, columns
         self._left, self._right = left, right
+        self._copies, self._firsts = _copies(right[:columns])
 
     def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
         whole = self._left[start : start + _whole(stop - start)] @ self._right.T
-        return to_numpy(whole[: stop - start, : self.columns])
+        tile = to_numpy(whole[: stop - start, : self.columns])
+        tile[:, self._copies] = tile[:, self._firsts]
+        return tile
+
+
+def _copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the rows that equal an earlier one, and of the first that each equals."""
+    # Equal rows have equal sums; two of them, so that different rows hardly ever share both.
+    weights: Array = np.random.default_rng(0).random((2, features.shape[1]), np.float32)
+    if is_tensor(features):
+        weights = features.new_tensor(weights)
+    sums = np.empty((len(features), 2), np.float32)
+
+    def fill(start: int, stop: int) -> None:
+        sums[start:stop] = to_numpy((features[start:stop, None] * weights).sum(-1))
+
+    over_tiles(fill, len(features), 2 * features.shape[1])
+    keys = sums.view(np.int64).ravel()
+    order = np.argsort(keys, kind="stable")
+    begins = np.diff(keys[order], prepend=keys[order[:1]] - 1) != 0
+    firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
+    pairs = [
+        (copy, first)
+        for copy, first in zip(order[~begins].tolist(), firsts[~begins].tolist(), strict=True)
+        if bool((features[copy] == features[first]).all())
+    ]
+    copies, originals = np.array(pairs, np.int64).reshape(-1, 2).T
+    return copies, originals
 
 
 def padded(features: Array, width: int, write: Callable[[Array, Array], None]) -> Array:
-    """float32 [N rounded up to 64, width], filled by `write(some rows of features, the same rows of the result)`."""
+    """float32 [N rounded up to PAD, width], filled by `write(some rows of features, the same rows of the result)`."""
     shape = (_whole(len(features)), width)
     result = np.empty(shape, np.float32) if not is_tensor(features) else features.new_empty(shape).float()
     result[len(features) :] = 0
