@@ -17,7 +17,7 @@ demo: setup  ## train, evaluate and search a synthetic street; ends with a repor
 	$(BIN)/resight demo
 
 test: setup check  ## every check and the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 check: setup  ## style, types, layers, documentation
 	$(BIN)/ruff check .

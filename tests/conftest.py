@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Before anything imports torch: tests that run side by side, and the processes that they start, take a core each.
+# OpenMP's threads wait for one another busily, so that two on one core are several times slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
