@@ -50,6 +50,9 @@ class ImageOptions(_Section):
 
     height: int = Field(256, ge=8, description="pixels")
     width: int = Field(128, ge=8, description="pixels")
+    resize: Literal["squash", "letterbox"] = Field(
+        "squash", description="squash changes an image's shape; letterbox keeps it and fills up with the mean colour"
+    )
     mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB mean in [0, 1] (ImageNet's)")
     std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB deviation in [0, 1] (ImageNet's)")
 

@@ -200,6 +200,11 @@ class Recognizer:
         return hasattr(self.model, "dim")
 
     @property
+    def recognises(self) -> bool:
+        """Whether the model recognises attributes; an autoencoder that is told them does not."""
+        return bool(self.schema.classes) and not self.reconstructs
+
+    @property
     def reconstructs(self) -> bool:
         """Whether the model makes pictures of pictures: one that does has a method `reconstruct`."""
         return hasattr(self.model, "reconstruct")
@@ -236,7 +241,7 @@ class Recognizer:
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, dim)."""
         if not self.embeds:
-            other = "recognises attributes" if self.schema.classes else "works on pixels"
+            other = "recognises attributes" if self.recognises else "works on pixels"
             raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
         inputs = self._prepare(images)
         embed = getattr(self.model, "embed", self.model)
@@ -249,7 +254,7 @@ class Recognizer:
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
         """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
-        if not self.schema.classes:
+        if not self.recognises:
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
         logits = getattr(self.model, "recognise", self.model)(self._prepare(images))
         return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
@@ -266,6 +271,17 @@ class Recognizer:
         inputs = self._prepare(images)
         errors = (self._reconstructed(inputs) - inputs).square().flatten(1).mean(1)
         return errors.cpu().numpy()
+
+    @torch.inference_mode()
+    def detail_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> mean squared difference of neighbouring pixels of each.
+
+        On the network's scale, and never 0: what a reconstruction error is large or small beside.
+        """
+        inputs = self._prepare(images)
+        down = (inputs[:, :, 1:] - inputs[:, :, :-1]).square().flatten(1).mean(1)
+        across = (inputs[:, :, :, 1:] - inputs[:, :, :, :-1]).square().flatten(1).mean(1)
+        return (down + across).clamp(min=1e-6).cpu().numpy()
 
     def _reconstructed(self, inputs: Tensor) -> Tensor:
         if not self.reconstructs:

@@ -113,12 +113,26 @@ class ImageDataset(Dataset[Item]):
 
 
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
-    """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased bilinear."""
+    """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased bilinear.
+
+    `image.resize` says what becomes of another shape.
+    """
     tensor = torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)
     size = [image.height, image.width]
-    if list(tensor.shape[1:]) != size:
-        tensor = vision.resize(tensor, size, antialias=True)
-    return tensor.contiguous()
+    if list(tensor.shape[1:]) == size:
+        return tensor.contiguous()
+    if image.resize == "letterbox":
+        return _letterbox(tensor, image)
+    return vision.resize(tensor, size, antialias=True).contiguous()
+
+
+def _letterbox(tensor: Tensor, image: ImageOptions) -> Tensor:
+    scale = min(image.height / tensor.shape[1], image.width / tensor.shape[2])
+    height, width = (max(1, round(scale * side)) for side in tensor.shape[1:])
+    top, left = (image.height - height) // 2, (image.width - width) // 2
+    whole = (torch.tensor(image.mean) * 255).round().to(torch.uint8)[:, None, None].repeat(1, image.height, image.width)
+    whole[:, top : top + height, left : left + width] = vision.resize(tensor, [height, width], antialias=True)
+    return whole
 
 
 def normalise(images: Tensor, image: ImageOptions) -> Tensor:

@@ -26,7 +26,7 @@ class Material(NamedTuple):
     fitted: list[Record]
     query: list[Record]
     gallery: list[Record]
-    """Held-out images; a system that retrieves nothing has all of them here."""
+    """Held-out images, all of them where their identities are unknown."""
     schema: AttributeSchema
     targets: NDArray[np.int64]
     """Of the fitted records: [N, attributes], no columns for a system that learns none."""
@@ -46,25 +46,24 @@ def prepare(
     records = _labelled(dataset, learns)
     if "attributes" not in learns:
         fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
-        return _divided(recipe, fitted, held, learns, AttributeSchema(), np.empty((len(fitted), 0), np.int64))
+        return _divided(recipe, fitted, held, AttributeSchema(), np.empty((len(fitted), 0), np.int64))
     options = recipe.attributes
     schema = target_schema(dataset, options.names, options.classes, options.cameras, options.junk)
     fitted, held = held_out(_annotated(records, dataset.name, tell), recipe.validation.ratio, recipe.seed)
     encode(held, schema)  # so that an unknown value is named before anything is written
     targets = encode(fitted, schema)
     check_learnable(targets, schema, f"the training split of {dataset.name}")
-    return _divided(recipe, fitted, held, learns, schema, targets)
+    return _divided(recipe, fitted, held, schema, targets)
 
 
 def _divided(
     recipe: Recipe,
     fitted: list[Record],
     held: list[Record],
-    learns: Collection[Learned],
     schema: AttributeSchema,
     targets: NDArray[np.int64],
 ) -> Material:
-    if "identities" not in learns or not held:
+    if not held or any(record.identity < 1 for record in held):
         return Material(fitted, [], held, schema, targets)
     split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
     return Material(fitted, list(split.query), list(split.gallery), schema, targets)

@@ -1,7 +1,8 @@
 """Losses, all of one call shape: `loss(embeddings_or_logits, ids, cameras=None) -> scalar`.
 
 A loss is one file and one line in this table. Its `reads` says whether it takes a model's metric features or its
-identity logits. The losses on attributes have a table and a shape of their own: `loss(logits, targets) -> scalar`.
+identity logits. The losses on attributes have a table and a shape of their own: `loss(logits, targets) -> scalar`;
+those of autoencoders have a table too, and take what their `reads` names.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from torch import nn
 from resight.losses.attributes import AttributeLoss
 from resight.losses.centre import CentreLoss
 from resight.losses.identity import IdentityLoss, VerificationLoss
+from resight.losses.reconstruction import KLDivergence, MaximumMeanDiscrepancy, SquaredError
 from resight.losses.triplet import TripletLoss
 
-__all__ = ["ATTRIBUTE_LOSSES", "LOSSES"]
+__all__ = ["ATTRIBUTE_LOSSES", "LOSSES", "RECONSTRUCTION_LOSSES"]
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "identity": IdentityLoss,
@@ -23,3 +25,9 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
 }
 
 ATTRIBUTE_LOSSES: dict[str, Callable[..., nn.Module]] = {"cross-entropy": AttributeLoss}
+
+RECONSTRUCTION_LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "reconstruction": SquaredError,
+    "kl": KLDivergence,
+    "mmd": MaximumMeanDiscrepancy,
+}

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from torch import nn
 
 from resight.models.attribute_classifier import AttributeClassifier
+from resight.models.convolutional_autoencoder import ConvolutionalAutoencoder
 from resight.models.lenet import LeNet5
 from resight.models.residual_cnn import ResidualCNN
 from resight.models.strong_baseline import StrongBaseline
+from resight.models.variational_autoencoder import VariationalAutoencoder
 
 __all__ = ["MODELS"]
 
@@ -16,4 +18,6 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "attribute-classifier": AttributeClassifier,
     "residual-cnn": ResidualCNN,
     "lenet5": LeNet5,
+    "convolutional-autoencoder": ConvolutionalAutoencoder,
+    "variational-autoencoder": VariationalAutoencoder,
 }

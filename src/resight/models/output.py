@@ -1,4 +1,4 @@
-"""What every re-identification model returns while it trains."""
+"""What models return while they train."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["ReidOutput"]
+__all__ = ["Reconstruction", "ReidOutput"]
 
 
 class ReidOutput(NamedTuple):
-    """One entry per branch in `metric` and `logits`; single-branch models have one of each."""
+    """Of a re-identification model. One entry per branch in `metric` and `logits`; single-branch models have one of each."""
 
     metric: tuple[Tensor, ...]
     """Features that triplet and centre losses read, each (batch, dim)."""
@@ -18,3 +18,16 @@ class ReidOutput(NamedTuple):
     """Identity scores, each (batch, classes)."""
     embedding: Tensor
     """What retrieval compares, (batch, dim); the only thing returned in evaluation mode."""
+
+
+class Reconstruction(NamedTuple):
+    """Of an autoencoder; the latents, each (batch, dim), of a variational one only."""
+
+    given: Tensor
+    """Normalised images (batch, 3, height, width)."""
+    made: Tensor
+    """The same as the network makes them anew."""
+    mean: Tensor | None = None
+    log_variance: Tensor | None = None
+    latents: Tensor | None = None
+    """Drawn from the Gaussian that the two above describe; in evaluation its mean."""

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from resight.systems.attributes import AttributeSystem
 from resight.systems.base import System
 from resight.systems.embedding import EmbeddingSystem
+from resight.systems.reconstruction import LabelledReconstructionSystem, ReconstructionSystem
 
 __all__ = ["SYSTEMS"]
 
-SYSTEMS: dict[str, Callable[..., System]] = {"embedding": EmbeddingSystem, "attributes": AttributeSystem}
+SYSTEMS: dict[str, Callable[..., System]] = {
+    "embedding": EmbeddingSystem,
+    "attributes": AttributeSystem,
+    "reconstruction": ReconstructionSystem,
+    "labelled-reconstruction": LabelledReconstructionSystem,
+}

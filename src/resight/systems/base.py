@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning
@@ -13,12 +13,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from resight.data.loaders import Batch, normalise
 from resight.data.material import Learned
 from resight.errors import RecipeError
-from resight.recipe import Recipe, make
+from resight.recipe import Options, Recipe, make
 from resight.records import Record
 from resight.systems.optimisers import OPTIMISERS, Jointly
 from resight.systems.schedules import SCHEDULES
 
-__all__ = ["System"]
+__all__ = ["System", "weighted_losses"]
 
 
 class System(lightning.LightningModule):
@@ -98,6 +98,27 @@ class System(lightning.LightningModule):
             for parameter in part.parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(weight)
+
+
+def weighted_losses(
+    sections: Mapping[str, Options], table: Mapping[str, Callable[..., nn.Module]], **given: Any
+) -> tuple[nn.ModuleDict, dict[str, float]]:
+    """The losses of a recipe's `losses` section and their weights, by label; a weight of 0 switches a loss off.
+
+    The label names the loss where its section does not. Raises RecipeError for a bad weight or when none is left.
+    """
+    losses, weights = nn.ModuleDict(), {}
+    for label, section in sections.items():
+        options = {"name": label, **section}
+        weight = options.pop("weight", 1.0)
+        if not isinstance(weight, int | float):
+            raise RecipeError(f"losses.{label}.weight = {weight!r}: a number")
+        if weight:
+            weights[label] = float(weight)
+            losses[label] = make(table, options, f"losses.{label}", **given)
+    if not losses:
+        raise RecipeError("losses: every weight is 0; give one loss a weight")
+    return losses, weights
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> list[dict[str, Any]]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
-from resight.errors import RecipeError
 from resight.losses import LOSSES
 from resight.models.output import ReidOutput
-from resight.recipe import Recipe, make
+from resight.recipe import Recipe
 from resight.records import Record
+from resight.systems.base import weighted_losses
 from resight.systems.retrieval import RetrievalSystem
 
 __all__ = ["EmbeddingSystem"]
@@ -34,18 +34,7 @@ class EmbeddingSystem(RetrievalSystem):
         gallery: Sequence[Record] = (),
     ) -> None:
         super().__init__(recipe, model, query, gallery)
-        self.weights: dict[str, float] = {}
-        self.losses = nn.ModuleDict()
-        for label, section in recipe.losses.items():
-            options = {"name": label, **section}
-            weight = options.pop("weight", 1.0)
-            if not isinstance(weight, int | float):
-                raise RecipeError(f"losses.{label}.weight = {weight!r}: a number")
-            if weight:  # a weight of 0 switches the loss off
-                self.weights[label] = float(weight)
-                self.losses[label] = make(LOSSES, options, f"losses.{label}", num_classes=classes, dim=model.dim)
-        if not self.losses:
-            raise RecipeError("losses: every weight is 0; give one loss a weight")
+        self.losses, self.weights = weighted_losses(recipe.losses, LOSSES, num_classes=classes, dim=model.dim)
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         output: ReidOutput = self.model(inputs)

@@ -1,0 +1,71 @@
+"""Losses of autoencoders. Each is called with the parts of a `Reconstruction` that its `reads` names, and gives a scalar."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+__all__ = ["KLDivergence", "MaximumMeanDiscrepancy", "SquaredError"]
+
+
+class SquaredError(nn.Module):
+    """Squared difference of pixels: its mean over all of them, or its sum over an image, averaged over the batch.
+
+    >>> SquaredError("sum")(made, given)  # (batch, 3, height, width) twice -> scalar
+
+    The VAE report found that the mean is too small beside the divergence and took the sum (section 3.2).
+    """
+
+    reads = ("made", "given")
+
+    def __init__(self, reduction: Literal["mean", "sum"] = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, made: Tensor, given: Tensor) -> Tensor:
+        each = (made.float() - given.float()).square().flatten(1)
+        return (each.sum(1) if self.reduction == "sum" else each.mean(1)).mean()
+
+
+class KLDivergence(nn.Module):
+    """Divergence of the latents' Gaussian from the standard one, in nats, averaged over the batch (Kingma and Welling 2014).
+
+    With `warmup_epochs` it grows from 0 to its weight in a straight line, so that the latents are used before they are
+    pressed together (Bowman et al. 2016, section 3.1).
+    """
+
+    reads = ("mean", "log_variance")
+
+    def __init__(self, warmup_epochs: Annotated[int, Field(ge=0)] = 0) -> None:
+        super().__init__()
+        self.warmup_epochs, self.epoch = warmup_epochs, 0
+
+    def forward(self, mean: Tensor, log_variance: Tensor) -> Tensor:
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        return divergence * (min(1.0, self.epoch / self.warmup_epochs) if self.warmup_epochs else 1.0)
+
+
+class MaximumMeanDiscrepancy(nn.Module):
+    """InfoVAE's term (Zhao et al. 2017): how far the latents of a batch, taken together, are from the standard Gaussian.
+
+    Unlike the divergence it leaves each image's own latents informative. Squared discrepancy under the kernel
+    exp(-|a - b|² / (`bandwidth` × dim)), against as many fresh draws. The paper's objective is weight 1 - α for the
+    divergence and α + λ - 1 for this.
+    """
+
+    reads = ("latents",)
+
+    def __init__(self, bandwidth: Annotated[float, Field(gt=0)] = 2.0) -> None:
+        super().__init__()
+        self.bandwidth = bandwidth
+
+    def forward(self, latents: Tensor) -> Tensor:
+        prior = torch.randn_like(latents)
+        return self._kernel(latents, latents) + self._kernel(prior, prior) - 2 * self._kernel(latents, prior)
+
+    def _kernel(self, left: Tensor, right: Tensor) -> Tensor:
+        squares = (left[:, None] - right[None]).square().sum(2)
+        return torch.exp(-squares / (self.bandwidth * left.shape[1])).mean()

@@ -1,0 +1,104 @@
+"""Training autoencoders: what is logged, drawn and kept, with labels and without identities."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resight.errors import RecipeError
+from resight.recipe import Recipe, load_recipe
+from resight.records import UNLABELLED, AttributeSchema, ReidDataset
+from resight.run import load
+from resight.training import train
+
+TINY = [
+    "epochs=2",
+    "image.height=32",
+    "image.width=16",
+    "sampler.batch_size=8",
+    "loader.workers=0",
+    "trainer.precision=32",
+    "trainer.accelerator=cpu",
+    "validation.ratio=0.34",
+    "model.channels=[4,6,8]",
+]
+
+
+def tiny(name: str, *overrides: str) -> Recipe:
+    return load_recipe(name, [*TINY, *overrides])
+
+
+def last_row(folder: Path) -> dict[str, str]:
+    with open(folder / "metrics.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))[-1]
+
+
+def dressed(crowd: ReidDataset) -> ReidDataset:
+    """With a hat on every second person."""
+    train = [replace(record, attributes={"hat": "yes" if record.identity % 2 else "no"}) for record in crowd.train]
+    return replace(crowd, train=train, schema=AttributeSchema.from_records(train))
+
+
+@pytest.mark.slow
+def test_a_variational_run_logs_its_parts_and_retrieves(crowd: ReidDataset, tmp_path: Path) -> None:
+    run = train(tiny("reid-vae", "model.dim=8", "losses.mmd.weight=10"), crowd, tmp_path / "run", quiet=True)
+    row = last_row(run.folder)
+    for side in ("train", "val"):
+        parts = [float(row[f"{side}/{name}"]) for name in ("reconstruction", "kl", "mmd")]
+        assert float(row[f"{side}/loss"]) == pytest.approx(sum(parts), rel=1e-4)
+    assert 0 < float(row["val/mAP"]) <= 1
+    with Image.open(run.folder / "reconstructions" / "epoch-002.png") as picture:
+        assert picture.height == 4 * (2 * 32 + 2)
+    assert load(run.folder, "cpu").embed([record.path for record in crowd.query]).shape == (len(crowd.query), 8)
+
+
+@pytest.mark.slow
+def test_images_of_nobody_known_train_an_autoencoder(crowd: ReidDataset, tmp_path: Path) -> None:
+    nameless = replace(crowd, train=[replace(record, identity=UNLABELLED) for record in crowd.train])
+    run = train(tiny("junk-autoencoder", "model.bottleneck=2"), nameless, tmp_path / "run", quiet=True)
+    row = last_row(run.folder)
+    assert "val/mAP" not in row
+    assert float(row["val/loss"]) == pytest.approx(float(row["val/reconstruction"]))
+    made = load(run.folder, "cpu").reconstruct_batch(np_images(crowd))
+    assert made.shape == (2, 3, 32, 16)
+
+
+def np_images(crowd: ReidDataset):  # type: ignore[no-untyped-def]
+    import torch
+
+    pixels = [np.asarray(Image.open(record.path).resize((16, 32))) for record in crowd.query[:2]]
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+
+
+@pytest.mark.slow
+def test_labels_join_the_latents_and_the_run_embeds_without_them(crowd: ReidDataset, tmp_path: Path) -> None:
+    recipe = tiny("reid-vae", "system=labelled-reconstruction", "model.labels=true", "model.dim=8")
+    run = train(recipe, dressed(crowd), tmp_path / "run", quiet=True)
+    model = load(run.folder, "cpu")
+    assert model.model.classes == [2]
+    assert model.embeds
+    assert not model.recognises
+    assert model.embed([crowd.query[0].path]).shape == (1, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "told"),
+    [
+        ("junk-autoencoder", ["losses.kl.weight=1"], "losses.kl is for a variational autoencoder"),
+        ("reid-vae", ["system=labelled-reconstruction"], "model.labels=true"),
+        ("junk-autoencoder", ["system=labelled-reconstruction"], "takes no labels"),
+        ("reid-vae", ["model.labels=true"], "system=labelled-reconstruction"),
+        ("reid-vae", ["losses={kl: {weight: 0}}"], "every weight is 0"),
+        ("junk-autoencoder", ["image.height=36"], "36×16 cannot be halved"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(
+    name: str, overrides: list[str], told: str, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=told):
+        train(tiny(name, *overrides), dressed(crowd), tmp_path / "run", quiet=True)
