@@ -13,7 +13,7 @@ from PIL import Image
 from resight.data import formats
 from resight.losses import LOSSES
 from resight.models import MODELS
-from resight.records import ReidDataset
+from resight.records import DISTRACTOR, ReidDataset
 from resight.run import load
 from resight.training import train
 
@@ -44,13 +44,13 @@ def tables_as_before():
 
 def test_add_a_dataset(tmp_path: Path) -> None:
     run_blocks("Add a dataset")
-    for camera in ("cam_a", "cam_b"):
-        (tmp_path / camera).mkdir()
-        for identity in range(3):
-            Image.fromarray(np.zeros((8, 4, 3), np.uint8)).save(tmp_path / camera / f"{identity:03d}_45.png")
-    dataset = formats.read_dataset(f"pairs:{tmp_path}")
-    assert [record.identity for record in dataset.query] == [1, 2, 3]
-    assert [record.camera for record in dataset.gallery] == [2, 2, 2]
+    for side, names in {"probe": ["0001_1_25_1.jpeg"], "gallery": ["0001_2_9_1.jpeg", "0000_8_3_1.jpeg"]}.items():
+        (tmp_path / side).mkdir()
+        for name in names:
+            Image.fromarray(np.zeros((8, 4, 3), np.uint8)).save(tmp_path / side / name)
+    dataset = formats.read_dataset(f"grid:{tmp_path}")
+    assert [(record.identity, record.camera) for record in dataset.query] == [(1, 1)]
+    assert [(record.identity, record.camera) for record in dataset.gallery] == [(DISTRACTOR, 8), (1, 2)]
 
 
 def test_add_a_model_and_a_loss(crowd: ReidDataset, tiny, tmp_path: Path) -> None:

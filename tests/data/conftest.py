@@ -122,3 +122,104 @@ def write_veri_xml(path: Path, items: Iterable[tuple[str, int, int]]) -> None:
         "</TrainingImages>"
     )
     path.write_bytes(text.encode("gb2312"))
+
+
+@pytest.fixture
+def duke(tmp_path: Path, pictures: Pictures) -> Path:
+    """DukeMTMC-reID's layout: two training people, one searched for, one who is no query."""
+    root = tmp_path / "DukeMTMC-reID"
+    pictures(root / "bounding_box_train", ["0001_c2_f0046182.jpg", "0001_c5_f0046542.jpg", "0007_c3_f0080000.jpg"])
+    pictures(root / "query", ["0005_c2_f0046985.jpg"])
+    pictures(
+        root / "bounding_box_test",
+        ["0005_c2_f0046865.jpg", "0005_c5_f0051341.jpg", "0012_c8_f0000001.jpg"],
+    )
+    return root
+
+
+@pytest.fixture
+def cuhk(tmp_path: Path, pictures: Pictures) -> Path:
+    """CUHK03-NP's layout: the folders detected and labeled, PNG names, one of them with a further number."""
+    root = tmp_path / "cuhk03-np"
+    for boxes in ("detected", "labeled"):
+        pictures(root / boxes / "bounding_box_train", ["0001_c1_1.png", "0001_c2_6.png", "0004_c1_2_301.png"])
+        pictures(root / boxes / "query", ["0003_c1_21.png", "0003_c2_26.png"])
+        pictures(root / boxes / "bounding_box_test", ["0003_c1_22.png", "0003_c2_27.png"])
+    return root
+
+
+def msmt_lists(root: Path, train: str, test: str, pictures: Pictures) -> None:
+    """MSMT17's lists and images; people are counted from 0 in either half."""
+    lists = {
+        "train": (train, [("0000", "000_01", 0), ("0000", "001_04", 0), ("0001", "000_15", 1)]),
+        "val": (train, [("0001", "001_02", 1)]),
+        "query": (test, [("0000", "002_01", 0), ("0001", "000_03", 1)]),
+        "gallery": (test, [("0000", "000_01", 0), ("0000", "001_09", 0), ("0001", "001_12", 1)]),
+    }
+    for split, (folder, rows) in lists.items():
+        lines = []
+        for person, middle, label in rows:
+            name = f"{person}_{middle}_0303morning_0008_0.jpg"
+            pictures(root / folder / person, [name])
+            lines.append(f"{person}/{name} {label}\n")
+        (root / f"list_{split}.txt").write_text("".join(lines))
+
+
+@pytest.fixture
+def msmt(tmp_path: Path, pictures: Pictures) -> Path:
+    """MSMT17's layout, version 1."""
+    msmt_lists(tmp_path / "MSMT17_V1", "train", "test", pictures)
+    return tmp_path / "MSMT17_V1"
+
+
+@pytest.fixture
+def viper(tmp_path: Path, pictures: Pictures) -> Path:
+    """VIPeR's layout: ten people, numbered from 0 with gaps."""
+    for folder, angle in (("cam_a", 0), ("cam_b", 90)):
+        pictures(tmp_path / "VIPeR" / folder, [f"{3 * person:03d}_{angle}.bmp" for person in range(10)])
+    return tmp_path / "VIPeR"
+
+
+@pytest.fixture
+def vehicleid(tmp_path: Path, pictures: Pictures) -> Path:
+    """VehicleID's layout: two training vehicles, test sets of two and three, models in an older Chinese encoding."""
+    root, lists = tmp_path / "VehicleID_V1.0", tmp_path / "VehicleID_V1.0" / "train_test_split"
+    rows = {"train_list": [0, 0, 9], "test_list_800": [5, 5, 5, 6, 6], "test_list_1600": [5, 5, 5, 6, 6, 7]}
+    lists.mkdir(parents=True)
+    for offset, (name, vehicles) in zip((0, 10, 10), rows.items(), strict=True):
+        images = [f"{offset + position:07d}" for position in range(len(vehicles))]
+        pictures(root / "image", [f"{image}.jpg" for image in images])
+        lines = [f"{image} {vehicle}\n" for image, vehicle in zip(images, vehicles, strict=True)]
+        (lists / f"{name}.txt").write_text("".join(reversed(lines)))
+    (root / "attribute").mkdir()
+    (root / "attribute" / "color_names.txt").write_text("Black 0\nRed 3\n")
+    (root / "attribute" / "color_attr.txt").write_text("5 3\n")
+    (root / "attribute" / "model_names.txt").write_bytes("奥迪 A6L 2\n".encode("gb18030"))
+    (root / "attribute" / "model_attr.txt").write_text("5 2\n9 2\n")
+    return root
+
+
+@pytest.fixture
+def veriwild(tmp_path: Path, pictures: Pictures) -> Path:
+    """VERI-Wild's layout: three vehicles, one of them for training, one without a known type."""
+    root, lists = tmp_path / "VERI-Wild", tmp_path / "VERI-Wild" / "train_test_split"
+    lists.mkdir(parents=True)
+    images = {"00001": ["000001", "000002"], "00021": ["000011", "000012", "000013"], "00022": ["000021"]}
+    for vehicle, names in images.items():
+        pictures(root / "images" / vehicle, [f"{name}.jpg" for name in names])
+    (lists / "train_list.txt").write_text("00001/000001.jpg\n00001/000002.jpg\n")
+    for size in ("3000", "5000"):
+        (lists / f"test_{size}_query.txt").write_text("00021/000011.jpg\n")
+        (lists / f"test_{size}.txt").write_text("00021/000012.jpg\n00021/000013.jpg\n")
+    with open(lists / "test_5000.txt", "a") as file:
+        file.write("00022/000021.jpg\n")
+    (lists / "vehicle_info.txt").write_text(
+        "id/image;Camera ID;Time;Model;Type;Color\n"
+        "00001/000001;20;2018-03-11 09:45:16;Audi A6;SUV;White\n"
+        "00001/000002;31;2018-03-11 10:02:00;Audi A6;SUV;White\n"
+        "00021/000011;20;2018-03-12 07:00:00;Ford Focus;sedan;red\n"
+        "00021/000012;20;2018-03-12 07:00:01;Ford Focus;sedan;red\n"
+        "00021/000013;174;2018-03-12 08:00:00;Ford Focus;sedan;red\n"
+        "00022/000021;5;2018-03-12 08:00:00;Ford Focus;;red\n"
+    )
+    return root

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from resight.data.attributes import MARKET_SCHEMA, VERI_SCHEMA
+from resight.data.inspect import find_problems
 from resight.data.union import join_datasets, read_datasets
 from resight.errors import DataError
 from resight.records import (
@@ -51,6 +52,28 @@ def test_numbers_of_different_datasets_never_meet(market: Path, veri: Path, cour
     assert joined.schema.classes == {**MARKET_SCHEMA.classes, **VERI_SCHEMA.classes}
     assert joined.relevance is None
     assert joined.protocol == "market1501"
+
+
+def test_union_of_datasets_with_and_without_cameras(msmt: Path, vehicleid: Path, veriwild: Path, veri: Path) -> None:
+    joined = read_datasets([f"msmt17-trainval:{msmt}", f"vehicleid:{vehicleid}", str(veriwild), str(veri)])
+    parts = [read_datasets([str(path)]) for path in (msmt, vehicleid, veriwild, veri)]
+    assert joined.name == "msmt17+vehicleid+veriwild+veri776"
+    homes = {}
+    for record in joined:
+        home = next(number for number, root in enumerate((msmt, vehicleid, veriwild, veri)) if str(root) in record.path)
+        assert homes.setdefault(("identity", record.identity), home) == home
+        if record.camera != NO_CAMERA:
+            assert homes.setdefault(("camera", record.camera), home) == home
+    assert sum(kind == "identity" for kind, _ in homes) == sum(
+        len({record.identity for record in part}) for part in parts
+    )
+    # Images whose camera nobody told are ruled out by none, so one protocol does for all of them.
+    assert joined.protocol == "market1501"
+    assert {record.camera for record in joined.query if str(vehicleid) in record.path} == {NO_CAMERA}
+    assert not any("share" in problem for problem in find_problems(joined))
+    # Colours mean the same in all of them.
+    assert {"red", "white", "gray"} <= set(joined.schema.classes["color"])
+    assert len(joined.schema.classes["color"]) == len(VERI_SCHEMA.classes["color"])
 
 
 def test_camera_zero_and_sparse_identities() -> None:

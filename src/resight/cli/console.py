@@ -20,7 +20,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="FORMAT:PATH",
-        help="Dataset: market1501:PATH, veri776:PATH, course:PATH, folders:PATH or manifest:FILE. Repeat it for several.",
+        help="Dataset, such as market1501:PATH or manifest:FILE; `resight data formats` lists them all. Repeat it for several.",
     ),
 ]
 

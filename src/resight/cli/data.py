@@ -18,6 +18,23 @@ app = typer.Typer(
 )
 
 
+@app.command("formats")
+def list_formats() -> None:
+    """List the datasets that `--data FORMAT:PATH` reads. PATH alone will do where the layout says which it is.
+
+    `resight data formats`
+    """
+    from rich.table import Table
+
+    from resight.cli.console import output
+    from resight.data.formats import FORMATS, LAYOUTS, describe_format
+
+    table = Table("format", "dataset", "known by its layout")
+    for name in FORMATS:
+        table.add_row(name, describe_format(name), "yes" if name in LAYOUTS else "")
+    output().print(table)
+
+
 @app.command("inspect")
 def inspect_data(
     data: DataOption,

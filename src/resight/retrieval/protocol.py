@@ -31,6 +31,8 @@ PROTOCOLS: dict[str, Protocol] = {
     "market1501": Protocol("market1501", camera_rule=True),
     # Liu et al. 2016 as the toolkits evaluate it; the dataset's own lists come as a Relevance.
     "veri776": Protocol("veri776", camera_rule=True),
+    # Liu et al. 2016 of VehicleID, whose cameras are not told: one image of each vehicle in the gallery.
+    "vehicleid": Protocol("vehicleid", camera_rule=False),
     "course": Protocol("course", camera_rule=False, depth=80),
 }
 """Protocol by name. In every one junk (identity -1) is left out and distractors (identity 0) stay."""

@@ -1,28 +1,54 @@
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from resight.data.formats import FORMATS, LAYOUTS, detect_format, read_dataset
+from resight.data.formats import FORMATS, LAYOUTS, describe_format, detect_format, read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
 
 from ..conftest import Pictures
 
 
-def test_named_and_detected_alike(market: Path, veri: Path, course: Path, tmp_path: Path, pictures: Pictures) -> None:
+@pytest.fixture
+def places(
+    market: Path,
+    duke: Path,
+    cuhk: Path,
+    msmt: Path,
+    viper: Path,
+    course: Path,
+    veri: Path,
+    veriwild: Path,
+    vehicleid: Path,
+    tmp_path: Path,
+    pictures: Pictures,
+) -> dict[str, Path]:
+    """A dataset of each format, by its name."""
     pictures(tmp_path / "people" / "adam", ["1.jpg"])
     write_manifest(tmp_path / "split.csv", read_dataset(f"market1501:{market}"))
-    places = {
+    return {
         "market1501": market,
-        "veri776": veri,
+        "dukemtmc": duke,
+        "cuhk03np": cuhk / "detected",
+        "msmt17": msmt,
+        "viper": viper,
         "course": course,
+        "veri776": veri,
+        "veriwild": veriwild,
+        "vehicleid": vehicleid,
         "folders": tmp_path / "people",
         "manifest": tmp_path / "split.csv",
     }
-    assert list(places) == list(FORMATS)
-    assert set(LAYOUTS) <= set(FORMATS)
+
+
+def test_named_and_detected_alike(places: dict[str, Path]) -> None:
+    variants = [name for name, reader in FORMATS.items() if isinstance(reader, partial)]
+    assert [*places] == [name for name in FORMATS if name not in variants]
+    assert {*places} == {*LAYOUTS, "folders"}
     for name, path in places.items():
         assert detect_format(path) == name
         named, detected = read_dataset(f"{name}:{path}"), read_dataset(str(path))
@@ -30,11 +56,19 @@ def test_named_and_detected_alike(market: Path, veri: Path, course: Path, tmp_pa
         assert named.name == detected.name
 
 
+def test_formats_describe_themselves_and_are_documented() -> None:
+    assert describe_format("viper").startswith("VIPeR (Gray et al. 2007): 632 people")
+    assert describe_format("vehicleid-1600") == "as vehicleid, with vehicles=1600"
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    titles = [name.strip(" \\*") for name in ", ".join(re.findall("^## (.*)$", page, re.MULTILINE)).split(",")]
+    assert titles == list(FORMATS)
+
+
 def test_unknown_format_lists_the_known() -> None:
     with pytest.raises(DataError, match=r"unknown dataset format 'market'.*did you mean market1501.*veri776"):
         read_dataset("market:/data")
-    with pytest.raises(DataError, match="known are market1501, veri776, course, folders, manifest"):
-        read_dataset("msmt17:/data")
+    with pytest.raises(DataError, match=f"known are {', '.join(FORMATS)}"):
+        read_dataset("prid2011:/data")
 
 
 def test_path_that_is_not_there() -> None:

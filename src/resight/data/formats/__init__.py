@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from resight.data.formats.course import is_course, read_course
+from resight.data.formats.cuhk03np import is_cuhk03np, read_cuhk03np
+from resight.data.formats.dukemtmc import is_dukemtmc, read_dukemtmc
 from resight.data.formats.folders import is_folders, read_folders
 from resight.data.formats.manifest import is_manifest, read_manifest
 from resight.data.formats.market1501 import is_market1501, read_market1501
+from resight.data.formats.msmt17 import is_msmt17, read_msmt17
+from resight.data.formats.vehicleid import is_vehicleid, read_vehicleid
 from resight.data.formats.veri776 import is_veri776, read_veri776
+from resight.data.formats.veriwild import is_veriwild, read_veriwild
+from resight.data.formats.viper import is_viper, read_viper
 from resight.errors import DataError
 from resight.records import ReidDataset
 
-__all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "detect_format", "read_dataset"]
+__all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "describe_format", "detect_format", "read_dataset"]
 
 FORMATS: dict[str, Callable[[str], ReidDataset]] = {
     "market1501": read_market1501,
-    "veri776": read_veri776,
+    "dukemtmc": read_dukemtmc,
+    "cuhk03np": read_cuhk03np,
+    "msmt17": read_msmt17,
+    "msmt17-trainval": partial(read_msmt17, validation=True),
+    "viper": read_viper,
     "course": read_course,
+    "veri776": read_veri776,
+    "veriwild": read_veriwild,
+    "veriwild-5000": partial(read_veriwild, vehicles=5000),
+    "veriwild-10000": partial(read_veriwild, vehicles=10000),
+    "vehicleid": read_vehicleid,
+    "vehicleid-1600": partial(read_vehicleid, vehicles=1600),
+    "vehicleid-2400": partial(read_vehicleid, vehicles=2400),
     "folders": read_folders,
     "manifest": read_manifest,
 }
@@ -27,14 +46,30 @@ FORMATS: dict[str, Callable[[str], ReidDataset]] = {
 
 LAYOUTS: dict[str, Callable[[Path], bool]] = {
     "market1501": is_market1501,
-    "veri776": is_veri776,
+    "dukemtmc": is_dukemtmc,
+    "cuhk03np": is_cuhk03np,
+    "msmt17": is_msmt17,
+    "viper": is_viper,
     "course": is_course,
+    "veri776": is_veri776,
+    "veriwild": is_veriwild,
+    "vehicleid": is_vehicleid,
     "manifest": is_manifest,
 }
 """Formats that are recognised by their layout when only a path is given; a format may do without.
 
 `folders` fits nearly everything, so it is tried when none of these fits.
 """
+
+
+def describe_format(name: str) -> str:
+    """What a format is: the first paragraph of its reader's file, or which other one it varies and how."""
+    reader = FORMATS[name]
+    if isinstance(reader, partial):
+        base = next(other for other, plain in FORMATS.items() if plain is reader.func)
+        return f"as {base}, with {', '.join(f'{key}={value}' for key, value in reader.keywords.items())}"
+    text = inspect.getdoc(inspect.getmodule(reader)) or ""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def absolute_spec(spec: str) -> str:

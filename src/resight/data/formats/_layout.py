@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from resight.data.images import image_names
 from resight.errors import DataError
 
-__all__ = ["has_folders", "names_in", "require_folders"]
+__all__ = ["has_folders", "names_in", "number", "read_rows", "require_folders", "require_listed"]
 
 
 def has_folders(root: Path, names: Iterable[str]) -> bool:
@@ -42,3 +42,50 @@ def names_in(folder: Path) -> list[str]:
     if not names:
         raise DataError(f"{folder}: no images in it")
     return names
+
+
+def read_rows(path: Path, cells: int, separator: str | None = None) -> list[list[str]]:
+    """Rows of a dataset's text list, each of at least `cells` cells; without `separator` white space parts them.
+
+    Empty lines are passed over. Raises DataError for a file that is missing or empty, and for a short row.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; it is part of the dataset, so unpack that again or copy the file there")
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeError:  # Lists made in China name models in its older encoding.
+        text = data.decode("gb18030", errors="replace")
+    rows = []
+    for line, content in enumerate(text.splitlines(), 1):
+        row = [cell.strip() for cell in content.split(separator)]
+        if not any(row):
+            continue
+        if len(row) < cells:
+            raise DataError(f"{path}: line {line}: {content.strip()!r} has {len(row)} of the {cells} parts of a row")
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: lists nothing; unpack the dataset again")
+    return rows
+
+
+def number(text: str, listing: Path) -> int:
+    """A list's identity or camera as a number. Raises DataError naming the list."""
+    if not text.isdecimal():
+        raise DataError(f"{listing}: {text!r} is not a whole number")
+    return int(text)
+
+
+def require_listed(folder: Path, names: Sequence[str], listing: Path) -> None:
+    """Raises DataError when an image that `listing` names relative to `folder` is not there."""
+    present = {place: _contents(folder / place) for place in {os.path.dirname(name) for name in names}}
+    missing = [name for name in names if os.path.basename(name) not in present[os.path.dirname(name)]]
+    if missing:
+        raise DataError(
+            f"{folder / min(missing)}: listed in {listing.name} but not there "
+            f"({len(missing)} of {len(names)} are missing); unpack the dataset again"
+        )
+
+
+def _contents(folder: Path) -> frozenset[str]:
+    return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from resight.data.formats._boxes import has_boxes
 from resight.data.formats._numbering import number_identities
 from resight.data.images import image_names
 from resight.errors import DataError
@@ -48,7 +49,7 @@ def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
 
 def is_folders(root: Path) -> bool:
     """True when some folder in `root` holds images, or is called train, query or gallery."""
-    if not root.is_dir():
+    if not root.is_dir() or has_boxes(root):  # Boxes with names that no format knows are no identities.
         return False
     inner = (child for child in sorted(root.iterdir()) if _is_identity(child))
     return any(child.name in _SPLITS or image_names(child) for child in inner)

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from resight.data.attributes import MARKET_SCHEMA, read_market_mat
-from resight.data.formats._layout import has_folders, names_in, require_folders
-from resight.errors import DataError
-from resight.records import AttributeSchema, Record, ReidDataset
+from resight.data.formats._boxes import Naming, first_box, has_boxes, read_boxes
+from resight.records import AttributeSchema, ReidDataset
 
 __all__ = ["is_market1501", "read_market1501"]
 
-_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
-_NAME = re.compile(r"(-1|\d+)_c(\d+)s(\d+)_(\d+)(?=[_.])")
+_NAMING = Naming(
+    "Market-1501",
+    re.compile(r"(?P<identity>-1|\d+)_c(?P<camera>\d+)s(?P<sequence>\d+)_(?P<frame>\d+)(?=[_.])"),
+    "0002_c1s1_000451_03.jpg (identity, camera, sequence, frame, box)",
+)
 # `market_attribute.mat` comes from a repository of its own, so people keep it in or beside the dataset.
 _ATTRIBUTE_FILES = (
     "market_attribute.mat",
@@ -31,8 +32,6 @@ _ATTRIBUTE_FILES = (
     "../Market-1501_Attribute/market_attribute.mat",
 )
 
-_Attributes = Mapping[int, Mapping[str, str]]
-
 
 def read_market1501(root: str | os.PathLike[str]) -> ReidDataset:
     """Read the folder that holds `bounding_box_train/`, `query/` and `bounding_box_test/`.
@@ -42,42 +41,14 @@ def read_market1501(root: str | os.PathLike[str]) -> ReidDataset:
     Attributes come from `market_attribute.mat` in, under or beside ROOT; without it records have none.
     Raises DataError for a missing folder, a name that does not parse, or junk among the training images.
     """
-    folder = require_folders(root, _FOLDERS, "market1501")
+    folder = Path(root).expanduser()
     found = next((folder / name for name in _ATTRIBUTE_FILES if (folder / name).is_file()), None)
-    train_attributes, test_attributes = read_market_mat(found) if found else ({}, {})
-    train = _read_folder(folder / "bounding_box_train", train_attributes)
-    bad = next((record for record in train if record.identity < 1), None)
-    if bad:
-        raise DataError(
-            f"{bad.path}: identity {bad.identity} among the training images; only -1 and 0000 in "
-            "bounding_box_test mean junk and distractor, so move the file there or remove it"
-        )
-    return ReidDataset(
-        name="market1501",
-        train=train,
-        query=_read_folder(folder / "query", test_attributes),
-        gallery=_read_folder(folder / "bounding_box_test", test_attributes),
-        schema=MARKET_SCHEMA if found else AttributeSchema(),
-    )
+    attributes = read_market_mat(found) if found else ({}, {})
+    boxes = read_boxes(folder, "market1501", _NAMING, *attributes)
+    return ReidDataset("market1501", *boxes, schema=MARKET_SCHEMA if found else AttributeSchema())
 
 
 def is_market1501(root: Path) -> bool:
-    """True when a folder has one of Market-1501's own names (the reader then says what is missing)."""
-    return has_folders(root, ["bounding_box_train"]) or has_folders(root, ["bounding_box_test"])
-
-
-def _read_folder(folder: Path, attributes: _Attributes) -> list[Record]:
-    prefix = os.path.join(folder, "")
-    nothing: dict[str, str] = {}
-    records = []
-    for name in names_in(folder):
-        match = _NAME.match(name)
-        if match is None:
-            raise DataError(
-                f"{prefix}{name}: name does not parse; Market-1501 names look like 0002_c1s1_000451_03.jpg "
-                "(identity, camera, sequence, frame, box)"
-            )
-        identity, camera, sequence, frame = map(int, match.groups())
-        known = attributes.get(identity, nothing)
-        records.append(Record(prefix + name, identity, camera, frame, sequence, known))
-    return records
+    """True when a folder has Market-1501's folders, and its names where it has images."""
+    name = first_box(root)
+    return has_boxes(root) and (not name or bool(_NAMING.pattern.match(name)))

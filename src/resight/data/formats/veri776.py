@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.attributes import VERI_SCHEMA
-from resight.data.formats._layout import has_folders, names_in, require_folders
+from resight.data.formats._layout import has_folders, names_in, require_folders, require_listed
 from resight.errors import DataError
 from resight.records import AttributeSchema, Record, ReidDataset, Relevance
 
@@ -93,12 +93,7 @@ def _names(folder: Path, listing: Path) -> list[str]:
         listed = listing.read_text(encoding="utf-8-sig").split()
     except UnicodeError as error:
         raise DataError(f"{listing}: not a list of image names ({error})") from error
-    missing = set(listed).difference(present)
-    if missing:
-        raise DataError(
-            f"{folder / min(missing)}: listed in {listing.name} but not there "
-            f"({len(missing)} of {len(listed)} are missing); unpack the dataset again"
-        )
+    require_listed(folder, listed, listing)
     if not listed:
         raise DataError(f"{listing}: lists no image; remove it to take all of {folder.name}/")
     return listed

@@ -1,0 +1,88 @@
+"""Market-1501's three folders, in which other datasets ship too: `bounding_box_train/`, `query/`, `bounding_box_test/`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from resight.data.formats._layout import has_folders, names_in, require_folders
+from resight.data.images import image_names
+from resight.errors import DataError
+from resight.records import Record
+
+__all__ = ["BOX_FOLDERS", "Boxes", "Naming", "first_box", "has_boxes", "read_boxes"]
+
+BOX_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
+
+_Attributes = Mapping[int, Mapping[str, str]]
+_NONE: _Attributes = {}
+
+
+class Naming(NamedTuple):
+    """How a dataset names its images: groups of `pattern` are called identity, camera, frame, sequence."""
+
+    dataset: str
+    pattern: re.Pattern[str]
+    example: str
+    """A name, and what its parts are."""
+
+
+class Boxes(NamedTuple):
+    """Records of the three folders, in their order."""
+
+    train: list[Record]
+    query: list[Record]
+    gallery: list[Record]
+
+
+def has_boxes(root: Path) -> bool:
+    """True when a folder has one of Market-1501's own folders (the reader then says what is missing)."""
+    return has_folders(root, ["bounding_box_train"]) or has_folders(root, ["bounding_box_test"])
+
+
+def first_box(root: Path) -> str:
+    """Name of the first image of the three folders, by which datasets of this layout are told apart, or ""."""
+    folders = [root / name for name in BOX_FOLDERS if (root / name).is_dir()]
+    return next((names[0] for names in map(image_names, folders) if names), "")
+
+
+def read_boxes(
+    root: str | os.PathLike[str],
+    layout: str,
+    naming: Naming,
+    train_attributes: _Attributes = _NONE,
+    test_attributes: _Attributes = _NONE,
+) -> Boxes:
+    """Read the three folders of `root`; attributes are given by identity.
+
+    Raises DataError for a missing folder, a name that does not parse, or junk among the training images.
+    """
+    folder = require_folders(root, BOX_FOLDERS, layout)
+    train = _read_folder(folder / "bounding_box_train", naming, train_attributes)
+    bad = next((record for record in train if record.identity < 1), None)
+    if bad:
+        raise DataError(
+            f"{bad.path}: identity {bad.identity} among the training images; only -1 and 0000 in "
+            "bounding_box_test mean junk and distractor, so move the file there or remove it"
+        )
+    return Boxes(
+        train,
+        _read_folder(folder / "query", naming, test_attributes),
+        _read_folder(folder / "bounding_box_test", naming, test_attributes),
+    )
+
+
+def _read_folder(folder: Path, naming: Naming, attributes: _Attributes) -> list[Record]:
+    prefix = os.path.join(folder, "")
+    nothing: dict[str, str] = {}
+    records = []
+    for name in names_in(folder):
+        match = naming.pattern.match(name)
+        if match is None:
+            raise DataError(f"{prefix}{name}: name does not parse; {naming.dataset} names look like {naming.example}")
+        numbers = {part: int(text) for part, text in match.groupdict().items()}
+        records.append(Record(prefix + name, attributes=attributes.get(numbers["identity"], nothing), **numbers))
+    return records
