@@ -25,6 +25,7 @@ COMMANDS = [
     "embed",
     "index",
     "search",
+    "cluster",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli import data, demo, evaluate, predict, reproduce, search, train
+from resight.cli import cluster, data, demo, evaluate, predict, reproduce, search, train
 
 __all__ = ["app"]
 
@@ -39,4 +39,5 @@ app.command("embed")(search.embed)
 app.command("predict")(predict.predict)
 app.command("index")(search.index)
 app.command("search")(search.search)
+app.command("cluster")(cluster.cluster)
 app.command("reproduce")(reproduce.reproduce)

@@ -65,8 +65,11 @@ def name_failed(failed: Sequence[str], shown: int = 10) -> None:
             console.print(f"  … and {len(failed) - shown} more")
 
 
-def images_of(source: str) -> list[Record]:
-    """Records of IMAGES as commands take them: an image, a folder of images, or FORMAT:PATH (its gallery split)."""
+def images_of(source: str, split: str | None = None) -> list[Record]:
+    """Records of IMAGES as commands take them: an image, a folder of images, or FORMAT:PATH (its gallery split).
+
+    `split` names another split of FORMAT:PATH.
+    """
     import os
 
     from resight.data.formats import FORMATS, read_dataset
@@ -76,7 +79,11 @@ def images_of(source: str) -> list[Record]:
 
     if source.partition(":")[0] in FORMATS:
         dataset = read_dataset(source)
-        records = list(dataset.gallery or dataset.train)
+        if split is not None and split not in dataset.splits:
+            raise DataError(f"no split {split!r}; a dataset has {', '.join(dataset.splits)}")
+        records = list(dataset.splits[split] if split else dataset.gallery or dataset.train)
+    elif split is not None:
+        raise DataError(f"{source} is no FORMAT:PATH and has no splits; leave out --split")
     else:
         records = [Record(os.path.abspath(path)) for path in list_images(source)]
     if not records:

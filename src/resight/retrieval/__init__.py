@@ -1,9 +1,11 @@
-"""Retrieval maths on plain arrays: distances, evaluation, re-ranking."""
+"""Retrieval maths on plain arrays: distances, evaluation, re-ranking, clusters."""
 
+from resight.retrieval.cluster import METHODS, Clusters, assign, cluster, score_clusters
 from resight.retrieval.distance import METRICS, AttributeWeighted, distances
 from resight.retrieval.metrics import (
     Evaluation,
     evaluate,
+    evaluate_clusters,
     evaluate_distances,
     single_shot_cmc,
     true_positive_rate,
@@ -12,16 +14,22 @@ from resight.retrieval.protocol import PROTOCOLS
 from resight.retrieval.rerank import KReciprocal, rerank, rerank_distances
 
 __all__ = [
+    "METHODS",
     "METRICS",
     "PROTOCOLS",
     "AttributeWeighted",
+    "Clusters",
     "Evaluation",
     "KReciprocal",
+    "assign",
+    "cluster",
     "distances",
     "evaluate",
+    "evaluate_clusters",
     "evaluate_distances",
     "rerank",
     "rerank_distances",
+    "score_clusters",
     "single_shot_cmc",
     "true_positive_rate",
 ]

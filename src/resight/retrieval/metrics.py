@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
-from resight.retrieval.distance import Distance, checked_pair, the_metric
-from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists
+from resight.retrieval.distance import Distance, checked_pair, distances, the_metric
+from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, without_themselves
 from resight.retrieval.tiles import Tiles, over_tiles
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "AVERAGE_PRECISION",
     "Evaluation",
     "evaluate",
+    "evaluate_clusters",
     "evaluate_distances",
     "single_shot_cmc",
     "true_positive_rate",
@@ -34,6 +35,8 @@ __all__ = [
 
 # Beyond so many right answers, sorting those that are near enough beats counting for each.
 _COUNTED = 48
+# Distances held at once where a search stays within clusters.
+_HELD = 2**26
 
 Floats = NDArray[np.float64]
 
@@ -167,6 +170,61 @@ def evaluate_distances(
     )
     tiles = _Given(matrix, judgement.columns)
     return _Measures(max_rank, average_precision, gallery_tracks, "given", reranked=False)(tiles, judgement, threads)
+
+
+def evaluate_clusters(
+    query_features: Array,
+    gallery_features: Array,
+    *,
+    query_clusters: Array,
+    gallery_clusters: Array,
+    query_ids: Array,
+    gallery_ids: Array,
+    query_cameras: Array | None = None,
+    gallery_cameras: Array | None = None,
+    own: Positions | None = None,
+    metric: str = "cosine",
+    max_rank: int = 50,
+    average_precision: str = "precision",
+    protocol: str | Relevance = "course",
+) -> Evaluation:
+    """Evaluate a search in which a query is shown the gallery images of its own cluster, nearest first, and no others.
+
+    Clusters are int [Q], [G], below 0 none; a right answer in another cluster is never found, which is lost recall.
+    `own`, int [Q], says which gallery image each query is, where it is one: that image is left out for it. Everything
+    else as in `evaluate`.
+    """
+    query, gallery = checked_pair(query_features, gallery_features)
+    judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
+    if own is not None:
+        judgement = without_themselves(judgement, own)
+    columns = judgement.columns
+    asking = as_labels(query_clusters, "query_clusters", len(query), f"the {len(query)} queries")
+    shown = as_labels(gallery_clusters, "gallery_clusters", len(gallery), f"the {len(gallery)} gallery images")[columns]
+    members = _groups(shown)
+    found: list[tuple[Positions, int]] = [(np.empty(0, np.int64), len(good)) for good in judgement.good]
+    for name, queries in _groups(asking).items():
+        inside = members.get(name, np.empty(0, np.int64))
+        if name < 0 or not len(inside):
+            continue
+        step = max(1, _HELD // len(inside))
+        for some in np.split(queries, range(step, len(queries), step)):
+            rows = distances(query[some], gallery[columns[inside]], metric)
+            for number, row in zip(some.tolist(), rows, strict=True):
+                good, left_out = (
+                    np.flatnonzero(np.isin(inside, positions, assume_unique=True))
+                    for positions in (judgement.good[number], judgement.left_out[number])
+                )
+                found[number] = (_ranks(row, good, left_out, None)[0], found[number][1])
+    name_of_metric = f"{metric}, within clusters"
+    return _Measures(max_rank, average_precision, None, name_of_metric, reranked=False)._evaluation(found, judgement)
+
+
+def _groups(labels: Positions) -> dict[int, Positions]:
+    """Label -> ascending positions that have it."""
+    order = np.argsort(labels, kind="stable")
+    names, firsts = np.unique(labels[order], return_index=True)
+    return dict(zip(names.tolist(), np.split(order, firsts[1:]), strict=True))
 
 
 def _judgement(

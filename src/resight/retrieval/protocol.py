@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.records import JUNK, NO_CAMERA, Relevance
 
-__all__ = ["PROTOCOLS", "Judgement", "Protocol", "judge", "judge_lists"]
+__all__ = ["PROTOCOLS", "Judgement", "Protocol", "judge", "judge_lists", "without_themselves"]
 
 Positions = NDArray[np.int64]
 
@@ -102,3 +102,13 @@ def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:
                     f"the lists of query {number} name gallery image {row[-1]}; there are 0 to {gallery - 1}"
                 )
     return Judgement(Protocol("lists", camera_rule=False), np.arange(gallery), good, left_out)
+
+
+def without_themselves(judgement: Judgement, own: Positions) -> Judgement:
+    """The same when query i is gallery image `own[i]`, which is neither right nor wrong."""
+    places = np.searchsorted(judgement.columns, own)
+    return replace(
+        judgement,
+        good=[good[good != place] for good, place in zip(judgement.good, places, strict=True)],
+        left_out=[np.union1d(out, [place]) for out, place in zip(judgement.left_out, places, strict=True)],
+    )

@@ -22,9 +22,12 @@ __all__ = [
     "COLOURS",
     "Points",
     "attribute_imbalance",
+    "cluster_sizes",
     "cmc_curve",
     "compared_curves",
     "confusion_matrices",
+    "cut_curve",
+    "dendrogram",
     "images_per_identity_chart",
     "save",
     "score_histogram",
@@ -189,6 +192,65 @@ def score_histogram(same: NDArray[np.floating], different: NDArray[np.floating],
     _plain(axes, "density")
     axes.set_xlabel(f"{metric} distance")
     axes.legend(frameon=False)
+    return figure
+
+
+def dendrogram(merges: NDArray[np.floating], threshold: float, leaves: int = 60) -> Figure:
+    """The upper part of a hierarchy (SciPy's linkage matrix), down to so many branches, and the height of its cut."""
+    from scipy.cluster.hierarchy import dendrogram as branches
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots()
+    with mpl.rc_context({"lines.linewidth": 1.0}):
+        branches(
+            merges,
+            p=leaves,
+            truncate_mode="lastp",
+            ax=axes,
+            no_labels=True,
+            color_threshold=0,
+            above_threshold_color=COLOURS[0],
+        )
+    top = 1.05 * float(merges[:, 2].max())
+    if threshold <= top:
+        axes.axhline(threshold, color=COLOURS[4], linewidth=1.5, linestyle="--")
+        axes.annotate(f"cut at {threshold:.4g}", (1, threshold), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8, color=COLOURS[4])  # fmt: skip
+    axes.set_ylim(0, top or None)
+    _plain(axes, "height")
+    return figure
+
+
+def cluster_sizes(sizes: Sequence[int]) -> Figure:
+    """The number of images of every cluster, largest first, both axes logarithmic."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    ranked = sorted(sizes, reverse=True)
+    axes.step(range(1, len(ranked) + 1), ranked, where="mid", color=COLOURS[0], linewidth=2)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
+        axis.set_minor_formatter("")
+    _plain(axes, "images")
+    axes.set_xlabel("clusters, largest first")
+    return figure
+
+
+def cut_curve(tried: Sequence[tuple[float, int, float]], chosen: float, figure_name: str) -> Figure:
+    """A figure over the cuts that were tried, (threshold, clusters, figure) each, and the threshold chosen."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([row[1] for row in tried], [row[2] for row in tried], color=COLOURS[0], marker=".")
+    for threshold, clusters, value in tried:
+        if threshold == chosen:
+            axes.plot([clusters], [value], color=COLOURS[4], marker="o")
+            axes.annotate(f"cut at {threshold:.4g}: {clusters:,} clusters", (clusters, value), (0, 6), textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("")
+    axes.margins(y=0.15)
+    _plain(axes, figure_name)
+    axes.set_xlabel("clusters")
     return figure
 
 

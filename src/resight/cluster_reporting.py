@@ -1,0 +1,183 @@
+"""What clusters look like: the terminal's table, the contact sheet, the HTML report."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from resight.clustering import Clustering
+from resight.records import Embeddings
+from resight.retrieval.cluster import Assigned, ClusterScores, majorities
+from resight.views import charts
+from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, tile_grid
+from resight.views.report import Report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["assignment_report", "cluster_report", "cluster_table", "contact_sheet"]
+
+_CLUSTERS = 12
+_IMAGES = 12
+_UNSURE = 32
+_SCORES = ("purity", "adjusted Rand", "NMI", "mAP", "rank-1")
+
+
+def cluster_table(clustering: Clustering, title: str) -> Table:
+    """The figures in per cent beside those of clusters filled at random."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=escape(title), title_justify="left", caption=escape(_search_note(clustering)), caption_justify="left"
+    )
+    table.add_column("%")
+    for column in _SCORES:
+        table.add_column(column, justify="right")
+    for row in _score_rows(clustering):
+        table.add_row(*row)
+    return table
+
+
+def contact_sheet(embeddings: Embeddings, assigned: Assigned, clusters: int = _CLUSTERS) -> Image.Image:
+    """The biggest clusters, a row each: its most central image, then the next ones outwards.
+
+    Where identities are known, green with a tick shows the cluster's most frequent one, red with a cross another.
+    """
+    ids = embeddings.identities
+    most = majorities(assigned.labels, ids)
+    names, counts = np.unique(assigned.labels[assigned.labels >= 0], return_counts=True)
+    rows = []
+    for place in np.argsort(-counts, kind="stable")[:clusters]:
+        members = np.flatnonzero(assigned.labels == names[place])
+        members = members[np.argsort(assigned.distances[members], kind="stable")]
+        first, *others = members[: _IMAGES + 1].tolist()
+        tiles = [
+            Tile(embeddings.records[row].path, _verdict(ids[row], most[names[place]]), f"{assigned.distances[row]:.3g}")
+            for row in others
+        ]
+        caption = f"{names[place] + 1}: {counts[place]} im."
+        rows.append(RankedList(embeddings.records[first].path, caption, tiles))
+    return ranked_lists(rows, tile_height=96)
+
+
+def cluster_report(
+    path: str | os.PathLike[str],
+    clustering: Clustering,
+    name: str,
+    *,
+    command: str,
+    facts: Mapping[str, object],
+    failed: Sequence[str] = (),
+) -> None:
+    """Write one self-contained HTML page: figures, sizes, the hierarchy and its cut, the biggest clusters, the least sure images."""
+    found = clustering.clusters
+    report = Report(f"Clusters of {name}", f"{len(found.labels):,} images in {len(found.centroids):,} clusters")
+    if clustering.scores is not None:
+        report.heading("Figures", _search_note(clustering))
+        scores = clustering.scores
+        note = f"Over {scores.images:,} images of {scores.identities:,} identities. Purity and NMI rise with the number of clusters whatever these hold: compare with the row by chance."
+        report.table(("%", *_SCORES), _score_rows(clustering), note=note)
+    report.heading("Sizes")
+    report.figure(charts.cluster_sizes(found.sizes.tolist()), _sizes_told(clustering))
+    if found.hierarchy is not None and found.threshold is not None:
+        report.heading("Hierarchy")
+        report.figure(charts.dendrogram(found.hierarchy.merges, found.threshold), "The last 60 merges; a branch that ends holds further clusters or images. Branches below the dashed line are one cluster.")  # fmt: skip
+    if clustering.learned is not None:
+        learned = clustering.learned
+        report.figure(charts.cut_curve(learned.tried, learned.threshold, learned.figure), f"The cut was learned: {learned.figure} of labelled images over the number of clusters, for every cut tried.")  # fmt: skip
+    _pictures(report, clustering.embeddings, clustering.assigned)
+    _ending(report, command, facts, failed)
+    report.save(path)
+
+
+def assignment_report(
+    path: str | os.PathLike[str],
+    embeddings: Embeddings,
+    assigned: Assigned,
+    name: str,
+    *,
+    command: str,
+    facts: Mapping[str, object],
+    failed: Sequence[str] = (),
+) -> None:
+    """The same page for new images that were assigned to clusters made before."""
+    report = Report(
+        f"Clusters of {name}", f"{len(embeddings):,} new images, each in the cluster of the nearest centroid"
+    )
+    _pictures(report, embeddings, assigned)
+    _ending(report, command, facts, failed)
+    report.save(path)
+
+
+def _score_rows(clustering: Clustering) -> list[list[str]]:
+    search = clustering.search
+    rows = []
+    for label, scores in (("clusters", clustering.scores), ("by chance", clustering.by_chance)):
+        if scores is not None:
+            rows.append([label, *_figures(scores), "–", "–"])
+    if search is not None:
+        rows[0][-2:] = [f"{100 * search.mean_average_precision:.1f}", f"{100 * search.cmc[0]:.1f}"]
+    return rows
+
+
+def _figures(scores: ClusterScores) -> list[str]:
+    figures = (scores.purity, scores.adjusted_rand, scores.normalised_mutual_information)
+    return [f"{100 * figure:.1f}" for figure in figures]
+
+
+def _search_note(clustering: Clustering) -> str:
+    search = clustering.search
+    if search is None:
+        return ""
+    counted = len(search.average_precision) - search.without_match
+    return (
+        f"mAP and rank-1: each of {counted:,} queries retrieves the cluster of the nearest centroid, "
+        f"{search.protocol} protocol; what lies in other clusters is lost"
+    )
+
+
+def _sizes_told(clustering: Clustering) -> str:
+    sizes = clustering.clusters.sizes
+    outside = int((clustering.clusters.labels < 0).sum())
+    told = f"The largest cluster has {sizes[0]:,} images, the median one {np.median(sizes):g}; {int((sizes == 1).sum()):,} have one."
+    return told + (f" {outside:,} images are in no cluster." if outside else "")
+
+
+def _pictures(report: Report, embeddings: Embeddings, assigned: Assigned) -> None:
+    known = bool((embeddings.identities > 0).any())
+    frames = "Green with a tick: the cluster's most frequent identity; red with a cross: another one." if known else ""
+    report.heading("Biggest clusters", f"A row each: the image nearest to the centroid, then the next ones with their distance. {frames}".strip())  # fmt: skip
+    report.image(contact_sheet(embeddings, assigned), "The number under the first image is the cluster's own, then how many images it has.")  # fmt: skip
+    sure = np.where(np.isnan(assigned.margins), np.inf, assigned.margins)
+    order = np.argsort(sure, kind="stable")[:_UNSURE]
+    tiles = [
+        Tile(embeddings.records[row].path, "unknown", f"{sure[row]:.2f} in {assigned.labels[row] + 1}")
+        for row in order.tolist()
+        if np.isfinite(sure[row])
+    ]
+    if tiles:
+        report.heading("Least certain", "1 - distance to the own centroid / distance to the nearest other: 1 is certain, 0 between two clusters, below 0 nearer to another.")  # fmt: skip
+        report.image(tile_grid(tiles, tile_height=96), "The margin, and the cluster of each.")
+
+
+def _ending(report: Report, command: str, facts: Mapping[str, object], failed: Sequence[str]) -> None:
+    from resight.version import __version__
+
+    report.heading("How this was made")
+    report.code(command)
+    report.facts({**facts, "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"})
+    if failed:
+        report.heading("Images that could not be read", "They are in no cluster.")
+        report.table(("image",), [(line,) for line in failed])
+
+
+def _verdict(identity: int, most: int) -> Verdict:
+    if identity <= 0:
+        return "unknown"
+    return "right" if identity == most else "wrong"

@@ -1,0 +1,174 @@
+"""Embeddings to clusters: the stage behind `resight cluster`, and what is kept so that new images find their cluster.
+
+```
+clusters/
+  clusters.json         how they were made: method, metric, threshold, run
+  centroids.safetensors the mean of each cluster, float32 [K, D]
+  manifest.csv          the images with their cluster as identity, for `manifest:`
+  assignments.csv       path, cluster, distance to its centroid, margin
+```
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from resight.data.formats.manifest import write_manifest
+from resight.errors import DataError, RunError
+from resight.files import written_whole
+from resight.records import UNLABELLED, Embeddings, ReidDataset
+from resight.retrieval.cluster import (
+    NOWHERE,
+    Assigned,
+    Clusters,
+    ClusterScores,
+    Hierarchical,
+    LearnedCut,
+    Method,
+    assign,
+    cluster,
+    learn_cut,
+    score_clusters,
+    search_within,
+)
+from resight.retrieval.metrics import Evaluation
+
+__all__ = ["Centroids", "Clustering", "cluster_embeddings", "write_assignments"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Clusters of images, and how good they are where the images have identities."""
+
+    embeddings: Embeddings
+    clusters: Clusters
+    assigned: Assigned
+    """Distances to the clusters' centroids and margins; labels are the clusters' own."""
+    scores: ClusterScores | None
+    by_chance: ClusterScores | None
+    """The same figures of clusters of the same sizes, filled at random."""
+    search: Evaluation | None
+    """A query retrieves the cluster of the nearest centroid; course protocol."""
+    learned: LearnedCut | None = None
+
+
+def cluster_embeddings(
+    embeddings: Embeddings,
+    method: Method,
+    metric: str,
+    *,
+    queries: Embeddings | None = None,
+    learn_on: Embeddings | None = None,
+    figure: str = "mAP",
+) -> Clustering:
+    """Cluster embeddings by a method of METHODS, and score the clusters where identities are known.
+
+    >>> cluster_embeddings(embed(model, records).embeddings, Hierarchical(clusters=750), "cosine").scores.purity
+
+    With labelled `learn_on` a Hierarchical method cuts at the height that gives these the best `figure`. The search is
+    that of `queries`, or without them each image's own. Raises DataError as the method does.
+    """
+    learned = None
+    if learn_on is not None:
+        if not isinstance(method, Hierarchical):
+            raise DataError("only a hierarchy has a cut to learn; choose method hierarchical, or learn nothing")
+        tree = method.tree(learn_on.features, metric)
+        learned = learn_cut(tree, learn_on.features, learn_on.identities, metric, figure)
+        method = replace(method, threshold=learned.threshold, clusters=None)
+    found = cluster(embeddings.features, method, metric)
+    assigned = assign(embeddings.features, found.centroids, metric, found.labels)
+    ids = embeddings.identities
+    if not (ids > 0).any():
+        return Clustering(embeddings, found, assigned, None, None, None, learned)
+    shuffled = np.random.default_rng(0).permutation(found.labels)
+    asking = (None, None) if queries is None else (queries.features, queries.identities)
+    return Clustering(
+        embeddings,
+        found,
+        assigned,
+        scores=score_clusters(found.labels, ids),
+        by_chance=score_clusters(shuffled, ids),
+        search=search_within(found, embeddings.features, ids, *asking),
+        learned=learned,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Centroids:
+    """What is kept of clusters, so that new images are assigned without clustering anew."""
+
+    features: NDArray[np.float32]
+    """[K, D]: the mean of each cluster."""
+    metric: str
+    facts: Mapping[str, object]
+    """How they were made, as plain values."""
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write centroids.safetensors, then clusters.json."""
+        folder = Path(folder)
+        with written_whole(folder / "centroids.safetensors") as partial:
+            partial.write_bytes(safetensors.numpy.save({"centroids": self.features}))
+        facts = {"format": FORMAT, "metric": self.metric, **self.facts}
+        with written_whole(folder / "clusters.json") as partial:
+            partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Raises RunError when the folder holds no clusters, or is damaged."""
+        folder = Path(folder)
+        try:
+            facts = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))
+            features = safetensors.numpy.load_file(folder / "centroids.safetensors")["centroids"]
+            version, metric = facts.pop("format"), str(facts.pop("metric"))
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{folder} holds no clusters ({Path(error.filename or '').name} is missing); "
+                "make them with `resight cluster RUN IMAGES --out DIR`"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, safetensors.SafetensorError) as error:
+            raise RunError(f"{folder} is damaged ({str(error).splitlines()[0]}); make its clusters anew") from None
+        if version != FORMAT:
+            raise RunError(f"{folder} has clusters of format {version}, this resight reads {FORMAT}; make them anew")
+        return cls(features, metric, facts)
+
+    def assign(self, embeddings: Embeddings) -> Assigned:
+        """The nearest cluster of each image. Raises DataError for features of another width."""
+        return assign(embeddings.features, self.features, self.metric)
+
+
+def write_assignments(folder: str | os.PathLike[str], embeddings: Embeddings, assigned: Assigned) -> None:
+    """Write manifest.csv, where an image's cluster (from 1) is its identity, and assignments.csv.
+
+    Images of a cluster are the manifest's training split; those in none are its gallery, without an identity.
+    """
+    folder = Path(folder)
+    numbers = np.where(assigned.labels == NOWHERE, UNLABELLED, assigned.labels + 1).tolist()
+    named = [replace(record, identity=number) for record, number in zip(embeddings.records, numbers, strict=True)]
+    inside = [record for record in named if record.identity > 0]
+    outside = [record for record in named if record.identity == UNLABELLED]
+    write_manifest(folder / "manifest.csv", ReidDataset(folder.name, train=inside, gallery=outside))
+    rows = zip(named, assigned.distances.tolist(), assigned.margins.tolist(), strict=True)
+    with (
+        written_whole(folder / "assignments.csv") as partial,
+        open(partial, "w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "cluster", "distance", "margin"))
+        for record, distance, margin in rows:
+            cluster_name = record.identity if record.identity > 0 else ""
+            sure = "" if math.isnan(margin) else f"{margin:.6f}"
+            writer.writerow((os.path.abspath(record.path), cluster_name, f"{distance:.6g}", sure))

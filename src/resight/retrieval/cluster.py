@@ -1,0 +1,494 @@
+"""Clusters of features: a hierarchy that is cut, a Gaussian mixture, density; their centroids, and the nearest one."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+from resight.retrieval.arrays import Array, as_features, as_labels, to_numpy
+from resight.retrieval.distance import checked_pair, normalised, the_metric
+from resight.retrieval.metrics import Evaluation, evaluate_clusters
+from resight.retrieval.tiles import over_tiles
+
+__all__ = [
+    "FIGURES",
+    "LINKAGES",
+    "METHODS",
+    "NOWHERE",
+    "Assigned",
+    "ClusterScores",
+    "Clusters",
+    "Density",
+    "GaussianMixture",
+    "Hierarchical",
+    "Hierarchy",
+    "LearnedCut",
+    "Method",
+    "assign",
+    "cluster",
+    "hierarchy",
+    "learn_cut",
+    "majorities",
+    "score_clusters",
+    "search_within",
+]
+
+NOWHERE = -1
+"""Label of an image that belongs to no cluster; density clustering leaves some out."""
+LINKAGES = ("ward", "average", "complete", "single")
+MEMORY = 4.0
+"""GiB that a hierarchy of all pairs may take, unless told otherwise: enough for 22,000 images."""
+
+# The distances of all pairs in float64, SciPy's working copy of them, and its mask of the finite ones.
+_BYTES_A_PAIR = 17
+_TRIED = 40
+
+Labels = NDArray[np.int64]
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Which cluster each image belongs to, and the means of the clusters."""
+
+    labels: Labels
+    """[N]: numbers from 0, the largest cluster first; -1 in none."""
+    centroids: NDArray[np.float32]
+    """[K, D]: mean of each cluster's features, of their unit vectors where the metric is cosine."""
+    metric: str
+    hierarchy: Hierarchy | None = None
+    """Where the clusters are a cut of one."""
+    threshold: float | None = None
+    """Height of that cut."""
+
+    @property
+    def sizes(self) -> Labels:
+        """[K]: images of each cluster."""
+        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.centroids))
+
+
+@dataclass(frozen=True, eq=False)
+class Hierarchy:
+    """Every merge from single images to one cluster: the dendrogram."""
+
+    merges: NDArray[np.float64]
+    """[N - 1, 4], SciPy's linkage matrix: the two clusters merged, their height, the images of both."""
+
+    @functools.cached_property
+    def heights(self) -> NDArray[np.float64]:
+        """[N - 1]: heights at which the number of clusters falls by one, ascending."""
+        from scipy.cluster.hierarchy import maxdists
+
+        return np.sort(maxdists(self.merges))
+
+    def cut(self, threshold: float) -> Labels:
+        """Labels [N] of the clusters whose merges are no higher than `threshold`."""
+        from scipy.cluster.hierarchy import fcluster
+
+        return _by_size(fcluster(self.merges, threshold, "distance"))
+
+    def threshold_for(self, clusters: int) -> float:
+        """The height that leaves so many clusters (fewer where merges of equal height allow no such cut).
+
+        Raises DataError for more clusters than images.
+        """
+        images = len(self.merges) + 1
+        _check_count(clusters, images)
+        below = self.heights[images - clusters - 1] if clusters < images else 0.0
+        above = self.heights[images - clusters] if clusters > 1 else below
+        # Of N clusters every merge is too high, even one of height 0.
+        return float((below + above) / 2) if clusters < images else float(self.heights[0] / 2 or -1.0)
+
+
+class Method(Protocol):
+    """A way to find clusters."""
+
+    def __call__(self, features: NDArray[np.float32], metric: str) -> Clusters: ...  # pragma: no cover
+
+
+@dataclass(frozen=True)
+class Hierarchical:
+    """Merge the nearest clusters until none are nearer than `threshold`, or so many `clusters` are left.
+
+    `linkage` says how near two clusters are. All pairs are compared, 8.5 bytes times the square of the number of images;
+    with `neighbours` only clusters are merged that hold near neighbours of each other, in memory that grows with the
+    number of images alone. Raises DataError when all pairs need more than `memory` GiB.
+    """
+
+    threshold: float | None = None
+    clusters: int | None = None
+    linkage: str = "ward"
+    neighbours: int | None = None
+    memory: float = MEMORY
+
+    def __call__(self, features: NDArray[np.float32], metric: str) -> Clusters:
+        if (self.threshold is None) == (self.clusters is None):
+            raise DataError("hierarchical clustering needs either a threshold or a number of clusters, or learns it")
+        tree = self.tree(features, metric)
+        threshold = self.threshold if self.clusters is None else tree.threshold_for(self.clusters)
+        assert threshold is not None
+        labels = tree.cut(threshold)
+        return Clusters(labels, _centroids(features, labels, metric), metric, tree, threshold)
+
+    def tree(self, features: NDArray[np.float32], metric: str) -> Hierarchy:
+        """The whole hierarchy, not cut."""
+        return hierarchy(features, metric, self.linkage, neighbours=self.neighbours, memory=self.memory)
+
+
+@dataclass(frozen=True)
+class GaussianMixture:
+    """So many Gaussians with a variance for each dimension, fitted by expectation-maximisation (scikit-learn)."""
+
+    clusters: int
+    seed: int = 0
+
+    def __call__(self, features: NDArray[np.float32], metric: str) -> Clusters:
+        from sklearn import mixture
+
+        _check_count(self.clusters, len(features))
+        fitted = mixture.GaussianMixture(self.clusters, covariance_type="diag", random_state=self.seed)
+        labels = _by_size(fitted.fit_predict(_placed(features, metric)))
+        return Clusters(labels, _centroids(features, labels, metric), metric)
+
+
+@dataclass(frozen=True)
+class Density:
+    """Regions where images lie denser than around them; images in none are left out (HDBSCAN, Campello et al. 2013).
+
+    A cluster has at least `smallest` images; those nearer to each other than `threshold` are not split.
+    """
+
+    smallest: int = 5
+    threshold: float | None = None
+
+    def __call__(self, features: NDArray[np.float32], metric: str) -> Clusters:
+        from sklearn.cluster import HDBSCAN
+
+        if not 2 <= self.smallest <= len(features):
+            raise DataError(f"clusters of at least {self.smallest} images: give 2 to {len(features)}, all there are")
+        model = HDBSCAN(min_cluster_size=self.smallest, cluster_selection_epsilon=self.threshold or 0.0, copy=False)
+        labels = _by_size(model.fit_predict(_placed(features, metric)))
+        if not (labels >= 0).any():
+            raise DataError(
+                f"no region of at least {self.smallest} images is denser than its surroundings; "
+                "ask for smaller clusters, or choose another method"
+            )
+        return Clusters(labels, _centroids(features, labels, metric), metric)
+
+
+METHODS: dict[str, Callable[..., Method]] = {
+    "hierarchical": Hierarchical,
+    "gaussian-mixture": GaussianMixture,
+    "density": Density,
+}
+"""Name -> a way to find clusters, made with its options."""
+
+
+def cluster(features: Array, method: Method, metric: str = "cosine") -> Clusters:
+    """Find clusters among features [N, D], float32, NumPy or torch.
+
+    >>> cluster(features, Hierarchical(clusters=750), "euclidean").labels  # doctest: +SKIP
+
+    Raises DataError for fewer than two images, more clusters than images, and an unknown metric.
+    """
+    checked = np.ascontiguousarray(to_numpy(as_features(features, "features")), np.float32)
+    if len(checked) < 2:
+        raise DataError(f"{len(checked)} image cannot be clustered; give at least two")
+    return method(checked, the_metric(metric).name)
+
+
+def hierarchy(
+    features: NDArray[np.float32],
+    metric: str = "cosine",
+    linkage: str = "ward",
+    *,
+    neighbours: int | None = None,
+    memory: float = MEMORY,
+) -> Hierarchy:
+    """The dendrogram of features [N, D]; see Hierarchical.
+
+    Heights are distances by the metric, of Ward's method those of Ward (1963) in SciPy's scale, on unit vectors where
+    the metric is cosine. Raises DataError for an unknown linkage, or when all pairs need more than `memory` GiB.
+    """
+    if linkage not in LINKAGES:
+        raise DataError(f"unknown linkage {linkage!r}; known are {', '.join(LINKAGES)}")
+    if linkage == "ward":
+        features, metric = _placed(features, metric), "euclidean"
+    if neighbours is not None:
+        return Hierarchy(_sparse_merges(features, metric, linkage, neighbours))
+    needed = _BYTES_A_PAIR * len(features) * (len(features) - 1) / 2 / 2**30
+    if needed > memory:
+        raise DataError(
+            f"a hierarchy over all pairs of {len(features):,} images takes {needed:.1f} GiB, over the limit of "
+            f"{memory:g}; raise the memory limit, compare neighbours only (30, say), or choose another method"
+        )
+    from scipy.cluster.hierarchy import linkage as merge
+
+    return Hierarchy(merge(_all_pairs(features, metric), linkage))
+
+
+@dataclass(frozen=True, eq=False)
+class Assigned:
+    """Where images lie among centroids."""
+
+    labels: Labels
+    """[N]: their cluster."""
+    distances: NDArray[np.float32]
+    """[N]: to the cluster's centroid; of an image in no cluster, to the nearest one."""
+    margins: NDArray[np.float32]
+    """[N]: 1 - distance / distance to the nearest other centroid: 1 certain, 0 between two, below 0 nearer to another;
+    nan for an image in no cluster."""
+
+
+def assign(features: Array, centroids: Array, metric: str = "cosine", labels: Labels | None = None) -> Assigned:
+    """The cluster with the nearest centroid [K, D] for features [N, D]; `labels` keeps the clusters that they have.
+
+    Raises DataError when features and centroids differ in width.
+    """
+    features, centroids = as_features(features, "features"), as_features(centroids, "centroids")
+    if features.shape[1] != centroids.shape[1]:
+        raise DataError(
+            f"features have {features.shape[1]} dimensions, the clusters' centroids {centroids.shape[1]}; "
+            "both must come from one model"
+        )
+    measure = the_metric(metric)
+    tiles = measure.tiles(*checked_pair(features, centroids))
+    parts = over_tiles(
+        lambda start, stop: _placed_among(
+            measure.values(tiles(start, stop)), None if labels is None else labels[start:stop]
+        ),
+        tiles.rows,
+        tiles.columns,
+    )
+    found, near, margins = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Assigned(found, near, margins)
+
+
+def search_within(
+    clusters: Clusters,
+    gallery_features: Array,
+    gallery_ids: Array,
+    query_features: Array | None = None,
+    query_ids: Array | None = None,
+    *,
+    protocol: str = "course",
+) -> Evaluation:
+    """How well clusters answer searches: a query belongs to the nearest centroid and retrieves that cluster.
+
+    `clusters` are those of the gallery, features [G, D]. Without queries every gallery image of a known identity (from
+    1) is one, and does not find itself. `protocol` is one without a camera rule.
+    """
+    own = None
+    if query_features is None:
+        own = np.flatnonzero(to_numpy(gallery_ids) > 0)
+        query_features, query_ids = to_numpy(gallery_features)[own], to_numpy(gallery_ids)[own]
+    return evaluate_clusters(
+        query_features,
+        gallery_features,
+        query_clusters=assign(query_features, clusters.centroids, clusters.metric).labels,
+        gallery_clusters=clusters.labels,
+        query_ids=query_ids,
+        gallery_ids=gallery_ids,
+        own=own,
+        metric=clusters.metric,
+        protocol=protocol,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterScores:
+    """Clusters beside the identities that their images have."""
+
+    clusters: int
+    images: int
+    """Images of a known identity; the figures below are of these."""
+    identities: int
+    purity: float
+    """Share of images whose identity is the most frequent one of their cluster."""
+    adjusted_rand: float
+    """Agreement on pairs, 0 by chance and 1 at best (Hubert and Arabie 1985)."""
+    normalised_mutual_information: float
+    """Over the arithmetic mean of both entropies, in [0, 1]."""
+
+
+def score_clusters(labels: Array, ids: Array) -> ClusterScores:
+    """Compare clusters [N] with identities [N]; images of no identity from 1 are passed over.
+
+    >>> score_clusters(np.array([0, 0, 1]), np.array([5, 5, 7])).purity
+    1.0
+
+    An image in no cluster (-1) counts as a cluster of its own. Raises DataError when no image has an identity.
+    """
+    labels = as_labels(labels, "labels", len(labels), "the images")
+    ids = as_labels(ids, "identities", len(labels), f"the {len(labels)} images")
+    known = ids > 0
+    if not known.any():
+        raise DataError("no image has an identity from 1, so clusters cannot be scored")
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    alone = np.where(labels < 0, labels.max(initial=0) + 1 + np.arange(len(labels)), labels)[known]
+    truth = ids[known]
+    return ClusterScores(
+        clusters=len(np.unique(labels[labels >= 0])),
+        images=len(truth),
+        identities=len(np.unique(truth)),
+        purity=float(np.mean(majorities(alone, truth)[alone] == truth)),
+        adjusted_rand=float(adjusted_rand_score(truth, alone)),
+        normalised_mutual_information=float(normalized_mutual_info_score(truth, alone)),
+    )
+
+
+def majorities(labels: Labels, ids: Labels) -> Labels:
+    """The identity (from 1) that most images of each cluster have, the smallest of several; 0 where none is known."""
+    result = np.zeros(labels.max(initial=-1) + 1, np.int64)
+    counted = (labels >= 0) & (ids > 0)
+    pairs, counts = np.unique(np.stack((labels[counted], ids[counted])), axis=1, return_counts=True)
+    for place in np.lexsort((-pairs[1], counts)):
+        result[pairs[0, place]] = pairs[1, place]
+    return result
+
+
+@dataclass(frozen=True)
+class LearnedCut:
+    """The cut that served best on labelled images, and all that were tried."""
+
+    threshold: float
+    figure: str
+    value: float
+    tried: list[tuple[float, int, float]]
+    """(threshold, clusters, figure), by threshold."""
+
+
+def learn_cut(
+    tree: Hierarchy, features: NDArray[np.float32], ids: Labels, metric: str = "cosine", figure: str = "mAP"
+) -> LearnedCut:
+    """The height at which to cut so that a figure of FIGURES is highest on labelled images.
+
+    Where there are more than forty cuts, about as many are tried: numbers of clusters in even ratios from two to all
+    images, then closer around the best one, twice. Raises DataError for an unknown figure, or when no two images share an identity.
+    """
+    if figure not in FIGURES:
+        raise DataError(f"unknown figure {figure!r} to learn a cut by; known are {', '.join(FIGURES)}")
+    known = ids[ids > 0]
+    if len(np.unique(known)) == len(known):
+        raise DataError("no two images share an identity (from 1), so no cut can be learned from them")
+    heights = np.unique(tree.heights)
+    # A cut lies halfway between two heights; place i makes every merge up to heights[i].
+    cuts = np.append((heights[:-1] + heights[1:]) / 2, heights[-1] * 1.01)
+    values: dict[int, tuple[float, int, float]] = {}
+
+    def weigh(place: int) -> None:
+        if place not in values:
+            labels = tree.cut(cuts[place])
+            found = Clusters(labels, _centroids(features, labels, metric), metric)
+            values[place] = (float(cuts[place]), len(found.centroids), FIGURES[figure](found, features, ids))
+
+    places = np.arange(len(cuts))
+    if len(cuts) > _TRIED:
+        remaining = np.unique(np.geomspace(2, len(ids), _TRIED // 2).astype(int))
+        places = np.unique(np.searchsorted(heights, tree.heights[len(ids) - remaining[:-1] - 1]))
+    for _ in range(3):
+        for place in places:
+            weigh(int(place))
+        tried = sorted(values)
+        here = tried.index(max(tried, key=lambda place: values[place][2]))
+        low, high = tried[max(0, here - 1)], tried[min(len(tried) - 1, here + 1)]
+        places = np.unique(np.linspace(low, high, _TRIED // 4).round().astype(int))
+    best = max(sorted(values), key=lambda place: values[place][2])
+    return LearnedCut(values[best][0], figure, values[best][2], [values[place] for place in sorted(values)])
+
+
+FIGURES: dict[str, Callable[[Clusters, NDArray[np.float32], Labels], float]] = {
+    "mAP": lambda found, features, ids: search_within(found, features, ids).mean_average_precision,
+    "adjusted-rand": lambda found, _, ids: score_clusters(found.labels, ids).adjusted_rand,
+    "nmi": lambda found, _, ids: score_clusters(found.labels, ids).normalised_mutual_information,
+}
+"""Figure that a cut can be learned by -> the figure of some clusters. Purity is best where every image is alone."""
+
+
+def _check_count(clusters: int, images: int) -> None:
+    if not 1 <= clusters <= images:
+        raise DataError(f"{clusters} clusters of {images} images: ask for 1 to {images}")
+
+
+def _placed(features: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Points whose Euclidean distances are in the order of the metric's: unit vectors for cosine."""
+    return normalised(features)[: len(features)] if metric == "cosine" else features
+
+
+def _centroids(features: NDArray[np.float32], labels: Labels, metric: str) -> NDArray[np.float32]:
+    points = _placed(features, metric)
+    order = np.argsort(labels, kind="stable")
+    order = order[np.count_nonzero(labels < 0) :]
+    firsts = np.flatnonzero(np.diff(labels[order], prepend=-1))
+    sums = np.add.reduceat(points[order], firsts, axis=0, dtype=np.float64)
+    return (sums / np.bincount(labels[order])[:, None]).astype(np.float32)
+
+
+def _by_size(labels: NDArray[np.integer]) -> Labels:
+    """The same clusters numbered from 0, largest first, those of one size by their first image; below 0 is none."""
+    names, firsts, counts = np.unique(labels, return_index=True, return_counts=True)
+    inside = np.flatnonzero(names >= 0)
+    ranked = inside[np.lexsort((firsts[inside], -counts[inside]))]
+    numbers = np.full(len(names), NOWHERE)
+    numbers[ranked] = np.arange(len(ranked))
+    return numbers[np.searchsorted(names, labels)]
+
+
+def _all_pairs(features: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
+    """Distances of all pairs in SciPy's condensed form. By tiles: ten times as fast as its own pdist."""
+    measure, count = the_metric(metric), len(features)
+    tiles = measure.tiles(features, features)
+    result = np.empty(count * (count - 1) // 2)
+
+    def fill(start: int, stop: int) -> None:
+        for place, row in enumerate(measure.values(tiles(start, stop)), start):
+            first = place * (2 * count - place - 1) // 2
+            result[first : first + count - place - 1] = row[place + 1 :]
+
+    over_tiles(fill, count, count)
+    return result
+
+
+def _sparse_merges(features: NDArray[np.float32], metric: str, linkage: str, neighbours: int) -> NDArray[np.float64]:
+    """Merges along the graph of nearest neighbours, as a linkage matrix."""
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.neighbors import kneighbors_graph
+
+    count = len(features)
+    if not 1 <= neighbours < count:
+        raise DataError(f"{neighbours} neighbours among {count} images: give 1 to {count - 1}")
+    graph = kneighbors_graph(_placed(features, metric), neighbours, include_self=False)
+    model = AgglomerativeClustering(
+        n_clusters=None, distance_threshold=0, linkage=linkage, metric=metric, connectivity=graph
+    )
+    with warnings.catch_warnings():
+        # Groups without a common neighbour are joined by their nearest images, as they should be.
+        warnings.filterwarnings("ignore", "the number of connected components")
+        model.fit(features)
+    sizes = np.ones(2 * count - 1)
+    for place, (left, right) in enumerate(model.children_, count):
+        sizes[place] = sizes[left] + sizes[right]
+    return np.column_stack((model.children_, model.distances_, sizes[count:])).astype(np.float64)
+
+
+def _placed_among(near: Floats, labels: Labels | None) -> tuple[Labels, Floats, Floats]:
+    """Labels, distances and margins of some images from their distances [n, K] to all centroids. Writes into `near`."""
+    rows = np.arange(len(near))
+    closest = near.argmin(1)
+    kept = closest if labels is None else labels
+    place = np.where(kept < 0, closest, kept)
+    own = near[rows, place]
+    near[rows, place] = np.inf
+    other = near.min(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Two centroids on the spot: between both.
+        margins = np.where(other > 0, 1 - own / other, 0.0)
+    return kept.astype(np.int64), own, np.where(kept < 0, np.nan, margins).astype(np.float32)

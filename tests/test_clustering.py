@@ -1,0 +1,129 @@
+"""Clusters of embeddings: figures, files, and new images that find their cluster."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resight.cluster_reporting import assignment_report, cluster_report, cluster_table, contact_sheet
+from resight.clustering import Centroids, Clustering, cluster_embeddings, write_assignments
+from resight.data.formats import read_dataset
+from resight.errors import DataError, RunError
+from resight.records import UNLABELLED, Embeddings, Record
+from resight.retrieval.cluster import Density, GaussianMixture, Hierarchical, search_within
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
+    """Six people with five images each near a place of their own, and one stray; each image a colour."""
+    folder = tmp_path_factory.mktemp("people")
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(6, 16))
+    records, features = [], []
+    for number in range(30):
+        path = folder / f"{number:02d}.png"
+        Image.new("RGB", (16, 32), tuple(rng.integers(0, 255, 3))).save(path)
+        records.append(Record(str(path), number // 5 + 1, camera=number % 2, attributes={"hat": "no"}))
+        features.append(places[number // 5] + rng.normal(0, 0.1, 16))
+    Image.new("RGB", (16, 32)).save(folder / "stray.png")
+    return Embeddings(np.array([*features, np.full(16, 9)], np.float32), [*records, Record(str(folder / "stray.png"))])
+
+
+@pytest.fixture(scope="module")
+def made(people: Embeddings) -> Clustering:
+    return cluster_embeddings(people, Hierarchical(clusters=7), "euclidean")
+
+
+def test_labels_give_figures_beside_those_by_chance(people: Embeddings, made: Clustering) -> None:
+    assert made.scores is not None
+    assert made.by_chance is not None
+    assert made.search is not None
+    assert (made.scores.purity, made.scores.adjusted_rand, made.scores.images) == (1, 1, 30)
+    assert made.by_chance.adjusted_rand < 0.3
+    assert made.search.mean_average_precision == 1
+    bare = Embeddings(people.features, [Record(record.path) for record in people.records])
+    unlabelled = cluster_embeddings(bare, Hierarchical(clusters=7), "euclidean")
+    assert unlabelled.scores is None
+    assert unlabelled.search is None
+    assert unlabelled.clusters.labels.tolist() == made.clusters.labels.tolist()
+    first = Embeddings(people.features[:5] + 0.01, people.records[:5])
+    asked = cluster_embeddings(people, Hierarchical(clusters=7), "euclidean", queries=first)
+    assert asked.search is not None
+    assert len(asked.search.average_precision) == 5
+
+
+def test_a_cut_is_learned_on_labelled_images(people: Embeddings, made: Clustering) -> None:
+    labelled = Embeddings(people.features[:20], people.records[:20])
+    learned = cluster_embeddings(people, Hierarchical(), "euclidean", learn_on=labelled)
+    assert learned.learned is not None
+    assert learned.scores is not None
+    assert learned.clusters.threshold == learned.learned.threshold
+    assert learned.scores.adjusted_rand == 1
+    # The value is that of the search on the very images learned from.
+    alone = cluster_embeddings(labelled, Hierarchical(learned.learned.threshold), "euclidean")
+    assert learned.learned.value == search_within(
+        alone.clusters, labelled.features, labelled.identities
+    ).mean_average_precision  # fmt: skip
+    with pytest.raises(DataError, match="only a hierarchy has a cut to learn"):
+        cluster_embeddings(people, GaussianMixture(6), "euclidean", learn_on=labelled)
+
+
+def test_clusters_read_back_as_a_manifest_with_the_cluster_as_identity(people: Embeddings, tmp_path: Path) -> None:
+    made = cluster_embeddings(people, Density(smallest=4), "euclidean")
+    write_assignments(tmp_path, people, made.assigned)
+    dataset = read_dataset(f"manifest:{tmp_path / 'manifest.csv'}")
+    assert [record.identity for record in dataset.train] == (made.clusters.labels[:30] + 1).tolist()
+    assert [record.path for record in dataset.train] == [record.path for record in people.records[:30]]
+    assert dataset.train[3].camera == people.records[3].camera
+    assert dataset.train[3].attributes == {"hat": "no"}
+    assert [record.identity for record in dataset.gallery] == [UNLABELLED], "the stray is in no cluster"
+    with open(tmp_path / "assignments.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    own = made.clusters.centroids[made.clusters.labels[3]]
+    assert float(rows[3]["distance"]) == pytest.approx(np.linalg.norm(people.features[3] - own), rel=1e-4)
+    assert (rows[30]["cluster"], rows[30]["margin"]) == ("", "")
+    assert {row["cluster"] for row in rows[:5]} == {str(made.clusters.labels[0] + 1)}
+
+
+def test_new_images_find_their_cluster_without_clustering_anew(
+    people: Embeddings, made: Clustering, tmp_path: Path
+) -> None:
+    Centroids(made.clusters.centroids, "euclidean", {"method": "hierarchical"}).save(tmp_path)
+    kept = Centroids.open(tmp_path)
+    assert kept.facts == {"method": "hierarchical"}
+    new = Embeddings(people.features[:30] + np.float32(0.02), people.records[:30])
+    assert kept.assign(new).labels.tolist() == made.clusters.labels[:30].tolist()
+    with pytest.raises(DataError, match="features have 15 dimensions, the clusters' centroids 16"):
+        kept.assign(Embeddings(people.features[:, :15], people.records))
+    with pytest.raises(RunError, match=r"holds no clusters \(clusters.json is missing\).*resight cluster"):
+        Centroids.open(tmp_path / "elsewhere")
+    (tmp_path / "centroids.safetensors").write_bytes(b"nothing")
+    with pytest.raises(RunError, match="is damaged"):
+        Centroids.open(tmp_path)
+    (tmp_path / "clusters.json").write_text('{"format": 9, "metric": "cosine"}')
+    Centroids(made.clusters.centroids, "euclidean", {}).save(tmp_path)
+    (tmp_path / "clusters.json").write_text('{"format": 9, "metric": "cosine"}')
+    with pytest.raises(RunError, match="format 9, this resight reads 1"):
+        Centroids.open(tmp_path)
+
+
+def test_pages_and_pictures(people: Embeddings, made: Clustering, tmp_path: Path) -> None:
+    learned = cluster_embeddings(people, Hierarchical(), "euclidean", learn_on=people)
+    for number, one in enumerate((made, learned, cluster_embeddings(people, Density(smallest=4), "euclidean"))):
+        path = tmp_path / f"{number}.html"
+        cluster_report(path, one, "street", command="resight cluster", facts={"Images": 31}, failed=["bad.jpg: gone"])
+        page = path.read_text()
+        for words in ("Biggest clusters", "Least certain", "by chance", "bad.jpg", "resight cluster"):
+            assert words in page, words
+        assert ("Hierarchy" in page) == (number < 2)
+        assert ("The cut was learned" in page) == (number == 1)
+    assignment_report(tmp_path / "a.html", people, made.assigned, "new", command="c", facts={})
+    assert "31 new images" in (tmp_path / "a.html").read_text()
+    sheet = contact_sheet(people, made.assigned)
+    assert sheet.height > 6 * 96
+    assert (22, 145, 70) in {colour for _, colour in sheet.getcolors(2**20)}, "the green frame of a right one"
+    assert cluster_table(made, "street").row_count == 2
