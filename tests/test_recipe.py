@@ -67,6 +67,11 @@ def test_unknown_recipe_is_told_the_nearest() -> None:
         load_recipe("reid-strong-baselin")
 
 
+def test_overrides_keep_the_order_in_which_a_recipe_augments() -> None:
+    recipe = load_recipe("reid-strong-baseline", ["augmentation.erasing.probability=0.3", "augmentation.equalise={}"])
+    assert list(recipe.augmentation) == ["flip", "pad-crop", "erasing", "equalise"]
+
+
 def test_overrides_change_nested_values_and_leave_the_original() -> None:
     values = {"a": {"b": 1}, "c": "name"}
     changed = override(values, ["a.b=2", "c.k=1e-4", "d.e.f=[1, 2]"])

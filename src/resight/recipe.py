@@ -7,6 +7,7 @@ signature of the class it names, by `make`. So a new model or loss needs no edit
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import inspect
@@ -187,7 +188,7 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
 
     Raises RecipeError when a string has no `=`, its value is no YAML, or a part of its key is no section.
     """
-    result: dict[str, Any] = yaml.safe_load(yaml.safe_dump(values))
+    result = copy.deepcopy(values)
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:

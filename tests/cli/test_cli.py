@@ -17,6 +17,7 @@ from tests.conftest import TINY, corrupt
 
 COMMANDS = [
     "demo",
+    "data augment",
     "data inspect",
     "data split",
     "data synthesize",
@@ -160,6 +161,22 @@ def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         )[0]
         == 0
     )
+
+
+def test_data_augment_pictures_a_recipe(crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, out = crowd.train[0].path, tmp_path / "augmented.png"
+    told = ("data", "augment", "reid-strong-baseline", image)
+    status, shown, _ = resight(*told, "augmentation.pca-colour={}", "--out", out, "--draws", "3", capsys=capsys)
+    assert (status, shown) == (0, f"picture: {out}\n")
+    first = out.read_bytes()
+    # the image, its three augmentations, the added one, all together: six rows of 256 pixels and captions
+    assert Image.open(out).height > 6 * 256
+    resight(*told, "augmentation.pca-colour={}", "--out", out, "--draws", "3", capsys=capsys)
+    assert out.read_bytes() == first, "same seed, same picture"
+    status, _, error = resight(*told, "augmentation.flop={}", "--out", out, capsys=capsys)
+    assert status != 0
+    assert "did you mean 'flip'" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

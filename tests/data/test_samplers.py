@@ -42,6 +42,7 @@ def test_an_epoch_deals_every_whole_group_and_repeats_images_only_where_it_must(
 
 SAMPLES: dict[str, dict] = {
     "identities": {"identities": 4, "images": 2},
+    "cameras": {"identities": 4, "images": 2},
     "random": {"batch_size": 10},
     "random-triplets": {"batch_size": 10},
 }
@@ -106,6 +107,35 @@ def test_weak_classes_take_their_share_of_the_draws() -> None:
     assert np.mean(drawn) == pytest.approx(0.647, abs=0.05)
 
 
+def test_an_identitys_images_come_from_as_many_cameras_as_it_has() -> None:
+    made = SAMPLERS["cameras"](IDS, CAMERAS, identities=4, images=4)
+    seen_by = {identity: {c for i, c in zip(IDS, CAMERAS, strict=True) if i == identity} for identity in range(12)}
+    for epoch in range(20):
+        made.set_epoch(epoch)
+        for batch in made:
+            for start in range(0, 16, 4):
+                images = [draw.index for draw in batch[start : start + 4]]
+                (identity,) = {IDS[index] for index in images}
+                assert {CAMERAS[index] for index in images} == seen_by[identity]
+                assert len(set(images)) == min(4, identity + 1), "none twice unless there are fewer than four"
+
+
+def test_a_rare_camera_is_in_every_group_and_the_others_take_turns() -> None:
+    # identity 0: one image of camera 1 and nine of camera 2; identity 1 alike
+    ids, cameras = [0] * 10 + [1] * 10, ([1] + [2] * 9) * 2
+    made = SAMPLERS["cameras"](ids, cameras, identities=2, images=4)
+    counts: Counter[int] = Counter(draw.index for batch in made for draw in batch)
+    assert len(made) == 2
+    assert counts[0] == counts[10] == 2, "in both groups"
+    assert [counts[index] for index in range(1, 10)].count(1) == 6, "six others, none of them twice"
+    seen: Counter[int] = Counter()
+    for epoch in range(300):
+        made.set_epoch(epoch)
+        seen.update(draw.index for batch in made for draw in batch)
+    # six of nine an epoch
+    assert all(abs(seen[index] - 200) < 40 for index in range(1, 10))
+
+
 def test_random_triplets_are_an_anchor_a_positive_and_a_negative() -> None:
     made = SAMPLERS["random-triplets"](IDS, batch_size=7)
     assert len(made) == 77 // 7, "the one image of identity 0 has no positive"
@@ -145,5 +175,7 @@ def test_too_little_data_is_named() -> None:
         RandomSampler([1, 2], batch_size=4)
     with pytest.raises(DataError, match="2 training images have another one of their identity"):
         SAMPLERS["random-triplets"]([1, 1, 2, 3], batch_size=4)
+    with pytest.raises(DataError, match="no camera labels; set sampler=identities"):
+        SAMPLERS["cameras"]([1, 1, 2, 2], [-1] * 4, identities=2, images=2)
     with pytest.raises(DataError, match="one identity"):
         SAMPLERS["random-triplets"]([1, 1, 1], batch_size=1)

@@ -97,6 +97,48 @@ def inspect_data(
         console.print(f"chart: {out / name}", markup=False)
 
 
+@app.command("augment")
+def augment_data(
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or a YAML file.")],
+    image: Annotated[Path, typer.Argument(help="The image to change.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE", help="Recipe keys to change, such as augmentation.erasing.aspect=squarish."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Picture to write (.png, .jpg or .webp).")] = Path(
+        "augmentations.png"
+    ),
+    draws: Annotated[int, typer.Option(min=1, help="Pictures a row.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same picture.")] = 0,
+) -> None:
+    """Picture what a recipe's augmentations do to an image: a row for each alone, and one for all in their order.
+
+    `resight data augment reid-strong-baseline person.jpg --out augmentations.png`
+
+    Alone an augmentation is applied for certain, its probability in brackets; the last row is left to chance, as in
+    training.
+    """
+    from resight.cli.console import output
+    from resight.data.augmentations.examples import examples
+    from resight.data.images import read_image
+    from resight.data.loaders import resize
+    from resight.recipe import load_recipe
+    from resight.views.image_rows import image_rows
+    from resight.views.ranked_lists import save
+
+    loaded = load_recipe(recipe, overrides or [])
+    picture = resize(read_image(image), loaded.image)
+    rows = examples(loaded.augmentation, loaded.image, picture, draws, seed)
+    drawn = image_rows(
+        {caption: [tensor.permute(1, 2, 0).numpy() for tensor in tensors] for caption, tensors in rows.items()},
+        height=min(256, max(128, loaded.image.height)),
+    )
+    save(drawn, out)
+    output().print(f"picture: {out}", markup=False)
+
+
 @app.command("split")
 def split_data(
     data: DataOption,

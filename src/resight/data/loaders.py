@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.v2 import Compose
 from torchvision.transforms.v2 import functional as vision
 
-from resight.data.augmentations import random_part
+from resight.data.augmentations import augmented, random_part
 from resight.data.images import read_image
 from resight.data.samplers import BatchSampler, Draw
 from resight.errors import ImageError
@@ -86,9 +87,8 @@ class ImageDataset(Dataset[Item]):
             return Item(None, index, False, str(error))
         if isinstance(key, Draw) and self.augment is not None:
             # The item's own seed makes the result the same in any worker, in any order, after any resume.
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(key.seed)
-                tensor = self.augment(random_part(tensor) if key.junk else tensor)
+            chain = Compose([random_part, self.augment]) if key.junk else self.augment
+            tensor = augmented(tensor, chain, key.seed)
         return Item(tensor, index, isinstance(key, Draw) and key.junk, None)
 
     def _load(self, index: int) -> Tensor:

@@ -11,7 +11,10 @@ from torch import nn
 
 from resight.losses.attributes import AttributeLoss
 from resight.losses.centre import CentreLoss
+from resight.losses.centroid_triplet import CentroidTripletLoss
+from resight.losses.circle import CircleLoss
 from resight.losses.identity import IdentityLoss, VerificationLoss
+from resight.losses.margin_softmax import ArcFaceLoss, CosFaceLoss, SphereFaceLoss
 from resight.losses.reconstruction import KLDivergence, MaximumMeanDiscrepancy, SquaredError
 from resight.losses.triplet import TripletLoss
 
@@ -22,6 +25,11 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "triplet": TripletLoss,
     "centre": CentreLoss,
     "verification": VerificationLoss,
+    "centroid-triplet": CentroidTripletLoss,
+    "circle": CircleLoss,
+    "arcface": ArcFaceLoss,
+    "cosface": CosFaceLoss,
+    "sphereface": SphereFaceLoss,
 }
 
 ATTRIBUTE_LOSSES: dict[str, Callable[..., nn.Module]] = {"cross-entropy": AttributeLoss}

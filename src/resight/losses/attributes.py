@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resight.losses.precision import full
+
 __all__ = ["AttributeLoss", "majority_weights"]
 
 UNKNOWN = -1
@@ -56,7 +58,7 @@ class AttributeLoss(nn.Module):
     def forward(self, logits: Mapping[str, Tensor], targets: Tensor) -> Tensor:
         losses = []
         for column, values in enumerate(logits.values()):
-            losses.append(self._one(column, values.float(), targets[:, column]))
+            losses.append(self._one(column, full(values), targets[:, column]))
         return (torch.stack(losses) * self.target_weight).sum()
 
     def _one(self, column: int, values: Tensor, target: Tensor) -> Tensor:

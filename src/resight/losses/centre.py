@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from resight.losses.precision import in_full_precision
+
 __all__ = ["CentreLoss"]
 
 
@@ -26,5 +28,6 @@ class CentreLoss(nn.Module):
         self.learning_rate = learning_rate
         self.centres = nn.Parameter(torch.randn(num_classes, dim))
 
+    @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
-        return (embeddings.float() - self.centres[ids]).square().sum(1).mean()
+        return (embeddings - self.centres[ids]).square().sum(1).mean()

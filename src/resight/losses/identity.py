@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resight.losses.mining import pair_masks
+from resight.losses.precision import in_full_precision
 
 __all__ = ["IdentityLoss", "VerificationLoss"]
 
@@ -26,8 +27,9 @@ class IdentityLoss(nn.Module):
         super().__init__()
         self.label_smoothing = label_smoothing
 
+    @in_full_precision
     def forward(self, logits: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
-        return F.cross_entropy(logits.float(), ids, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(logits, ids, label_smoothing=self.label_smoothing)
 
 
 class VerificationLoss(nn.Module):
@@ -46,8 +48,9 @@ class VerificationLoss(nn.Module):
         self.scale = nn.Parameter(torch.tensor(scale))
         self.offset = nn.Parameter(torch.tensor(offset))
 
+    @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
-        unit = F.normalize(embeddings.float(), dim=1)
+        unit = F.normalize(embeddings, dim=1)
         scores = self.scale * (unit @ unit.T - self.offset)
         positive, negative = pair_masks(ids)
         losses = [

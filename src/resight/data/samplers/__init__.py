@@ -7,14 +7,16 @@ sequence, and so does each process of a distributed one, which takes every n-th 
 from collections.abc import Callable
 
 from resight.data.samplers.base import BatchSampler, Draw
+from resight.data.samplers.cameras import CameraSampler
 from resight.data.samplers.identities import IdentitySampler
 from resight.data.samplers.random import RandomSampler
 from resight.data.samplers.triplets import TripletSampler
 
-__all__ = ["SAMPLERS", "BatchSampler", "Draw", "IdentitySampler", "RandomSampler", "TripletSampler"]
+__all__ = ["SAMPLERS", "BatchSampler", "CameraSampler", "Draw", "IdentitySampler", "RandomSampler", "TripletSampler"]
 
 SAMPLERS: dict[str, Callable[..., BatchSampler]] = {
     "identities": IdentitySampler,
+    "cameras": CameraSampler,
     "random": RandomSampler,
     "random-triplets": TripletSampler,
 }

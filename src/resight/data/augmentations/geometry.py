@@ -1,0 +1,76 @@
+"""Changes of place: mirroring, shifting, turning, cropping."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torchvision.transforms import v2
+
+from resight.data.augmentations.base import Augmentation, Probability, sometimes
+from resight.errors import RecipeError
+from resight.recipe import ImageOptions
+
+__all__ = ["centre_crop", "flip", "pad_crop", "random_part", "rotation", "translation"]
+
+
+def flip(probability: Probability = 0.5) -> Augmentation:
+    """Mirror left to right."""
+    return v2.RandomHorizontalFlip(probability)
+
+
+def pad_crop(
+    image: ImageOptions, padding: Annotated[int, Field(ge=0)] = 10, probability: Probability = 1.0
+) -> Augmentation:
+    """Pad with black by so many pixels on each side, then crop the old size at random."""
+    return sometimes(v2.Compose([v2.Pad(padding), v2.RandomCrop((image.height, image.width))]), probability)
+
+
+def translation(
+    image: ImageOptions, enlarge: Annotated[float, Field(ge=1)] = 1.125, probability: Probability = 0.5
+) -> Augmentation:
+    """Enlarge, then crop the old size at random: a shift by up to 1/8 of the image that shows no border.
+
+    torchreid's Random2DTranslation, which the vehicle coursework used in the place of its resize; here it comes after
+    the resize to the recipe's size, as every augmentation does.
+    """
+    size = [round(enlarge * side) for side in (image.height, image.width)]
+    return sometimes(v2.Compose([v2.Resize(size), v2.RandomCrop((image.height, image.width))]), probability)
+
+
+def centre_crop(
+    image: ImageOptions,
+    height: Annotated[int, Field(ge=1)] | None = None,
+    width: Annotated[int, Field(ge=1)] | None = None,
+    probability: Probability = 1.0,
+) -> Augmentation:
+    """Keep the centre, `height` × `width` pixels of the recipe's size, and enlarge it to that size again.
+
+    By default 200/224 of each side: the vehicle coursework's 200×200 of 224×224. Nothing here is random but the
+    probability. Evaluation and prediction augment nothing, so they see the whole image.
+    """
+    kept = [
+        round(side * 200 / 224) if given is None else given
+        for given, side in ((height, image.height), (width, image.width))
+    ]
+    if kept[0] > image.height or kept[1] > image.width:
+        raise RecipeError(
+            f"augmentation.centre-crop: {kept[0]}×{kept[1]} is more than the image's {image.height}×{image.width}"
+        )
+    return sometimes(v2.Compose([v2.CenterCrop(kept), v2.Resize((image.height, image.width))]), probability)
+
+
+def rotation(degrees: Annotated[float, Field(ge=0, le=180)] = 4.0, probability: Probability = 1.0) -> Augmentation:
+    """Turn by up to so many degrees; corners become black."""
+    return sometimes(v2.RandomRotation(degrees, v2.InterpolationMode.BILINEAR), probability)
+
+
+def random_part(tensor: Tensor, share: tuple[float, float] = (0.15, 0.45)) -> Tensor:
+    """A random part of an image, sides `share` of its own, at its own size: what a bad detection shows (Bruna's junk)."""
+    height, width = tensor.shape[1:]
+    low, high = share
+    part = [max(2, round(float(low + (high - low) * torch.rand(())) * side)) for side in (height, width)]
+    top, left = (int(torch.randint(side - size + 1, ())) for side, size in zip((height, width), part, strict=True))
+    return v2.functional.resized_crop(tensor, top, left, *part, [height, width], antialias=True)

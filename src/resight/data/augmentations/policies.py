@@ -1,0 +1,27 @@
+"""Augmentation policies that others searched for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torchvision.transforms import v2
+
+from resight.data.augmentations.base import Augmentation, Probability, sometimes
+
+__all__ = ["auto_augment"]
+
+SEARCHED = ("imagenet", "cifar10", "svhn")
+
+
+def auto_augment(
+    policy: Literal["imagenet", "cifar10", "svhn", "rand", "trivial"] = "imagenet", probability: Probability = 0.1
+) -> Augmentation:
+    """One of the pairs of changes that AutoAugment found on a dataset (Cubuk et al. 2019).
+
+    `rand` is RandAugment, two changes of medium strength (Cubuk et al. 2020), and `trivial` TrivialAugment, one of any
+    strength (Müller and Hutter 2021), with torchvision's numbers. FastReID applies the ImageNet policy to a tenth of
+    the images.
+    """
+    if policy in SEARCHED:
+        return sometimes(v2.AutoAugment(v2.AutoAugmentPolicy(policy)), probability)
+    return sometimes({"rand": v2.RandAugment, "trivial": v2.TrivialAugmentWide}[policy](), probability)

@@ -1,0 +1,85 @@
+"""Softmax losses with a margin between identities, through pytorch-metric-learning.
+
+Each owns one weight vector per identity and compares embeddings with them by angle, so it reads the metric features and
+needs no classifier. With several branches these share the vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from resight.losses.precision import in_full_precision
+
+__all__ = ["ArcFaceLoss", "CosFaceLoss", "SphereFaceLoss"]
+
+Scale = Annotated[float, Field(gt=0)]
+
+
+class _MarginSoftmax(nn.Module):
+    """Cross-entropy over identities whose right one has been made harder; a subclass makes `loss`."""
+
+    reads = "metric"
+    loss: nn.Module
+
+    @in_full_precision
+    def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
+        return self.loss(embeddings, ids)
+
+
+class ArcFaceLoss(_MarginSoftmax):
+    """Cross-entropy over scale · cos(angle to each identity), the right one's angle wider by `margin` (Deng et al. 2019).
+
+    >>> ArcFaceLoss(num_classes=751, dim=2048)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
+
+    `margin` is in radians, as in the paper. Beyond π - margin, where the cosine would rise again, it goes on falling
+    as cos(angle) - margin · sin(margin).
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        dim: int,
+        margin: Annotated[float, Field(ge=0, lt=math.pi)] = 0.5,
+        scale: Scale = 64.0,
+    ) -> None:
+        super().__init__()
+        # Here, since it takes a second to import, and only training computes losses.
+        from pytorch_metric_learning.losses import ArcFaceLoss
+
+        self.loss = ArcFaceLoss(num_classes, dim, margin=math.degrees(margin), scale=scale)
+
+
+class CosFaceLoss(_MarginSoftmax):
+    """Cross-entropy over scale · cos(angle to each identity), the right one's cosine less `margin` (Wang et al. 2018).
+
+    >>> CosFaceLoss(num_classes=751, dim=2048)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
+    """
+
+    def __init__(
+        self, num_classes: int, dim: int, margin: Annotated[float, Field(ge=0, lt=2)] = 0.35, scale: Scale = 64.0
+    ) -> None:
+        super().__init__()
+        from pytorch_metric_learning.losses import CosFaceLoss
+
+        self.loss = CosFaceLoss(num_classes, dim, margin=margin, scale=scale)
+
+
+class SphereFaceLoss(_MarginSoftmax):
+    """Cross-entropy over |embedding| · cos(angle to each identity), the right one's angle times `margin` (Liu et al. 2017).
+
+    >>> SphereFaceLoss(num_classes=751, dim=2048)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
+
+    The cosine of the multiplied angle is continued downwards beyond π / margin (their eq. 7). The paper trains it
+    blended with the plain softmax at first, since margin 4 is hard from the start; give a smaller one, or the identity
+    loss beside it.
+    """
+
+    def __init__(self, num_classes: int, dim: int, margin: Annotated[int, Field(ge=1)] = 4, scale: Scale = 1.0) -> None:
+        super().__init__()
+        from pytorch_metric_learning.losses import SphereFaceLoss
+
+        self.loss = SphereFaceLoss(num_classes, dim, margin=margin, scale=scale)

@@ -1,0 +1,79 @@
+"""What every loss of the table owes: a right gradient, float32 at least, and 0 where there is nothing to learn from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from resight.losses import ATTRIBUTE_LOSSES, LOSSES
+from resight.recipe import make
+
+IDS = torch.tensor([0, 0, 0, 1, 1, 2, 2, 3])
+
+
+def loss_of(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return make(LOSSES, {"name": name}, f"losses.{name}", num_classes=4, dim=5)
+
+
+def values_for(loss: nn.Module) -> torch.Tensor:
+    torch.manual_seed(1)
+    return torch.randn(8, 4 if loss.reads == "logits" else 5)
+
+
+# Circle loss has no gradient through its weights, on purpose: its own test compares it with the formula.
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "circle"])
+def test_gradients_numerically(name: str) -> None:
+    loss = loss_of(name).double()
+    values = values_for(loss).double().requires_grad_()
+    parameters = tuple(loss.parameters())
+    assert torch.autograd.gradcheck(lambda x, *_: loss(x, IDS), (values, *parameters))
+
+
+@pytest.mark.parametrize("class_weights", ["none", "majority"])
+def test_attribute_gradients_numerically(class_weights: str) -> None:
+    loss = ATTRIBUTE_LOSSES["cross-entropy"]([[5, 1], [3, 2, 1]], class_weights=class_weights).double()
+    torch.manual_seed(0)
+    hat, age = (torch.randn(3, width, dtype=torch.float64, requires_grad=True) for width in (1, 3))
+    targets = torch.tensor([[0, 2], [1, -1], [0, 1]])
+    assert torch.autograd.gradcheck(lambda *z: loss(dict(zip(("hat", "age"), z, strict=True)), targets), (hat, age))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_mixed_precision_changes_nothing_but_the_input(name: str) -> None:
+    loss = loss_of(name)
+    # far from the origin, where a distance is the small difference of large numbers
+    values = (values_for(loss) + 10).bfloat16()
+    plain = loss(values.float(), IDS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = loss(values, IDS)
+    assert mixed.dtype == torch.float32
+    assert mixed.item() == plain.item()
+    assert all(parameter.dtype == torch.float32 for parameter in loss.parameters())
+
+
+@pytest.mark.parametrize("name", ["triplet", "centroid-triplet", "circle", "verification"])
+def test_a_batch_without_pairs_is_a_loss_of_zero_with_a_gradient(name: str) -> None:
+    values = torch.randn(4, 5, requires_grad=True)
+    nobody_twice, one_alone = torch.arange(4), torch.zeros(4, dtype=torch.int64)
+    for ids in (nobody_twice, one_alone) if name != "verification" else ():
+        loss = loss_of(name)(values, ids)
+        loss.backward()
+        assert loss.item() == 0
+        assert torch.isfinite(values.grad).all()
+    assert loss_of(name)(values[:1], torch.tensor([0])).item() == 0
+
+
+def test_losses_of_others_are_imported_when_they_are_made() -> None:
+    code = (
+        "import sys\n"
+        "from resight.losses import LOSSES\n"
+        "assert 'pytorch_metric_learning' not in sys.modules\n"
+        "LOSSES['circle']()\n"
+        "assert 'pytorch_metric_learning' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
