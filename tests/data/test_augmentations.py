@@ -71,7 +71,7 @@ def erased_boxes(number: int, **options: object) -> list[tuple[int, int]]:
     boxes = []
     change = build(128, 64, erasing={"probability": 1, **options})
     for made in draws(change, torch.zeros(3, 128, 64, dtype=torch.uint8), number):
-        painted = made.any(0)
+        painted = (made > 0).any(0)
         height, width = int(painted.any(1).sum()), int(painted.any(0).sum())
         assert painted.sum() == height * width
         assert made[:, painted].unique(dim=1).tolist() == [[124], [116], [104]], "the pixel mean"
@@ -159,7 +159,7 @@ def test_pca_colour_adds_one_colour_to_all_pixels() -> None:
 def test_pca_colour_spreads_along_the_components_by_their_eigenvalues() -> None:
     change = build(8, 8, pca_colour={"probability": 1, "sigma": 1})
     grey = torch.full((3, 8, 8), 128, dtype=torch.uint8)
-    shifts = torch.stack([made[:, 0, 0].double() - 128 for made in draws(change, grey, 1500)])
+    shifts = torch.stack([made[:, 0, 0].double() - 128 for made in draws(change, grey, 1000)])
     along = (shifts @ torch.tensor(EIGENVECTORS, dtype=torch.float64)).std(0)
     # 55.5, 4.8 and 1.15 of 255; whole numbers add a deviation of 0.29
     expected = [math.hypot(255 * value, 0.29) for value in EIGENVALUES]
@@ -173,8 +173,8 @@ def test_the_eigenvectors_are_orthogonal_units_the_first_nearly_grey() -> None:
 
 
 def test_jitter_keeps_within_its_factors() -> None:
-    grey = torch.full((3, 4, 4), 100, dtype=torch.uint8)
-    change = build(4, 4, jitter={"brightness": 0.2, "contrast": 0, "saturation": 0, "hue": 0})
+    grey = torch.full((3, 8, 8), 100, dtype=torch.uint8)
+    change = build(8, 8, jitter={"brightness": 0.2, "contrast": 0, "saturation": 0, "hue": 0})
     values = [int(made[0, 0, 0]) for made in draws(change, grey, 200)]
     assert 79 <= min(values) < 85
     assert 115 < max(values) <= 121

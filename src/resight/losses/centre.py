@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from resight.losses.precision import in_full_precision
@@ -23,7 +26,7 @@ class CentreLoss(nn.Module):
     reads = "metric"
     own_optimiser = True
 
-    def __init__(self, num_classes: int, dim: int, learning_rate: float = 0.5) -> None:
+    def __init__(self, num_classes: int, dim: int, learning_rate: Annotated[float, Field(gt=0)] = 0.5) -> None:
         super().__init__()
         self.learning_rate = learning_rate
         self.centres = nn.Parameter(torch.randn(num_classes, dim))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from resight.losses.mining import pair_masks
@@ -23,7 +26,7 @@ class IdentityLoss(nn.Module):
 
     reads = "logits"
 
-    def __init__(self, label_smoothing: float = 0.1) -> None:
+    def __init__(self, label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from resight.errors import RecipeError
@@ -113,12 +114,12 @@ class CameraBatchHard(BatchHard):
 
     def __init__(
         self,
-        k: float = 5.0,
-        m: float = 0.1,
+        k: Annotated[float, Field(ge=0)] = 5.0,
+        m: Annotated[float, Field(ge=0)] = 0.1,
         bias_std: Literal["valid", "zeros"] = "valid",
         negatives: Literal["lower", "raise"] = "lower",
         decay: bool = True,
-        epochs: int = 0,
+        epochs: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         super().__init__()
         self.k, self.m = k, m

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from resight.data.samplers.base import BatchSampler, images_by_identity
 from resight.errors import DataError
@@ -31,8 +33,8 @@ class IdentitySampler(BatchSampler):
         self,
         ids: Sequence[int],
         cameras: Sequence[int] | None = None,
-        identities: int = 16,
-        images: int = 4,
+        identities: Annotated[int, Field(ge=1)] = 16,
+        images: Annotated[int, Field(ge=1)] = 4,
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
