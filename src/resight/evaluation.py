@@ -45,7 +45,7 @@ def compare(
     baselines: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Compared:
-    """Embed query and gallery and evaluate them under the dataset's protocol (or another by name).
+    """Embed query and gallery and evaluate them under `protocol`, by default the recipe's, else the dataset's own.
 
     >>> compare(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
@@ -56,6 +56,7 @@ def compare(
     whole, failed = embed(model, [*query, *gallery], progress=progress)
     sides = _sides(whole, query)
     metric = model.recipe.retrieval.metric
+    protocol = protocol or model.recipe.retrieval.protocol
     options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
     if rerank is not None:

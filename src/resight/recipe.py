@@ -112,6 +112,11 @@ class RetrievalOptions(_Section):
 
     metric: Literal["cosine", "euclidean"] = "cosine"
     flip: bool = Field(False, description="average with the mirrored image's embedding")
+    protocol: str | None = Field(
+        None,
+        description="evaluation protocol, a key of resight.retrieval.PROTOCOLS; null: the dataset's own, and market1501 "
+        "in validation",
+    )
 
 
 class Recipe(_Section):

@@ -31,7 +31,8 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="market1501, veri776, vehicleid or course; by default the dataset's own. Of attributes: sources (the default) or apr."
+            help="market1501, veri776, vehicleid or course; by default the recipe's, else the dataset's own. "
+            "Of attributes: sources (the default) or apr."
         ),
     ] = None,
     baselines: Annotated[

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
-from resight.recipe import Recipe
+from resight.errors import RecipeError
+from resight.recipe import Recipe, nearest
 from resight.records import Embeddings, Record
-from resight.retrieval import evaluate
+from resight.retrieval import PROTOCOLS, evaluate
 from resight.systems.base import System
 
 __all__ = ["RetrievalSystem"]
@@ -26,6 +27,12 @@ class RetrievalSystem(System):
     ) -> None:
         super().__init__(recipe, model, [*query, *gallery])
         self.queries = len(query)
+        self.protocol = recipe.retrieval.protocol or "market1501"
+        if self.protocol not in PROTOCOLS:
+            raise RecipeError(
+                f"retrieval.protocol: no {self.protocol!r}{nearest(self.protocol, PROTOCOLS)}; "
+                f"there is: {', '.join(PROTOCOLS)}"
+            )
         self._collected: list[tuple[Tensor, Tensor]] = []
 
     def embed(self, inputs: Tensor) -> Tensor:
@@ -56,6 +63,7 @@ class RetrievalSystem(System):
             query_cameras=query.cameras,
             gallery_cameras=gallery.cameras,
             metric=self.recipe.retrieval.metric,
+            protocol=self.protocol,
         )
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)

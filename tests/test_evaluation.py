@@ -1,0 +1,21 @@
+"""Evaluating a model on a dataset: whose protocol counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from resight.evaluation import compare
+from resight.records import ReidDataset
+from resight.run import Recognizer, build_model
+
+
+def test_protocol_asked_for_before_the_recipes_before_the_datasets_own(crowd: ReidDataset, tiny) -> None:
+    torch.manual_seed(0)
+    silent, course = tiny(), tiny("retrieval.protocol=course")
+    model = build_model(silent, classes=6)
+    dataset = replace(crowd, protocol="veri776")
+    assert compare(Recognizer(model, silent), dataset).result.protocol == "veri776"
+    assert compare(Recognizer(model, course), dataset).result.protocol == "course"
+    assert compare(Recognizer(model, course), dataset, protocol="market1501").result.protocol == "market1501"
