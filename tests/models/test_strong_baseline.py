@@ -9,7 +9,6 @@ from torch import nn
 
 from resight.errors import RecipeError, WeightsError
 from resight.models.backbone import Backbone, create_timm_model
-from resight.models.layers import GeM, average_pool, max_pool
 from resight.models.strong_baseline import StrongBaseline
 
 IMAGES = torch.randn(2, 3, 64, 32)
@@ -60,14 +59,6 @@ def test_any_timm_model_is_a_backbone(name: str) -> None:
     embeddings = model.eval()(images)
     assert embeddings.shape == (2, model.dim)
     assert model.train()(images).logits[0].shape == (2, 5)
-
-
-def test_poolings_by_hand() -> None:
-    maps = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
-    assert average_pool(maps).item() == 3
-    assert max_pool(maps).item() == 6
-    assert GeM(p=1.0)(maps).item() == pytest.approx(3, abs=1e-5)
-    assert GeM(p=2.0)(maps).item() == pytest.approx((50 / 4) ** 0.5, rel=1e-5)
 
 
 def test_what_a_backbone_cannot_do_is_said() -> None:

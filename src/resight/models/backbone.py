@@ -13,7 +13,10 @@ from resight.errors import RecipeError, WeightsError
 from resight.models.layers import POOLINGS
 from resight.recipe import nearest
 
-__all__ = ["Backbone", "create_timm_model", "set_last_stride"]
+__all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages", "set_last_stride"]
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+"""What timm calls the four stages of everything built like a ResNet."""
 
 
 class Backbone(nn.Module):
@@ -47,8 +50,12 @@ class Backbone(nn.Module):
         self.pooling = pooling
         self.pool = POOLINGS[pooling]()
 
+    def maps(self, images: Tensor) -> Tensor:
+        """What is pooled: (batch, dim, height, width) of a convolutional trunk."""
+        return self.trunk.forward_features(images)  # type: ignore[operator]
+
     def forward(self, images: Tensor) -> Tensor:
-        maps = self.trunk.forward_features(images)  # type: ignore[operator]
+        maps = self.maps(images)
         if maps.ndim == 4 and maps.shape[1] == self.dim:
             return self.pool(maps)
         if self.pooling != "average":
@@ -56,11 +63,12 @@ class Backbone(nn.Module):
         return self.trunk.forward_head(maps, pre_logits=True)  # type: ignore[operator]
 
 
-def create_timm_model(name: str, pretrained: bool, image_size: tuple[int, int] | None = None) -> nn.Module:
+def create_timm_model(
+    name: str, pretrained: bool, image_size: tuple[int, int] | None = None, **options: Any
+) -> nn.Module:
     """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers)."""
     if not timm.is_model(name):
         raise RecipeError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
-    options: dict[str, Any] = {}
     if image_size is not None and "img_size" in _accepted(name):
         options["img_size"] = image_size
     # Offline, the hub client tries for most of a minute and says so line by line; one line at the end is enough.
@@ -77,6 +85,12 @@ def create_timm_model(name: str, pretrained: bool, image_size: tuple[int, int] |
         ) from error
 
 
+def require_stages(trunk: nn.Module, name: str, remedy: str) -> None:
+    """Raise RecipeError unless the trunk has a ResNet's four stages."""
+    if not set(STAGES) <= {child for child, _ in trunk.named_children()}:
+        raise RecipeError(f"{name} has no ResNet stages; {remedy}")
+
+
 def _accepted(name: str) -> set[str]:
     module = inspect.getmodule(timm.model_entrypoint(name))
     # Only transformer files take an image size; timm's entry points all end in **kwargs, so the file tells.
@@ -88,10 +102,8 @@ def set_last_stride(trunk: nn.Module, name: str) -> None:
 
     timm's `output_stride=16` would dilate the convolutions as well, which is another network.
     """
-    stage = getattr(trunk, "layer4", None)
-    if stage is None:
-        raise RecipeError(f"{name} has no ResNet stage 4; set model.last_stride=2")
-    for module in stage[0].modules():
+    require_stages(trunk, name, "set model.last_stride=2")
+    for module in trunk.layer4[0].modules():  # type: ignore[index,union-attr]
         if isinstance(module, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and module.stride in (2, (2, 2)):
             module.stride = 1 if isinstance(module.stride, int) else (1, 1)
             if not isinstance(module, nn.Conv2d) and module.kernel_size in (2, (2, 2)):

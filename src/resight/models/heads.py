@@ -1,15 +1,22 @@
-"""Heads that name attributes: a feature in, scores for each attribute out."""
+"""Heads: a feature in, scores for each attribute out; and what lies between a pooled feature and a classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["AttributeHeads", "probabilities"]
+from resight.errors import RecipeError
+
+__all__ = ["AttributeHeads", "HeadDesign", "embedding_layers", "probabilities"]
+
+HeadDesign = Literal[
+    "vanilla", "fc-relu-dropout-bn-fc", "fc-relu-bn-fc", "fc-bn-relu-dropout-fc", "fc-bn-relu-fc", "fc-bn-fc"
+]
+"""The head designs of the vehicle coursework's table 9; each names its layers in order, the last FC is the classifier."""
 
 
 class AttributeHeads(nn.Module):
@@ -54,3 +61,23 @@ def _probabilities(values: Tensor) -> Tensor:
         return F.softmax(values, dim=1)
     yes = torch.sigmoid(values)
     return torch.cat([1 - yes, yes], dim=1)
+
+
+def embedding_layers(dim: int, embedding: int, head: HeadDesign, dropout: float) -> nn.Module:
+    """The layers of a head design before its classifier: (batch, dim) -> (batch, embedding).
+
+    >>> embedding_layers(512, 1024, "fc-bn-relu-fc", dropout=0.5)  # Linear, BatchNorm1d, ReLU
+
+    An `embedding` of 0 leaves the first FC out, for the head "vanilla" only: RecipeError otherwise.
+    """
+    between = [] if head == "vanilla" else head.split("-")[1:-1]
+    if not embedding:
+        if between:
+            raise RecipeError(f"model.head={head} begins with an FC; give model.embedding, or model.head=vanilla")
+        return nn.Identity()
+    layers: dict[str, Callable[[], nn.Module]] = {
+        "bn": lambda: nn.BatchNorm1d(embedding),
+        "relu": nn.ReLU,
+        "dropout": lambda: nn.Dropout(dropout),
+    }
+    return nn.Sequential(nn.Linear(dim, embedding), *(layers[name]() for name in between))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal
 
 import torch
+from timm.layers import SEModule
+from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
 
-__all__ = ["POOLINGS", "GeM", "average_pool", "max_pool"]
+__all__ = ["ATTENTIONS", "POOLINGS", "GeM", "StageFusion", "average_pool", "max_pool"]
 
 
 class GeM(nn.Module):
@@ -40,3 +44,60 @@ POOLINGS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
     "max": lambda: max_pool,
     "gem": GeM,
 }
+
+
+ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: nn.Identity(),
+    # timm rounds the squeezed width to a multiple of 8 unless told otherwise: 64 channels would squeeze to 8, not 4.
+    "se": lambda channels: SEModule(channels, rd_ratio=1 / 16, rd_divisor=1),
+    "cbam": lambda channels: CbamModule(channels, rd_ratio=1 / 16, mlp_bias=True),
+}
+"""Attention on maps (batch, channels, height, width), by name: squeeze-and-excitation (Hu et al. 2018) and CBAM (Woo et
+al. 2018; 7×7 spatial gate with BatchNorm, as in its authors' code), both at ratio 16."""
+
+
+class StageFusion(nn.Module):
+    """The maps of a ResNet's four stages as one (the vehicle coursework, section 3.1).
+
+    >>> StageFusion((64, 128, 256, 512), "concat")(maps).shape  # (batch, 1024, height, width) of stage 4
+
+    - "none": stage 4 alone.
+    - "concat", "add": stage 4 and stage 3, the latter brought to its shape by a 1×1 convolution with BatchNorm.
+    - "global-concat": all four; stages 1 and 2 come by 3×3 convolutions of stride 2 with ReLU, a stage's width each.
+
+    `last_stride` is the step from stage 3 to stage 4. `dim` is the width that comes out.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        kind: Literal["none", "concat", "add", "global-concat"],
+        last_stride: int = 2,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        earlier = {"none": 0, "concat": 1, "add": 1, "global-concat": 3}[kind]
+        self.dim = channels[-1] * (1 if kind == "add" else 1 + earlier)
+        # Stage 3 first.
+        paths = (
+            _projection(channels[2], channels[3], last_stride),
+            *(_descent(channels[s:], last_stride) for s in (1, 0)),
+        )
+        self.paths = nn.ModuleList(paths[:earlier])
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        brought = [path(stage) for path, stage in zip(self.paths, maps[-2::-1], strict=False)]
+        return maps[-1] + brought[0] if self.kind == "add" else torch.cat([maps[-1], *brought], dim=1)
+
+
+def _projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+def _descent(channels: Sequence[int], last_stride: int) -> nn.Module:
+    """Down to stage 4, at each step to the width and size of the next stage."""
+    strides = [2] * (len(channels) - 2) + [last_stride]
+    steps = zip(pairwise(channels), strides, strict=True)
+    return nn.Sequential(
+        *(nn.Sequential(nn.Conv2d(*widths, 3, stride, padding=1), nn.ReLU(inplace=True)) for widths, stride in steps)
+    )

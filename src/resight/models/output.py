@@ -13,11 +13,11 @@ class ReidOutput(NamedTuple):
     """Of a re-identification model. One entry per branch in `metric` and `logits`; single-branch models have one of each."""
 
     metric: tuple[Tensor, ...]
-    """Features that triplet and centre losses read, each (batch, dim)."""
+    """Features that triplet and centre losses read, each (batch, dim), `dim` being the model's attribute."""
     logits: tuple[Tensor, ...]
     """Identity scores, each (batch, classes)."""
     embedding: Tensor
-    """What retrieval compares, (batch, dim); the only thing returned in evaluation mode."""
+    """What retrieval compares, (batch, width); the only thing returned in evaluation mode."""
 
 
 class Reconstruction(NamedTuple):

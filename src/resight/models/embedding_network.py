@@ -1,0 +1,65 @@
+"""The vehicle family (the EEEM071 coursework, V1): a backbone, attention, fusion, and a head of one of six designs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from resight.models.backbone import Backbone
+from resight.models.heads import HeadDesign, embedding_layers
+from resight.models.output import ReidOutput
+from resight.models.staged_backbone import StagedBackbone
+
+__all__ = ["EmbeddingNetwork"]
+
+
+class EmbeddingNetwork(nn.Module):
+    """Backbone -> pooling -> embedding layers -> classifier; triplet and retrieval read what the classifier reads.
+
+    >>> model = EmbeddingNetwork(576, backbone="resnet18", pretrained=False, attention="se", fusion="concat")
+    >>> model.eval()(images).shape  # (batch, 1024)
+
+    - `attention` sits after each stage and `fusion` joins stages (see `StageFusion`); both need a ResNet trunk.
+    - `head` is one of the source's table 9 and names its layers in order; its last FC is the classifier. "vanilla" is
+      one FC to `embedding` and the classifier, with nothing between.
+    - `embedding=0` has no FC: the pooled feature itself is the embedding, as in the public code's "vanilla", where
+      MobileNetV3-Small's 576 pooled channels go straight to the classifier; its other heads bring them to 1024. Only
+      the head "vanilla" can do without.
+
+    Of MobileNetV3 what is pooled is the last convolution's 576 channels, as there; timm's own 1024-wide layer behind
+    the pooling plays no part.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str = "mobilenetv3_small_100",
+        pretrained: bool = True,
+        attention: Literal["none", "se", "cbam"] = "none",
+        fusion: Literal["none", "concat", "add", "global-concat"] = "none",
+        embedding: Annotated[int, Field(ge=0)] = 1024,
+        head: HeadDesign = "fc-bn-relu-fc",
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+        classifier_bias: bool = True,
+        last_stride: Literal[1, 2] = 2,
+        pooling: Literal["average", "max", "gem"] = "average",
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = (
+            Backbone(backbone, pretrained, last_stride, pooling, image_size)
+            if attention == fusion == "none"
+            else StagedBackbone(backbone, pretrained, last_stride, pooling, attention, fusion)
+        )
+        self.dim = embedding or self.backbone.dim
+        self.embedding = embedding_layers(self.backbone.dim, embedding, head, dropout)
+        self.classifier = nn.Linear(self.dim, num_classes, bias=classifier_bias)
+
+    def forward(self, images: Tensor) -> ReidOutput | Tensor:
+        """(batch, 3, height, width), normalised -> ReidOutput in training mode, embeddings (batch, dim) otherwise."""
+        embedding = self.embedding(self.backbone(images))
+        if not self.training:
+            return embedding
+        return ReidOutput(metric=(embedding,), logits=(self.classifier(embedding),), embedding=embedding)

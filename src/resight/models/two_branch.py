@@ -1,0 +1,77 @@
+"""The two-branch network of the University of Trento report "Deep Learning assignment" (R1, its section 4)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import takewhile
+
+import torch
+from torch import Tensor, nn
+
+from resight.models.backbone import STAGES, create_timm_model, require_stages
+from resight.models.layers import average_pool, max_pool
+from resight.models.output import ReidOutput
+
+__all__ = ["TwoBranch"]
+
+
+class TwoBranch(nn.Module):
+    """A ResNet whose first three stages are shared and whose fourth exists twice.
+
+    Branch "global" is the usual stage 4 and average pooling; branch "max" has one block more and max pooling. Each
+    feature goes to the metric losses, and through BatchNorm and a linear layer to the identity loss. The embedding is
+    both features, one after the other.
+
+    >>> model = TwoBranch(751, backbone="resnet50", pretrained=False)
+    >>> model.eval()(images).shape  # (batch, 4096)
+
+    Both branches start from the pretrained stage 4; the block that "max" has more starts fresh, which in timm means
+    close to the identity (the last BatchNorm of a residual block begins at 0). Raises RecipeError for a backbone that
+    is no ResNet.
+    """
+
+    def __init__(self, num_classes: int, backbone: str = "resnet50", pretrained: bool = True) -> None:
+        super().__init__()
+        trunk = create_timm_model(backbone, pretrained)
+        require_stages(trunk, backbone, "the two-branch model needs one, such as model.backbone=resnet50")
+        self.dim = int(trunk.num_features)  # type: ignore[arg-type]
+        self.shared = nn.Sequential(
+            OrderedDict(takewhile(lambda child: child[0] != STAGES[-1], trunk.named_children()))
+        )
+        self.branches = nn.ModuleDict(
+            {
+                "global": _Branch(trunk.get_submodule("layer4"), average_pool, self.dim, num_classes),
+                "max": _Branch(_with_one_more_block(trunk, backbone), max_pool, self.dim, num_classes),
+            }
+        )
+
+    def forward(self, images: Tensor) -> ReidOutput | Tensor:
+        """(batch, 3, height, width), normalised -> ReidOutput in training mode, embeddings (batch, 2 × dim) otherwise."""
+        maps = self.shared(images)
+        features, logits = zip(*(branch(maps) for branch in self.branches.values()), strict=True)
+        embedding = torch.cat(features, dim=1)
+        return ReidOutput(metric=features, logits=logits, embedding=embedding) if self.training else embedding
+
+
+class _Branch(nn.Module):
+    """Stage 3's maps -> a feature (batch, dim) and identity logits (batch, classes)."""
+
+    def __init__(self, stage: nn.Module, pool: Callable[[Tensor], Tensor], dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.stage, self.pool = stage, pool
+        self.identities = nn.Sequential(nn.BatchNorm1d(dim), nn.Linear(dim, num_classes))
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        feature = self.pool(self.stage(maps))
+        return feature, self.identities(feature)
+
+
+def _with_one_more_block(trunk: nn.Module, name: str) -> nn.Sequential:
+    """A copy of stage 4 and one block behind it."""
+    blocks = [len(getattr(trunk, stage)) for stage in STAGES]
+    blocks[-1] += 1
+    # timm builds the block, since only it knows the arguments of each kind of ResNet; the rest of that model is dropped.
+    longer = create_timm_model(name, False, layers=tuple(blocks)).layer4
+    return nn.Sequential(*deepcopy(trunk.layer4), longer[-1])  # type: ignore[index,misc,arg-type]

@@ -1,0 +1,37 @@
+"""The table of networks: whatever a re-identification recipe builds comes back from its run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resight.data.loaders import normalise
+from resight.recipe import built_in_recipes, load_recipe
+from resight.run import Run, build_model, load
+
+SMALL = ["image.height=32", "image.width=16", "model.pretrained=false"]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in built_in_recipes() if load_recipe(name).system["name"] == "embedding"]
+)
+def test_weights_come_back_from_a_run_folder(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    recipe = load_recipe(name, [*SMALL, "model.backbone=resnet10t"])
+    model = build_model(recipe, classes=5)
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (4, 32, 16, 3), dtype=np.uint8)
+    inputs = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2), recipe.image)
+    model.train()(inputs)  # so that BatchNorm has seen something
+    run = Run(tmp_path / "run", recipe, classes=5)
+    run.folder.mkdir()
+    run.save()
+    run.save_weights(model)
+    with torch.no_grad():
+        expected = model.eval()(inputs)
+    if recipe.retrieval.metric == "cosine":
+        expected = torch.nn.functional.normalize(expected)
+    np.testing.assert_allclose(load(run.folder).embed(list(pixels)), expected.numpy(), atol=1e-5, rtol=1e-4)
