@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from resight.evaluation import Compared
 from resight.gallery import Hit
@@ -68,10 +69,11 @@ def evaluation_report(
     *,
     command: str,
     run: Path | None = None,
+    reconstructed: Image.Image | None = None,
 ) -> None:
     """Write one self-contained HTML page: figures, CMC, ranked lists, distances, t-SNE and, from `run`, training curves.
 
-    `command` is the line that made it. Raises OSError when the page cannot be written.
+    `command` is the line that made it; `reconstructed` shows what an autoencoder makes of some images. Raises OSError when the page cannot be written.
     """
     report = Report(f"Re-identification on {dataset.name}", _conditions(compared))
     report.heading("Figures")
@@ -81,6 +83,9 @@ def evaluation_report(
     _ranked(report, compared)
     _distances(report, compared)
     _projection(report, compared)
+    if reconstructed is not None:
+        report.heading("Reconstructions")
+        report.image(reconstructed, "Above images as the network sees them, below what it makes of their embeddings.")
     if run is not None:
         training_section(report, run)
     report.heading("How this was made")

@@ -210,6 +210,11 @@ class Recognizer:
         return hasattr(self.model, "reconstruct")
 
     @property
+    def generates(self) -> bool:
+        """Whether the model makes pictures from nothing: one that does has a method `sample`."""
+        return hasattr(self.model, "sample")
+
+    @property
     def normalised(self) -> bool:
         """Whether embeddings have length 1: so for models that compare by cosine."""
         return self.recipe.retrieval.metric == "cosine"
@@ -266,6 +271,13 @@ class Recognizer:
         return pixels.cpu().numpy()
 
     @torch.inference_mode()
+    def sample_batch(self, count: int) -> NDArray[np.uint8]:
+        """New images, uint8 (count, 3, height, width), by torch's random numbers."""
+        if not self.generates:
+            raise RunError("this run makes no new images; train one that does, such as `resight train reid-vae`")
+        return denormalise(self.model.sample(count), self.recipe.image).cpu().numpy()  # type: ignore[operator]
+
+    @torch.inference_mode()
     def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, as the network sees it."""
         inputs = self._prepare(images)
@@ -274,14 +286,14 @@ class Recognizer:
 
     @torch.inference_mode()
     def detail_batch(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 (batch, 3, height, width) of the recipe's size -> mean squared difference of neighbouring pixels of each.
+        """uint8 (batch, 3, height, width) of the recipe's size -> how much there is to reconstruct in each.
 
-        On the network's scale, and never 0: what a reconstruction error is large or small beside.
+        The mean absolute difference of neighbouring pixels, squared: on the scale of the errors, and never 0.
         """
         inputs = self._prepare(images)
-        down = (inputs[:, :, 1:] - inputs[:, :, :-1]).square().flatten(1).mean(1)
-        across = (inputs[:, :, :, 1:] - inputs[:, :, :, :-1]).square().flatten(1).mean(1)
-        return (down + across).clamp(min=1e-6).cpu().numpy()
+        down = (inputs[:, :, 1:] - inputs[:, :, :-1]).abs().flatten(1).mean(1)
+        across = (inputs[:, :, :, 1:] - inputs[:, :, :, :-1]).abs().flatten(1).mean(1)
+        return (down + across).square().clamp(min=1e-6).cpu().numpy()
 
     def _reconstructed(self, inputs: Tensor) -> Tensor:
         if not self.reconstructs:

@@ -21,6 +21,7 @@ COMMANDS = [
     "data inspect",
     "data split",
     "data synthesize",
+    "data sample",
     "train",
     "evaluate",
     "embed",

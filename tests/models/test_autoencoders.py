@@ -26,7 +26,7 @@ def test_a_reconstruction_has_the_shape_of_its_image_and_all_weights_learn(norm:
     (output.made - images).square().mean().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
     convolutions = [module for module in model.modules() if isinstance(module, torch.nn.Conv2d)]
-    assert len(convolutions) == 2 * (2 + 2 + 4) + 2 * bottleneck
+    assert len(convolutions) == 2 * (2 + 2 + 4)
 
 
 def test_unpooling_puts_each_value_where_its_maximum_lay() -> None:

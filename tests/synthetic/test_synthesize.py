@@ -133,6 +133,25 @@ def test_impossible_wishes_are_named_and_leave_nothing(tmp_path: Path, arguments
     assert not list(tmp_path.iterdir())
 
 
+def test_the_list_of_pictures_says_what_is_wrong_with_junk(tmp_path: Path) -> None:
+    made = synthesize(tmp_path / "s", preset="people-tiny", junk=12, distractors=20, masks=True, processes=1)
+    listed, read = (read_dataset(spec) for spec in (f"manifest:{made.root}/pictures.csv", f"market1501:{made.root}"))
+    for split, records in listed.splits.items():
+        theirs = {(Path(r.path).name, r.identity, r.camera) for r in read.splits[split]}
+        assert {(Path(r.path).name, r.identity, r.camera) for r in records} == theirs
+    kinds = {"close": [], "beside": [], "empty": []}
+    for record in listed.gallery:
+        kind = record.attributes.get("junk_kind")
+        assert kind if record.identity == JUNK else kind is None or record.identity == DISTRACTOR
+        if kind:
+            mask = np.asarray(Image.open(made.root / "masks" / f"bounding_box_test/{Path(record.path).stem}.png"))
+            kinds[kind].append((mask > 0).mean())
+    assert all(kinds.values())
+    assert max(kinds["empty"]) == 0
+    assert np.mean(kinds["close"]) > 0.45
+    assert np.mean(kinds["beside"]) < 0.3
+
+
 def test_a_full_folder_is_left_alone_and_a_cut_run_leaves_none(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()

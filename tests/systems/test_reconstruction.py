@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from resight.data.formats import read_dataset
+from resight.data.formats.manifest import write_manifest
 from resight.errors import RecipeError
+from resight.evaluation import compare
 from resight.recipe import Recipe, load_recipe
-from resight.records import UNLABELLED, AttributeSchema, ReidDataset
-from resight.run import load
+from resight.records import JUNK, UNLABELLED, AttributeSchema, ReidDataset
+from resight.run import Recognizer, Run, build_model, load
+from resight.synthetic import synthesize
 from resight.training import train
+from tests.cli.test_cli import resight
 
 TINY = [
     "epochs=2",
@@ -68,9 +74,7 @@ def test_images_of_nobody_known_train_an_autoencoder(crowd: ReidDataset, tmp_pat
     assert made.shape == (2, 3, 32, 16)
 
 
-def np_images(crowd: ReidDataset):  # type: ignore[no-untyped-def]
-    import torch
-
+def np_images(crowd: ReidDataset) -> torch.Tensor:
     pixels = [np.asarray(Image.open(record.path).resize((16, 32))) for record in crowd.query[:2]]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
@@ -84,6 +88,60 @@ def test_labels_join_the_latents_and_the_run_embeds_without_them(crowd: ReidData
     assert model.embeds
     assert not model.recognises
     assert model.embed([crowd.query[0].path]).shape == (1, 8)
+
+
+@pytest.mark.slow
+def test_the_command_evaluates_autoencoders_of_both_kinds(
+    crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junk = [replace(record, identity=JUNK) for record in crowd.gallery[:2]]
+    write_manifest(tmp_path / "crowd.csv", replace(crowd, gallery=[*junk, *crowd.gallery[2:]]))
+    for name in ("junk-autoencoder", "reid-vae"):
+        folder = tmp_path / name
+        train(tiny(name, "epochs=1"), crowd, folder, quiet=True)
+        data = ["--data", f"manifest:{tmp_path}/crowd.csv", "--protocol", "course"]
+        status, told, _ = resight("evaluate", str(folder), *data, capsys=capsys)
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        assert status == 0
+        assert ("ROC-AUC" in told, "mAP" in told) == (name == "junk-autoencoder", name == "reid-vae")
+        assert "econstruction" in page
+        assert f"resight evaluate {folder}" in page
+
+
+def test_runs_that_make_no_embeddings_are_not_reranked(
+    crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_manifest(tmp_path / "crowd.csv", crowd)
+    made = Run(tmp_path / "run", tiny("junk-autoencoder"), classes=1)
+    made.save()
+    made.save_weights(build_model(made.recipe, 1))
+    data = ["--data", f"manifest:{tmp_path}/crowd.csv", "--rerank"]
+    status, _, told = resight("evaluate", str(made.folder), *data, capsys=capsys)
+    assert status
+    assert "makes no embeddings" in told.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_the_latent_means_beat_those_of_random_weights(tmp_path: Path) -> None:
+    """Budget: ten epochs of 400 pictures at 32×32, about 20 s on one core."""
+    sizes = {"identities": 120, "test_identities": 40, "cameras": 2, "images_per_camera": 3, "size": (64, 32)}
+    made = synthesize(tmp_path / "street", **sizes, junk=0, distractors=0, processes=1)
+    dataset = read_dataset(f"market1501:{made.root}")
+    overrides = [
+        *("image.height=32", "image.width=32", "model.channels=[16,32,64]", "model.dim=32", "epochs=10"),
+        *("sampler.batch_size=32", "optimiser.lr=0.003", "losses.kl.weight=0.2", "validation.ratio=0"),
+        *("loader.workers=0", "loader.cache=true", "trainer.precision=32", "trainer.accelerator=cpu"),
+    ]
+    recipe = load_recipe("reid-vae", overrides)
+    run = train(recipe, dataset, tmp_path / "run", quiet=True)
+    random = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        untrained = Recognizer(build_model(recipe, run.classes), recipe, device="cpu")
+        random.append(compare(untrained, dataset, protocol="course").result.mean_average_precision)
+    learned = compare(load(run.folder, "cpu"), dataset, protocol="course").result.mean_average_precision
+    print(f"mAP {learned:.3f}, of random weights {[round(value, 3) for value in random]}")
+    assert learned > max(random) + 0.05
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`resight data inspect`, `split` and `synthesize`."""
+"""`resight data inspect`, `split`, `synthesize` and `sample`."""
 
 from __future__ import annotations
 
@@ -233,3 +233,27 @@ def synthesize_data(
     output().print(f"{made.total} images ({counts}) in {made.seconds:.1f} s", markup=False)
     if made.preset.layout in FORMATS:  # masks have no re-identification reader
         output().print(f"use it as --data {made.preset.layout}:{out}", markup=False)
+
+
+@app.command("sample")
+def sample_data(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run folder of a variational autoencoder, or hf:owner/name.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to make.")],
+    images: Annotated[int, typer.Option("--images", min=1, help="How many.")] = 100,
+    seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
+) -> None:
+    """Draw new images from a variational autoencoder, with a manifest that lists them as training images.
+
+    `resight data sample runs/vae --out samples --images 500`, then `--data manifest:samples/samples.csv` beside your own
+    data for another autoencoder. They show nobody: for anything else, give them identities or attributes first.
+    """
+    from resight.cli.console import output, progress
+    from resight.generation import generate
+    from resight.run import load
+
+    model = load(run)
+    with progress("drawing", images) as advance:
+        manifest = generate(model, out, images, seed=seed, progress=advance)
+    output().print(f"{images} images\nuse them as --data manifest:{manifest}", markup=False)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+_PICTURED = 16
+
 
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")],
@@ -48,7 +50,8 @@ def evaluate(
     `resight evaluate runs/baseline --data market1501:/data/Market-1501-v15.09.15 --rerank`
 
     Of an embedding run, prints mAP, CMC and mINP on query and gallery; of an attribute run, accuracy, precision and
-    recall of every attribute beside the majority guess and the published figures. Both write a report with pictures.
+    recall of every attribute beside the majority guess and the published figures; of an autoencoder without embedding,
+    the reconstruction errors and how well they point at labelled junk. All write a report with pictures.
     """
     from resight.data.union import read_datasets
     from resight.run import load
@@ -61,11 +64,15 @@ def evaluate(
     command = f"resight evaluate {run} " + " ".join(f"--data {spec}" for spec in data) + options
     if not model.embeds:
         if rerank or baselines:
-            raise typer.BadParameter("--rerank and --baselines are for embedding runs; this one recognises attributes")
+            raise typer.BadParameter("--rerank and --baselines are for embedding runs; this one makes no embeddings")
+        if model.reconstructs:
+            _reconstructions(model, dataset, folder, target, command, as_json)
+            return
         _attributes(model, dataset, data, folder, protocol or "sources", target, command, as_json)
         return
     from resight.cli.console import name_failed, output, progress
     from resight.evaluation import compare, searchable
+    from resight.reconstruction import picture_of
     from resight.reporting import evaluation_report, figures_table
     from resight.retrieval import KReciprocal
 
@@ -81,11 +88,36 @@ def evaluate(
             progress=advance,
         )
     name_failed(compared.failed)
-    evaluation_report(target, compared, dataset, command=command, run=folder)
+    shown = picture_of(model, compared.query.records[:_PICTURED]) if model.reconstructs else None
+    evaluation_report(target, compared, dataset, command=command, run=folder, reconstructed=shown)
     if as_json:
         print(json.dumps({name: result.summary() for name, result in compared.results.items()}, indent=2))
     else:
         output().print(figures_table(compared, dataset.name))
+        output().print(f"report: {target}", markup=False)
+
+
+def _reconstructions(
+    model: Recognizer, dataset: ReidDataset, folder: Path | None, target: Path, command: str, as_json: bool
+) -> None:
+    from resight.cli.console import name_failed, output, progress
+    from resight.reconstruction import images_to_reconstruct, reconstruct
+    from resight.reconstruction_reporting import (
+        reconstruction_report,
+        reconstruction_summary,
+        reconstruction_tables,
+    )
+
+    records = images_to_reconstruct(dataset)
+    with progress("reconstructing", len(records)) as advance:
+        found = reconstruct(model, records, progress=advance)
+    name_failed(found.failed)
+    reconstruction_report(target, found, model, dataset, command=command, run=folder)
+    if as_json:
+        print(json.dumps(reconstruction_summary(found), indent=2))
+    else:
+        for table in reconstruction_tables(found, dataset.name):
+            output().print(table)
         output().print(f"report: {target}", markup=False)
 
 

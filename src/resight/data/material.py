@@ -43,7 +43,7 @@ def prepare(
 
     `tell` gets a line when images are left out. Raises DataError when the split has nothing of what is to be learned.
     """
-    records = _labelled(dataset, learns)
+    records = _labelled(dataset, learns, tell)
     if "attributes" not in learns:
         fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
         return _divided(recipe, fitted, held, AttributeSchema(), np.empty((len(fitted), 0), np.int64))
@@ -69,11 +69,14 @@ def _divided(
     return Material(fitted, list(split.query), list(split.gallery), schema, targets)
 
 
-def _labelled(dataset: ReidDataset, learns: Collection[Learned]) -> list[Record]:
+def _labelled(dataset: ReidDataset, learns: Collection[Learned], tell: Callable[[str], None]) -> list[Record]:
     """The training images that tell what is to be learned; those of nobody serve systems that ask for no person."""
     records = list(dataset.train)
     if "identities" in learns or "attributes" in learns:
         records = [record for record in records if record.identity > 0]
+        if 0 < len(records) < len(dataset.train):
+            nameless = len(dataset.train) - len(records)
+            tell(f"[yellow]{dataset.name}: {nameless} training images have no identity and are left out[/]")
     if not records:
         with_what = " with identities" if dataset.train else ""
         raise DataError(f"{dataset.name} has no training split{with_what}; see it with `resight data inspect`")

@@ -22,10 +22,11 @@ class ConvolutionalAutoencoder(nn.Module):
 
     >>> ConvolutionalAutoencoder(image_size=(128, 64)).reconstruct(images).shape  # (batch, 3, 128, 64), as the images
 
-    Each pooling records where its maxima lay, and the mirrored unpooling puts values back there. So fine detail comes
-    through whatever the network has learned, and smooth images are reconstructed best. `bottleneck` narrows the maps
-    between both halves to so many channels by 1×1 convolutions (0: not at all, as the report has it), which leaves
-    less of an image to be copied. `norm` is batch normalisation, VGG-19's later form, which trains faster.
+    Each pooling records where its maxima lay, and the mirrored unpooling puts values back there. So edges come through
+    whatever the network has learned, and smooth images are reconstructed best. `bottleneck` squeezes what is between
+    both halves through so many numbers by two dense layers (0: not at all, as the report has it): then only what
+    training images have in common comes through well. `norm` is batch normalisation, VGG-19's later form, which trains
+    faster.
     """
 
     def __init__(
@@ -50,7 +51,10 @@ class ConvolutionalAutoencoder(nn.Module):
         self.up.append(nn.Sequential(_block([channels[0]] * convolutions[0], norm), pixels))
         self.middle: nn.Module = nn.Identity()
         if bottleneck:
-            self.middle = nn.Sequential(nn.Conv2d(channels[-1], bottleneck, 1), nn.Conv2d(bottleneck, channels[-1], 1))
+            grid = (channels[-1], image_size[0] // 8, image_size[1] // 8)
+            cells = grid[0] * grid[1] * grid[2]
+            narrow, wide = nn.Linear(cells, bottleneck), nn.Linear(bottleneck, cells)
+            self.middle = nn.Sequential(nn.Flatten(), narrow, wide, nn.Unflatten(1, grid))
 
     def forward(self, images: Tensor) -> Reconstruction:
         """(batch, 3, height, width), normalised -> the same, as the network makes it anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import multiprocessing
 import os
@@ -112,6 +113,9 @@ def synthesize(
     PNG for every picture (the segmentation layout always has them). The same arguments give the same bytes,
     whatever `processes` is; None takes the machine's cores when the dataset is worth it.
 
+    Beside the layout's own files lie `synthetic.json` and `pictures.csv`, a manifest of all pictures whose column
+    `junk_kind` says what is wrong with those that show nobody well: close, beside or empty.
+
     The folder appears whole or not at all. Raises DataError for impossible numbers, an unknown name, or an `out` that
     is not empty.
     """
@@ -147,7 +151,9 @@ def synthesize(
         for part in sorted({str(Path(name).parent) for e in entries for name in (e.image, e.mask) if name}):
             (folder / part).mkdir(parents=True, exist_ok=True)
         _draw_all(folder, plan, seed, entries, workers, progress or (lambda done, total: None))
-        writer.annotate(folder, roster, entries, Street(plan.kind, seed, plan.size, plan.difficulty))
+        street = Street(plan.kind, seed, plan.size, plan.difficulty)
+        writer.annotate(folder, roster, entries, street)
+        _write_list(folder, entries, street)
         _write_note(folder, plan, seed)
     counts: dict[str, int] = {}
     for entry in entries:
@@ -271,6 +277,20 @@ def _draw(street: Street, s: Sighting) -> Picture:
     if s.role == "distractor":
         return street.distractor(s.shot, s.camera)
     return street.picture(s.identity, s.camera, s.shot)
+
+
+def _write_list(folder: Path, entries: Sequence[Entry], street: Street) -> None:
+    """`pictures.csv`: a manifest of all pictures, with what is wrong with those that show nobody well."""
+    kinds = {"junk": street.junk_kind, "distractor": street.distractor_kind}
+    identities = {"junk": -1, "distractor": 0}
+    with open(folder / "pictures.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "identity", "camera", "split", "junk_kind"])
+        for entry in entries:
+            s = entry.sighting
+            split = s.role if s.role in ("train", "query") else "gallery"
+            kind = kinds[s.role](s.shot) if s.role in kinds else None
+            writer.writerow([entry.image, identities.get(s.role, s.identity), s.camera, split, kind or ""])
 
 
 def _write_note(folder: Path, plan: Preset, seed: int) -> None:

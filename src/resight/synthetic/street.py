@@ -20,9 +20,11 @@ from resight.synthetic.randomness import Stream, random_stream
 from resight.synthetic.shots import Obstacle, Shot, sample_shot
 from resight.synthetic.vehicles import Vehicle, sample_vehicle
 
-__all__ = ["Kind", "Picture", "Street", "render_empty", "render_person", "render_vehicle"]
+__all__ = ["JunkKind", "Kind", "Picture", "Street", "render_empty", "render_person", "render_vehicle"]
 
 Kind = Literal["people", "vehicles"]
+JunkKind = Literal["close", "beside", "empty"]
+"""What is wrong with a box: it shows a part of its subject only, lies half beside it, or holds no subject at all."""
 Picture = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """An image uint8 `[h, w, 3]` and its mask uint8 `[h, w]`: 255 where the subject is seen, 0 elsewhere."""
 
@@ -100,10 +102,22 @@ class Street:
         rng = random_stream(self.seed, Stream.DISTRACTOR, number)
         stranger = _STRANGERS + number
         shot = self.shot(stranger, camera, 0)
-        draw = rng.random()
-        if draw < 0.3:
+        content = _distractor_content(rng)
+        if content == "empty":
             return render_empty(self.camera(camera), shot, self.size, self._scene(camera))
-        return self._render(stranger, camera, _miss(shot, rng) if draw < 0.5 else shot)
+        return self._render(stranger, camera, _miss(shot, rng) if content == "missed" else shot)
+
+    def junk_kind(self, number: int) -> JunkKind:
+        """What is wrong with junk picture `number`."""
+        return _miss_kind(random_stream(self.seed, Stream.JUNK, number))
+
+    def distractor_kind(self, number: int) -> JunkKind | None:
+        """What is wrong with distractor `number`; None where it shows a passer-by well."""
+        rng = random_stream(self.seed, Stream.DISTRACTOR, number)
+        content = _distractor_content(rng)
+        if content == "missed":
+            return _miss_kind(rng)
+        return "empty" if content == "empty" else None
 
     def _render(self, identity: int, camera: int, shot: Shot) -> Picture:
         render = _KINDS[self.kind].render
@@ -224,9 +238,18 @@ def _stand_before(picture: Image.Image, cover: Image.Image, obstacle: Obstacle) 
             draw.rectangle(box, fill=color, outline=edge, width=3)
 
 
+def _distractor_content(rng: np.random.Generator) -> Literal["empty", "missed", "stranger"]:
+    draw = rng.random()
+    return "empty" if draw < 0.3 else "missed" if draw < 0.5 else "stranger"
+
+
+def _miss_kind(rng: np.random.Generator) -> Literal["close", "beside"]:
+    return "close" if rng.random() < 0.6 else "beside"
+
+
 def _miss(shot: Shot, rng: np.random.Generator) -> Shot:
-    """A shot whose box is far off: too close, or half beside the subject."""
-    if rng.random() < 0.6:
+    """A shot whose box is far off."""
+    if _miss_kind(rng) == "close":
         return replace(
             shot,
             zoom=float(rng.uniform(1.7, 2.8)),

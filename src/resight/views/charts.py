@@ -28,6 +28,7 @@ __all__ = [
     "confusion_matrices",
     "cut_curve",
     "dendrogram",
+    "histograms",
     "images_per_identity_chart",
     "save",
     "score_histogram",
@@ -184,13 +185,19 @@ def confusion_matrices(matrices: Mapping[str, tuple[Sequence[str], NDArray[np.in
 
 def score_histogram(same: NDArray[np.floating], different: NDArray[np.floating], metric: str) -> Figure:
     """Distributions of the distances of matching and of other pairs, each of area 1."""
+    values = {"others": different, "same individual": same}
+    return histograms(values, f"{metric} distance", colours=(COLOURS[4], COLOURS[2]))
+
+
+def histograms(values: Mapping[str, NDArray[np.floating]], label: str, colours: Sequence[str] = COLOURS) -> Figure:
+    """Distributions over one another, name -> numbers, each of area 1; `label` says what the numbers are."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
-    bins = np.histogram_bin_edges(np.concatenate((same, different)), 60).tolist()
-    for values, label, colour in ((different, "others", COLOURS[4]), (same, "same individual", COLOURS[2])):
-        axes.hist(values, bins, density=True, alpha=0.6, color=colour, label=label)
+    bins = np.histogram_bin_edges(np.concatenate(list(values.values())), 60).tolist()
+    for number, (name, numbers) in enumerate(values.items()):
+        axes.hist(numbers, bins, density=True, alpha=0.6, color=colours[number % len(colours)], label=name)
     _plain(axes, "density")
-    axes.set_xlabel(f"{metric} distance")
+    axes.set_xlabel(label)
     axes.legend(frameon=False)
     return figure
 

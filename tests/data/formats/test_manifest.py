@@ -142,7 +142,6 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
         (GOOD.replace("images/b.jpg", ""), "row 2: no path"),
         (GOOD.replace("b.jpg,1", "b.jpg,-1"), r"identity '-1' \(junk\) in train"),
         (GOOD.replace("b.jpg,1", "b.jpg,0"), r"identity '0' \(a distractor\) in train"),
-        (GOOD.replace("b.jpg,1", "b.jpg,"), r"identity '' \(unlabelled\) in train"),
         (GOOD.replace("b.jpg,1,2,train", "b.jpg,-7,2,gallery"), "identity -7 is impossible"),
         (GOOD.replace(",2,train", ",-3,train"), "camera -3 is impossible"),
         (GOOD + "images/c.jpg,1\n", "line 4 has 2 cells, the header has 4"),

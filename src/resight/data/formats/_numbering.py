@@ -19,12 +19,12 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
     """Identity names -> numbers: as they are when all are whole numbers, else from 1 in sorted order.
 
     The empty name is UNLABELLED; among other names "-1" and "0" keep their meaning of junk and distractor.
-    `train` names those that must be real identities. Raises DataError, starting with `where`.
+    `train` names those that must be real identities, or unknown. Raises DataError, starting with `where`.
     """
     kept = {name: number for name in names if (number := _whole(name)) is not None and number <= 0}
     named = set(names).difference(kept, {""})
     numbers = kept | {"": UNLABELLED} | _number(named)
-    for name in sorted(train):
+    for name in sorted(set(train) - {""}):
         if numbers[name] < 1:
             meaning = _MEANING.get(numbers[name], "impossible")
             raise DataError(f"{where}: identity {name!r} ({meaning}) in train; identities there start at 1")

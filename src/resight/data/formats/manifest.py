@@ -16,7 +16,7 @@ from resight.data.attributes import schema_of
 from resight.data.formats._numbering import number_cameras, number_identities
 from resight.errors import DataError
 from resight.files import written_whole
-from resight.records import NO_CAMERA, Record, ReidDataset
+from resight.records import NO_CAMERA, UNLABELLED, Record, ReidDataset
 
 __all__ = ["is_manifest", "read_manifest", "write_manifest"]
 
@@ -34,8 +34,9 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     """Read a CSV (UTF-8, commas) or Parquet (`.parquet`, `.pq`) manifest.
 
     Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train),
-    others are numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED, an empty
-    camera unknown. A column without a name is passed over (pandas writes its index so).
+    others are numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED (in train too, where
+    autoencoders ask for no person), an empty camera unknown. A column without a name is passed over (pandas
+    writes its index so).
     Raises DataError naming the missing column, the row (1 is the first below the header), or the first
     image when none of those looked for is where the manifest says.
     """
@@ -200,7 +201,7 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
     base = os.path.join(os.path.abspath(path.parent), "")
     columns: _Cells = {
         "path": [_relative(record.path, base) for _, record in rows],
-        "identity": [record.identity for _, record in rows],
+        "identity": [None if record.identity == UNLABELLED else record.identity for _, record in rows],
         "camera": [record.camera for _, record in rows],
         "split": [split for split, _ in rows],
         "frame": [record.frame for _, record in rows],

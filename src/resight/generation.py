@@ -1,0 +1,52 @@
+"""New images from a generative model, as a dataset on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from resight.data.formats.manifest import write_manifest
+from resight.errors import DataError
+from resight.records import Record, ReidDataset
+from resight.run import Recognizer
+
+__all__ = ["generate"]
+
+_BATCH = 64
+
+
+def generate(
+    model: Recognizer,
+    out: str | os.PathLike[str],
+    images: int,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Write that many PNGs drawn from the model into the folder `out`, and return their manifest there.
+
+    >>> generate(resight.load("runs/vae"), "samples", 500)  # samples/samples.csv
+
+    The manifest lists them for training, without identities. The same seed gives the same images. Raises RunError when
+    the model makes no images, DataError when `out` holds something.
+    """
+    folder = Path(out)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise DataError(f"{folder}: exists and is not an empty folder; name another, or remove it first")
+    records: list[Record] = []
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        while len(records) < images:
+            drawn = model.sample_batch(min(_BATCH, images - len(records)))
+            folder.mkdir(parents=True, exist_ok=True)
+            for pixels in drawn:
+                records.append(Record(str(folder / f"{len(records):06d}.png")))
+                Image.fromarray(pixels.transpose(1, 2, 0)).save(records[-1].path)
+            if progress is not None:
+                progress(len(drawn))
+    write_manifest(folder / "samples.csv", ReidDataset("samples", train=records))
+    return folder / "samples.csv"

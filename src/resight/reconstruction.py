@@ -1,0 +1,123 @@
+"""How well an autoencoder makes images anew: the error of each, which points at junk among images of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from resight.data.images import read_image
+from resight.data.loaders import resize
+from resight.errors import DataError
+from resight.records import JUNK, Record, ReidDataset
+from resight.run import Recognizer
+from resight.views.reconstructions import reconstructions
+
+__all__ = [
+    "JUNK_KIND",
+    "SCORES",
+    "JunkFigures",
+    "Reconstructed",
+    "images_to_reconstruct",
+    "junk_figures",
+    "kind_of_junk",
+    "picture_of",
+    "reconstruct",
+]
+
+JUNK_KIND = "junk_kind"
+"""Attribute that says what is wrong with an image; `resight data synthesize` lists it in pictures.csv."""
+SCORES = ("error", "relative")
+"""`error` is the mean squared error, on which the VAE report puts a threshold. `relative` is that divided by the image's
+detail, for smooth images are reconstructed best whatever they show."""
+
+
+class Reconstructed(NamedTuple):
+    """`scores` of the images that could be read, score -> float32 [N]; `failed` has one line for each that could not."""
+
+    records: list[Record]
+    scores: dict[str, NDArray[np.float32]]
+    failed: list[str]
+
+
+class JunkFigures(NamedTuple):
+    """How well a score tells junk of one kind from the images that are none. Both in [0, 1]; chance is 0.5 for `auc`."""
+
+    images: int
+    auc: float
+    average_precision: float
+
+
+def reconstruct(
+    model: Recognizer, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
+) -> Reconstructed:
+    """Errors of every record's image, batch by batch; images that cannot be read are left out and named.
+
+    >>> reconstruct(resight.load("runs/junk"), dataset.gallery).scores["error"]
+
+    `progress` is called with the number of images done since the last call. Raises RunError when the model
+    reconstructs nothing, DataError when not one image could be read.
+    """
+    found: dict[str, list[NDArray[np.float32]]] = {score: [] for score in SCORES}
+    kept, failed = [], []
+    for batch in model.batches(records):
+        if len(batch.images):
+            errors = model.reconstruction_error_batch(batch.images)
+            found["error"].append(errors)
+            found["relative"].append(errors / model.detail_batch(batch.images))
+        kept += [records[position] for position in batch.index.tolist()]
+        failed += batch.failed
+        if progress is not None:
+            progress(len(batch.images) + len(batch.failed))
+    if not kept:
+        raise DataError(
+            f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
+        )
+    return Reconstructed(kept, {score: np.concatenate(parts) for score, parts in found.items()}, failed)
+
+
+def images_to_reconstruct(dataset: ReidDataset) -> list[Record]:
+    """Query and gallery, or the training images of a dataset that has neither. Raises DataError for an empty one."""
+    records = [*dataset.query, *dataset.gallery] or list(dataset.train)
+    if not records:
+        raise DataError(f"{dataset.name} holds no images")
+    return records
+
+
+def picture_of(model: Recognizer, records: Sequence[Record]) -> Image.Image:
+    """Images above their reconstructions."""
+    images = torch.stack([resize(read_image(record.path), model.recipe.image) for record in records])
+    return reconstructions(images.numpy(), model.reconstruct_batch(images))
+
+
+def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dict[str, JunkFigures]:
+    """Kind of junk -> how well high scores point at it; `all` of several kinds first; empty where no image is labelled junk.
+
+    Junk has identity -1, or an attribute `junk_kind` that says what is wrong with it. Each kind is told from all images
+    that are no junk. Empty too when all images are junk.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # late: slow to import
+
+    kinds = np.array([kind_of_junk(record) for record in records])
+    good = scores[kinds == ""]
+    members: Mapping[str, NDArray[np.bool_]] = {kind: kinds == kind for kind in np.unique(kinds[kinds != ""])}
+    if not len(good) or not members:
+        return {}
+    if len(members) > 1:
+        members = {"all": kinds != "", **members}
+    figures = {}
+    for kind, member in members.items():
+        truth, values = np.repeat([0, 1], [len(good), member.sum()]), np.concatenate([good, scores[member]])
+        figures[kind] = JunkFigures(
+            int(member.sum()), float(roc_auc_score(truth, values)), float(average_precision_score(truth, values))
+        )
+    return figures
+
+
+def kind_of_junk(record: Record) -> str:
+    """What is wrong with an image; empty for one that shows somebody."""
+    return record.attributes.get(JUNK_KIND, "junk" if record.identity == JUNK else "")

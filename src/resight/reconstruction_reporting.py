@@ -1,0 +1,138 @@
+"""What an evaluation of an autoencoder looks like: the terminal's table and the HTML report."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resight.reconstruction import SCORES, Reconstructed, junk_figures, kind_of_junk, picture_of
+from resight.records import ReidDataset
+from resight.reporting import training_section
+from resight.run import Recognizer
+from resight.views import charts
+from resight.views.report import Report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["reconstruction_report", "reconstruction_summary", "reconstruction_tables"]
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_SHOWN = 16
+_EXPLAINED = (
+    "error: mean squared error on the network's scale; relative: the same divided by the squared mean difference of "
+    "neighbouring pixels, for smooth images are reconstructed best whatever they show."
+)
+
+
+def reconstruction_summary(found: Reconstructed) -> dict[str, dict[str, object]]:
+    """Score -> mean, quantiles and, where junk is labelled, ROC-AUC and average precision of each kind."""
+    return {
+        score: {
+            "images": len(values),
+            "mean": float(values.mean()),
+            "quantiles": {str(share): float(np.quantile(values, share)) for share in _QUANTILES},
+            "junk": {kind: figures._asdict() for kind, figures in junk_figures(found.records, values).items()},
+        }
+        for score, values in found.scores.items()
+    }
+
+
+def reconstruction_tables(found: Reconstructed, title: str) -> list[Table]:
+    """The scores' distributions and, where junk is labelled, how well each points at it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    tables = []
+    for (header, rows), heading, note in zip(
+        _tables(found), (title, "junk by score, %"), (_EXPLAINED, _junk_note(found)), strict=False
+    ):
+        table = Table(title=escape(heading), title_justify="left", caption=escape(note), caption_justify="left")
+        for number, column in enumerate(header):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        tables.append(table)
+    return tables
+
+
+def reconstruction_report(
+    path: str | os.PathLike[str],
+    found: Reconstructed,
+    model: Recognizer,
+    dataset: ReidDataset,
+    *,
+    command: str,
+    run: Path | None = None,
+) -> None:
+    """Write one self-contained HTML page: scores, junk figures, the best and the worst reconstructions, training."""
+    report = Report(f"Reconstruction on {dataset.name}", _EXPLAINED)
+    (header, rows), *junk = _tables(found)
+    report.heading("Scores")
+    report.table(header, rows)
+    for score in SCORES:
+        report.figure(charts.histograms(_by_kind(found, score), score), f"Distribution of the {score} score.")
+    for columns, lines in junk:
+        report.heading("Junk", "How well each score points at images labelled junk.")
+        report.table(columns, lines, note=_junk_note(found))
+    for score in SCORES:
+        order = np.argsort(-found.scores[score], kind="stable")
+        report.heading(f"By {score}", "Above the image as the network sees it, below what the network makes of it.")
+        for chosen, caption in ((order, "highest"), (order[::-1], "lowest")):
+            shown = [found.records[place] for place in chosen[:_SHOWN]]
+            values = ", ".join(f"{found.scores[score][place]:.3g}" for place in chosen[:_SHOWN])
+            report.image(picture_of(model, shown), f"The {caption} scores: {values}.")
+    if run is not None:
+        training_section(report, run)
+    report.heading("How this was made")
+    report.code(command)
+    report.facts(_facts(found, dataset))
+    if found.failed:
+        report.heading("Images that could not be read", "They are missing from every figure above.")
+        report.table(("image",), [(line,) for line in found.failed])
+    report.save(path)
+
+
+def _tables(found: Reconstructed) -> list[tuple[list[str], list[list[str]]]]:
+    header = ["score", "images", "mean", *(f"{100 * share:g} %" for share in _QUANTILES)]
+    rows = [
+        [score, str(len(values)), *(f"{value:.4g}" for value in (values.mean(), *np.quantile(values, _QUANTILES)))]
+        for score, values in found.scores.items()
+    ]
+    figures = {score: junk_figures(found.records, values) for score, values in found.scores.items()}
+    kinds = figures[SCORES[0]]
+    if not kinds:
+        return [(header, rows)]
+    columns = ["junk", "images", *(f"{score} {figure}" for score in SCORES for figure in ("ROC-AUC", "AP"))]
+    lines = []
+    for kind in kinds:
+        values = [value for score in SCORES for value in figures[score][kind][1:]]
+        lines.append([kind, str(kinds[kind].images), *(f"{100 * value:.1f}" for value in values)])
+    return [(header, rows), (columns, lines)]
+
+
+def _junk_note(found: Reconstructed) -> str:
+    junk = sum(bool(kind_of_junk(record)) for record in found.records)
+    return (
+        f"{junk} of {len(found.records)} images are labelled junk; chance is 50 in ROC-AUC, and below it a score points "
+        "the wrong way"
+    )
+
+
+def _by_kind(found: Reconstructed, score: str) -> dict[str, np.ndarray]:
+    kinds = np.array([kind_of_junk(record) or "no junk" for record in found.records])
+    return {kind: found.scores[score][kinds == kind] for kind in sorted(set(kinds), key=lambda kind: kind != "no junk")}
+
+
+def _facts(found: Reconstructed, dataset: ReidDataset) -> dict[str, object]:
+    from resight.version import __version__
+
+    return {
+        "Dataset": dataset.name,
+        "Images": f"{len(found.records):,}",
+        "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
+    }
