@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,32 +23,42 @@ from resight.views.report import Report
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["assessment_report", "assessment_summary", "assessment_table"]
+__all__ = ["assessment_report", "assessment_summary", "assessment_tables"]
 
 _FIGURES = ("accuracy", "precision", "recall")
-_SHORT = {"accuracy": "acc", "precision": "prec", "recall": "rec"}
+_PUBLISHED = ("published train", "published validation")
 _SHOWN = 16
+_CELL = 17
+"""Characters of a column with three figures."""
 
 
-def assessment_table(assessment: Assessment, title: str, source: str = "") -> Table:
+def assessment_tables(assessment: Assessment, title: str, source: str = "", width: int = 140) -> list[Table]:
     """Accuracy, precision and recall of every target and split in per cent, beside the majority guess and the published.
 
-    `source` is the built-in recipe that the run was made from, where it was.
+    `source` is the built-in recipe that the run was made from, where it was. Columns that are too many for `width`
+    characters stand in a further table.
     """
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
     header, rows, _ = _table(assessment, source)
-    caption = f"accuracy, precision, recall. {_note(source)}".strip()
-    table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
-    table.add_column("%")
-    for column in header[1::3]:
-        table.add_column(column.rpartition(" ")[0], justify="right")
-    for row in rows:
-        # Three figures a cell: a column each would be too wide for a terminal.
-        figures = [f"{figure:>5}" for figure in row[1:]]
-        table.add_row(row[0], *(" ".join(figures[i : i + 3]) for i in range(0, len(figures), 3)))
-    return table
+    columns = range(1, len(header))
+    fitting = max(1, (width - max(len(row[0]) for row in rows) - 2) // _CELL)
+    tables = []
+    for first in columns[::fitting]:
+        shown = columns[first - 1 : first - 1 + fitting]
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("%", no_wrap=True)
+        for column in shown:
+            table.add_column(header[column].replace(" ", "\n"), justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(row[0], *(row[column] for column in shown))
+        tables.append(table)
+    tables[0].title, tables[0].title_justify = escape(title), "left"
+    tables[-1].caption = escape(f"accuracy, precision, recall. {_note(source)}".strip())
+    tables[-1].caption_justify = "left"
+    return tables
 
 
 def assessment_summary(assessment: Assessment) -> dict[str, dict[str, float | None]]:
@@ -117,12 +127,7 @@ def assessment_report(
 def _table(assessment: Assessment, source: str) -> tuple[list[str], list[list[str]], str]:
     """Header, rows and what the columns mean."""
     published = ATTRIBUTE_TABLES.get(source, {})
-    header = ["%"]
-    for name in assessment.splits:
-        header += [f"{name} {_SHORT[figure]}" for figure in _FIGURES]
-    header += [f"majority {_SHORT[figure]}" for figure in _FIGURES]
-    if published:
-        header += [f"published {_SHORT[figure]}" for figure in _FIGURES]
+    header = ["%", *assessment.splits, "majority", *(_PUBLISHED if published else ())]
     names = list(assessment.schema.names)
     # The sources' three further targets stand apart: their means are told with them and without.
     further = [name for name in names if name == JUNK_TARGET or name.startswith("camera-")]
@@ -131,20 +136,25 @@ def _table(assessment: Assessment, source: str) -> tuple[list[str], list[list[st
         plain = [name for name in names if name not in further]
         rows.append(_row(assessment, plain, f"mean of the {len(plain)} attributes", published))
     rows.append(_row(assessment, names, f"mean of all {len(names)}", published))
-    explained = "Precision and recall are means over classes; – where a class never occurs or is never recognised. The majority guess names the class most frequent in training."  # fmt: skip
+    explained = "Accuracy, precision, recall. The last two are means over classes; – where a class never occurs or is never recognised. The majority guess names the class most frequent in training."  # fmt: skip
     return header, rows, explained
 
 
 def _row(assessment: Assessment, names: list[str], label: str, published: Mapping[str, tuple[float, ...]]) -> list[str]:
     row = [label]
-    for split in assessment.splits.values():
-        row += [_percent(split.scores.mean(figure, names)) for figure in _FIGURES]
-    guess = assessment.judged.majority
-    row += [_percent(guess.mean(figure, names)) for figure in _FIGURES]
+    for scores in (*(split.scores for split in assessment.splits.values()), assessment.judged.majority):
+        row.append(_cell([100 * scores.mean(figure, names) for figure in _FIGURES]))
     if published:
-        known = [published[name][3:] for name in names if name in published]
-        row += [f"{value:.1f}" for value in np.mean(known, axis=0)] if len(known) == len(names) else ["–"] * 3
+        known = [published[name] for name in names if name in published]
+        whole = np.mean(known, axis=0) if len(known) == len(names) else np.full(6, math.nan)
+        row += [_cell(whole[:3]), _cell(whole[3:])]
     return row
+
+
+def _cell(percents: Sequence[float]) -> str:
+    """Three figures, for a column each would be too wide."""
+    texts = ("–" if math.isnan(value) else "100" if value >= 99.95 else f"{value:.1f}" for value in percents)
+    return " ".join(f"{text:>4}" for text in texts)
 
 
 def _field_row(name: str, split: Assessed) -> list[str]:

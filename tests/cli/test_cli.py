@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,10 @@ def test_train_evaluate_index_search(
     assert status == 0
     assert f"{len(crowd.gallery)} images added" in out
     assert "1 of the images could not be read" in err
+    other = shutil.copytree(run, tmp_path / "other")
+    status, _, err = resight("index", other, images, "--out", tmp_path / "gallery", capsys=capsys)
+    assert status == 2
+    assert "another run" in err
     query = images / "3.png"
     status, out, _ = resight(
         "search", tmp_path / "gallery", query, "-k", "3", "--picture", tmp_path / "p.png", capsys=capsys

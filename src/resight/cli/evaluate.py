@@ -60,7 +60,9 @@ def evaluate(
     model = load(run)
     folder = Path(run) if Path(run).is_dir() else None
     target = report or (folder or Path()) / "report.html"
-    options = (" --rerank" if rerank else "") + (f" --protocol {protocol}" if protocol else "")
+    options = f" --rerank --k1 {k1} --k2 {k2} --lambda {lambda_value}" if rerank else ""
+    options += f" --protocol {protocol}" if protocol else ""
+    options += (f" --ap {average_precision}" if model.embeds else "") + (" --baselines" if baselines else "")
     command = f"resight evaluate {run} " + " ".join(f"--data {spec}" for spec in data) + options
     if not model.embeds:
         if rerank or baselines:
@@ -132,7 +134,7 @@ def _attributes(
     as_json: bool,
 ) -> None:
     from resight.assessment import assess, images_to_assess
-    from resight.attribute_reporting import assessment_report, assessment_summary, assessment_table
+    from resight.attribute_reporting import assessment_report, assessment_summary, assessment_tables
     from resight.cli.console import name_failed, output, progress
     from resight.run import Run
 
@@ -147,7 +149,9 @@ def _attributes(
     if as_json:
         print(json.dumps(assessment_summary(assessment), indent=2))
     else:
-        output().print(assessment_table(assessment, dataset.name, source))
+        console = output()
+        for table in assessment_tables(assessment, dataset.name, source, console.width):
+            console.print(table)
         for name, figures in assessment_summary(assessment).items():
             told = ", ".join(
                 f"{key} {100 * value:.1f}" for key in ("mA", "instance f1") if (value := figures[key]) is not None

@@ -60,15 +60,18 @@ def index(
     that show nobody well.
     """
     from resight.cli.console import images_of, name_failed, output, progress
+    from resight.errors import RunError
     from resight.gallery import Gallery
 
     if drop_junk and attributes is None:
         raise typer.BadParameter("--drop-junk needs --attributes RUN, a run of a recipe that knows junk")
+    grown = Gallery.open(out) if (out / "gallery.json").exists() else None
+    if grown is not None and not grown.made_with(run):
+        raise RunError(f"{out} holds embeddings of another run than {run}, which do not compare; choose another --out")
     records = images_of(images)
     if attributes is not None:
         records = _seen(records, attributes, drop_junk)
-    exists = (out / "gallery.json").exists()
-    gallery = Gallery.open(out) if exists else Gallery.create(out, model=run)
+    gallery = Gallery.create(out, model=run) if grown is None else grown
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)

@@ -78,7 +78,7 @@ class Gallery:
         facts = {
             "format": FORMAT,
             "metric": recognizer.recipe.retrieval.metric,
-            "model": None if isinstance(model, Recognizer) else os.path.abspath(model),
+            "model": None if isinstance(model, Recognizer) else _source(model),
             "generation": 0,
         }
         gallery = cls(folder, facts, None, [], recognizer)
@@ -128,6 +128,10 @@ class Gallery:
                 )
             self._model = load(self._facts["model"])
         return self._model
+
+    def made_with(self, model: str | os.PathLike[str]) -> bool:
+        """Whether its embeddings are those of this run folder, as far as the gallery knows."""
+        return self._facts["model"] in (None, _source(model))
 
     def add(
         self,
@@ -201,6 +205,10 @@ class Gallery:
     def _write_facts(self) -> None:
         with written_whole(self.folder / "gallery.json") as partial:
             partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _source(model: str | os.PathLike[str]) -> str:
+    return str(model) if str(model).startswith("hf:") else os.path.abspath(model)
 
 
 def _vectors(folder: Path, generation: int) -> Path:

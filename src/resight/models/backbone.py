@@ -78,7 +78,7 @@ def create_timm_model(
     except Exception as error:  # the hub client raises a different class for each way of being offline
         if not pretrained:
             raise
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise WeightsError(
             f"ImageNet weights of {name} cannot be fetched ({reason}); connect once, copy them into the Hugging Face "
             "cache, or train from scratch with model.pretrained=false"

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from resight.errors import DataError
@@ -91,6 +92,8 @@ def images_per_identity_chart(counts: Sequence[int]) -> Figure:
     axes.hist(counts, bins=np.arange(0.5, most + step + 0.5, step).tolist(), color=COLOURS[0])
     _plain(axes, "identities")
     axes.set_xlabel("images of one identity")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

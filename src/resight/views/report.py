@@ -145,9 +145,9 @@ def _shown(value: object) -> str:
 
 
 def _numeric(cells: Sequence[str]) -> bool:
-    """Whether all that stands in a column is numbers."""
-    filled = [cell for cell in cells if cell.strip() not in ("", _NOTHING, "-")]
-    return bool(filled) and all(_NUMBER.fullmatch(cell.strip()) for cell in filled)
+    """Whether all that stands in a column is numbers, several in a cell or none."""
+    filled = [text for cell in cells if (text := cell.replace(_NOTHING, "").strip()) not in ("", "-")]
+    return bool(filled) and all(map(_NUMBER.fullmatch, filled))
 
 
 def _data_uri(image: Image.Image) -> str:
