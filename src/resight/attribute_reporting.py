@@ -146,7 +146,7 @@ def _row(assessment: Assessment, names: list[str], label: str, published: Mappin
         row.append(_cell([100 * scores.mean(figure, names) for figure in _FIGURES]))
     if published:
         known = [published[name] for name in names if name in published]
-        whole = np.mean(known, axis=0) if len(known) == len(names) else np.full(6, math.nan)
+        whole = np.mean(known, axis=0).tolist() if len(known) == len(names) else [math.nan] * 6
         row += [_cell(whole[:3]), _cell(whole[3:])]
     return row
 
