@@ -101,6 +101,11 @@ def test_a_shorter_budget_shrinks_what_counts_epochs(schedule: str, epochs: int,
     assert changed.validation.every == max(1, round(20 * epochs / 120))
 
 
+def test_what_losses_do_at_first_shrinks_too() -> None:
+    recipe = load_recipe("reid-camera-mining", ["losses.triplet.mining.epochs=30"])
+    assert "losses.triplet.mining.epochs=3" in shorter(recipe, 12)
+
+
 def test_the_whole_length_changes_nothing() -> None:
     recipe = load_recipe("reid-strong-baseline")
     assert load_recipe("reid-strong-baseline", shorter(recipe, recipe.epochs)) == recipe

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli import cluster, data, demo, evaluate, predict, reproduce, search, train
+from resight.cli import cluster, data, demo, evaluate, predict, reproduce, search, train, tune
 
 __all__ = ["app"]
 
@@ -41,3 +41,4 @@ app.command("index")(search.index)
 app.command("search")(search.search)
 app.command("cluster")(cluster.cluster)
 app.command("reproduce")(reproduce.reproduce)
+app.command("tune")(tune.tune)

@@ -12,7 +12,7 @@ __all__ = ["reproduce"]
 
 def reproduce(
     table: Annotated[
-        str, typer.Argument(metavar="LIST|TABLE", help="`list`, or the name of a published table, or a YAML file.")
+        str, typer.Argument(metavar="TABLE", help="`list`, or the name of a published table, or a YAML file.")
     ],
     overrides: Annotated[
         list[str] | None,
@@ -45,7 +45,7 @@ def reproduce(
 
     `resight reproduce list` shows the tables,
     `resight reproduce vehicle-heads --data veri776:/data/VeRi --out tables/heads` runs one in full, and
-    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false --force image.height=64` runs a little of it.
+    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false image.height=64` or `--force image.height=64` runs a little of it.
 
     Started again it goes on where it was cut and trains only rows and seeds that are missing. Figures are of the
     dataset's query and gallery; of a dataset without, a fifth of the identities is held out for them.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,18 +31,27 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
     for key, value in recipe.schedule.items():
         if key == "milestones":
             changes[f"schedule.{key}"] = [_whole(milestone * share) for milestone in value]
-        elif key == "warmup_epochs" and value:
-            changes[f"schedule.{key}"] = min(_whole(value * share), epochs // 3)
         elif key in _LENGTHS:
             changes[f"schedule.{key}"] = max(_LENGTHS[key], _whole(value * share))
         elif key == "gamma" and recipe.schedule["name"] == "exponential":
             changes[f"schedule.{key}"] = round(value ** (1 / share), 6)
+    for key, value in _beginnings({"schedule": recipe.schedule, "losses": recipe.losses}):
+        changes[key] = min(_whole(value * share), epochs // 3 if key.endswith("warmup_epochs") else epochs)
     changes["validation.every"] = _whole(recipe.validation.every * share)
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
 
 
 _LENGTHS = {"every": 1, "period": 2}
 """Options of schedules that are numbers of epochs, and the least that each may be."""
+
+
+def _beginnings(options: dict[str, Any], before: str = "") -> Iterator[tuple[str, int]]:
+    """Epochs at the beginning of a run in which something is other than later: warm-ups, and a mining's `epochs`."""
+    for key, value in options.items():
+        if isinstance(value, dict):
+            yield from _beginnings(value, f"{before}{key}.")
+        elif key in ("warmup_epochs", "epochs") and value:
+            yield f"{before}{key}", value
 
 
 def _whole(epochs: float) -> int:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from resight.reproduce.figures import LOSSES
-from resight.reproduce.table import Table
+from resight.reproduce.table import LOSSES, Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

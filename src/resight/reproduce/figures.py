@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from resight.assessment import assess
+from resight.data.splits import query_gallery_split
 from resight.evaluation import compare
 from resight.records import ReidDataset
 from resight.reporting import history
+from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
 from resight.retrieval import KReciprocal
 from resight.run import Run, load
 
-__all__ = ["ATTRIBUTES", "FIGURES", "LOSSES", "RETRIEVAL", "attribute_figures", "loss_figures", "retrieval_figures"]
-
-RETRIEVAL = ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
-ATTRIBUTES = {"accuracy": "accuracy", "balanced": "recall", "precision": "precision", "recall": "recall"}
-"""Figure of a table -> that of `AttributeScores.mean`; balanced accuracy and macro recall are one."""
-LOSSES = {"train loss": "train/loss", "validation loss": "val/loss"}
-"""Figure of a table -> column of metrics.csv, of the last epoch that has it. No per cent."""
-FIGURES = (*RETRIEVAL, *ATTRIBUTES, *LOSSES)
+__all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
 
-def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, rerank: bool) -> dict[str, float]:
-    """Of the dataset's query and gallery, in [0, 1]."""
-    compared = compare(load(run.folder), dataset, protocol=protocol, rerank=KReciprocal() if rerank else None)
-    summary = compared.results["model, re-ranked" if rerank else "model"].summary()
+def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, row: Row) -> dict[str, float]:
+    """Of the dataset's query and gallery, or of its training images where the row is of those, in [0, 1]."""
+    if row.of == "train":
+        halves = query_gallery_split([record for record in dataset.train if record.identity > 0])
+        dataset = replace(dataset, query=halves.query, gallery=halves.gallery, relevance=None)
+    compared = compare(load(run.folder), dataset, protocol=protocol, rerank=KReciprocal() if row.rerank else None)
+    summary = compared.results["model, re-ranked" if row.rerank else "model"].summary()
     return {name: float(summary[name]) for name in RETRIEVAL if name in summary}
 
 

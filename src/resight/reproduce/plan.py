@@ -54,7 +54,7 @@ def plan(
         if epochs is not None:
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)
-        folder = seen.setdefault(recipe.to_yaml(), slug(row.name))
+        folder = seen.setdefault(recipe.model_dump_json(), slug(row.name))
         planned.append(Planned(row, source, changes, folder))
     return planned, told
 

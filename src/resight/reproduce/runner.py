@@ -66,7 +66,7 @@ def reproduce(
     chosen = chosen_rows(table, rows)
     planned, notes = plan(table, overrides, forced, epochs)
     material = _material(data, Path(out), identities)
-    job = _Job(table, planned, material, Path(out))
+    job = _Job(table, planned, material, Path(out), [*overrides, *forced])
     work = [(planned[number], seed) for number in chosen for seed in seeds]
     missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
     for line in [*notes, *material.told]:
@@ -103,9 +103,9 @@ class _Material:
 
 
 def _material(data: Sequence[str], folder: Path, identities: int | None) -> _Material:
-    whole = read_datasets(data)
+    whole, known = read_datasets(data), (folder / "settings.json").exists()
     asked: dict[str, object] = {"data": [absolute_spec(spec) for spec in data], "identities": identities}
-    if (folder / "settings.json").exists():
+    if known:
         before = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         if {key: before.get(key) for key in asked} != asked:
             raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
@@ -124,7 +124,7 @@ def _material(data: Sequence[str], folder: Path, identities: int | None) -> _Mat
     if dataset is not whole:
         # Read back, so that the rows are the very runs that `resight train` makes of the file.
         file = folder / "data.csv"
-        if not file.exists():
+        if not (known and file.exists()):
             write_manifest(file, dataset)
         specs = [f"manifest:{file}"]
         dataset = read_datasets(specs)
@@ -139,6 +139,8 @@ class _Job:
     planned: list[Planned]
     material: _Material
     folder: Path
+    changed: list[str]
+    """Overrides, forced and not."""
 
     def run(self, row: Planned, seed: int, quiet: bool) -> dict[str, float]:
         """Train the row, or go on with it, and evaluate it."""
@@ -148,7 +150,7 @@ class _Job:
         else:
             run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet)
         if self.table.retrieves:
-            found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row.rerank)
+            found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row)
         else:
             found = attribute_figures(run, self.material.dataset, row.row.targets)
         figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
@@ -205,7 +207,7 @@ class _Job:
         return self._place(row, seed) / f"figures-{slug(row.row.name)}.json"
 
     def _conditions(self, row: Planned) -> dict[str, object]:
-        return {"protocol": self.table.protocol, "rerank": row.row.rerank, "targets": row.row.targets}
+        return {"protocol": self.table.protocol, **row.row.model_dump(include={"rerank", "of", "targets"})}
 
     def _seeds(self, row: Planned) -> list[int]:
         return sorted(int(place.name[5:]) for place in (self.folder / row.folder).glob("seed-*"))
@@ -216,14 +218,20 @@ class _Job:
         lines = [f"Ours on {self.material.told[0]}. {epochs} epochs."]
         if self.table.retrieves:
             metrics = " or ".join(dict.fromkeys(recipe.retrieval.metric for recipe in recipes))
-            lines.append(f"{PROTOCOL_NOTES[str(self.table.protocol)]}; {metrics} distance.")
+            lines.append(
+                f"{_PROTOCOLS[str(self.table.protocol)]}; {metrics} distance; average precision by the precision at each hit."
+            )
+        elif not any(record.attributes for record in [*self.material.dataset.query, *self.material.dataset.gallery]):
+            lines.append("No query or gallery image is annotated: figures of the identities held out for validation.")
+        if self.changed:
+            lines.append(f"Changed by hand: {', '.join(self.changed)}.")
         if any(len(seeds) > 1 for seeds in measured):
             lines.append("Several seeds: mean ± standard deviation; differences are taken seed by seed.")
         return lines
 
     def _commands(self, measured: Sequence[dict[int, dict[str, float]]]) -> str:
         data = [part for spec in self.material.data for part in ("--data", spec)]
-        lines = [f"# {self.table.title}: the command of each run that is here, and of its evaluation."]
+        lines = [f"# {self.table.title}: the command of each row and of its evaluation."]
         for row, seeds in zip(self.planned, measured, strict=True):
             lines += ["", f"# {row.row.name}"]
             for seed in seeds or (0,):
@@ -231,7 +239,9 @@ class _Job:
                 train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
                 judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
                 judge += ["--protocol", str(self.table.protocol)] if self.table.retrieves else []
-                lines += [shlex.join(train_it), shlex.join(judge)]
+                lines.append(shlex.join(train_it))
+                # Only `reproduce` makes queries of training images.
+                lines += [shlex.join(judge)] if row.row.of == "test" else []
         return "\n".join(lines) + "\n"
 
     def _curves(self, measured: Sequence[dict[int, dict[str, float]]]) -> dict[str, dict[str, list[charts.Points]]]:
@@ -250,7 +260,7 @@ class _Job:
 
 _DRAWN = ("train/loss", "val/mAP", "val/accuracy")
 
-PROTOCOL_NOTES = {
+_PROTOCOLS = {
     "market1501": "Protocol market1501: the query's identity in its own camera is left out",
     "veri776": "Protocol veri776: the query's vehicle in its own camera is left out",
     "course": "Protocol course: the 80 nearest images alone count, and images of the query's camera too",

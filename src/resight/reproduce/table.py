@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import pydantic
 import yaml
@@ -13,10 +13,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from resight.errors import RecipeError
 from resight.recipe import nearest
-from resight.reproduce.figures import ATTRIBUTES, FIGURES, RETRIEVAL
 from resight.retrieval import PROTOCOLS
 
-__all__ = ["Row", "Table", "chosen_rows", "load_table", "slug", "tables"]
+__all__ = [
+    "ATTRIBUTES",
+    "FIGURES",
+    "LOSSES",
+    "RETRIEVAL",
+    "Row",
+    "Table",
+    "chosen_rows",
+    "load_table",
+    "slug",
+    "tables",
+]
+
+RETRIEVAL = ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
+ATTRIBUTES = {"accuracy": "accuracy", "balanced": "recall", "precision": "precision", "recall": "recall"}
+"""Figure of a table -> that of `AttributeScores.mean`; balanced accuracy and macro recall are one."""
+LOSSES = {"train loss": "train/loss", "validation loss": "val/loss"}
+"""Figure of a table -> column of metrics.csv, of the last epoch that has it. No per cent."""
+FIGURES = (*RETRIEVAL, *ATTRIBUTES, *LOSSES)
 
 
 class Row(BaseModel):
@@ -27,6 +44,9 @@ class Row(BaseModel):
     recipe: str | None = Field(None, description="where it is not the table's")
     set: list[str] = Field(default_factory=list, description="overrides of the recipe: what this row is about")
     rerank: bool = Field(False, description="evaluate with k-reciprocal re-ranking")
+    of: Literal["test", "train"] = Field(
+        "test", description="images of retrieval; `train`: a tenth of the training images searches the rest"
+    )
     targets: list[str] = Field(default_factory=list, description="attributes whose mean is taken; by default all")
     published: dict[str, float] = Field(default_factory=dict, description="figure -> as the source prints it")
 

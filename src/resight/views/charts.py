@@ -158,6 +158,7 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
                 )
         axes.set_title(quantity, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axes, "")
     lines = {line.get_label(): line for axes in figure.axes for line in axes.lines if line.get_label() in names}
     figure.legend([lines[name] for name in names], names, loc="outside lower left", ncols=2, frameon=False, fontsize=8)

@@ -1,0 +1,82 @@
+"""`resight tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resight.cli.console import DataOption
+
+__all__ = ["tune"]
+
+
+def tune(
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or a YAML file.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the search; the same one continues it.")],
+    space: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUES",
+            help="low:high or low:high:log searches an interval, [a, b] a choice; a single value is fixed.",
+        ),
+    ] = None,
+    space_file: Annotated[
+        Path | None, typer.Option("--space", metavar="FILE", help="YAML of the same: a mapping of keys to values.")
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials to have in the end, those of earlier calls included.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Of the search; a trial's own seed is the recipe's.")] = 0,
+    prune: Annotated[bool, typer.Option(help="Cut trials that are worse than the median of earlier ones.")] = True,
+) -> None:
+    """Search recipe keys: train trials, keep the recipe that is best on held-out training identities.
+
+    `resight tune reid-strong-baseline optimiser.lr=1e-5:1e-3:log "losses.triplet.margin=[0.1, 0.3, 1.0]" epochs=20
+    --data market1501:/data/Market-1501-v15.09.15 --out tuning --trials 30`
+
+    Killed, it goes on with the same command. The best recipe is in best.yaml of --out, ready for `resight train`. A value
+    that is itself a list stands in one more: `"schedule.milestones=[[10, 15]]"`. Needs `pip install 'resight[tune]'`.
+    """
+    from resight.cli.console import errors, output
+    from resight.data.union import read_datasets
+    from resight.errors import RecipeError
+    from resight.tune import read_space
+    from resight.tune import tune as search
+
+    values = read_space(space_file) if space_file else {}
+    for text in space or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise RecipeError(f"{text!r}: write key=low:high, key=[a, b] or key=value")
+        values[key] = value
+    tuned = search(
+        recipe,
+        read_datasets(data),
+        out,
+        values,
+        data=data,
+        trials=trials,
+        seed=seed,
+        prune=prune,
+        tell=lambda line: errors().print(line, markup=False),
+        quiet=not errors().is_terminal,
+    )
+    from rich.markup import escape
+    from rich.table import Table
+
+    shown = Table(title=escape(f"{recipe}: {tuned.monitor} on held-out identities"), title_justify="left")
+    columns = list(tuned.trials[0]) if tuned.trials else ["trial"]
+    for column in columns:
+        shown.add_column(tuned.monitor if column == "figure" else column, justify="right")
+    for trial in tuned.trials[:10]:
+        shown.add_row(*(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in trial.values()))
+    output().print(shown)
+    if tuned.recipe is None:
+        output().print("no trial has completed; what failed is told above", markup=False)
+    else:
+        output().print(
+            f"best recipe: {tuned.recipe}\nnext: resight train {tuned.recipe} --data … --out …", markup=False
+        )

@@ -1,0 +1,343 @@
+"""Search recipe keys with Optuna: sampling by TPE, pruning by the median of earlier trials, resumable.
+
+```
+tuning/
+  study.db        all trials (SQLite): what a continued search reads
+  trial-0003/     a run folder for each trial; its checkpoint goes once it has ended
+  trials.csv      the trials, best first
+  best.yaml       the best recipe, ready for `resight train`
+```
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from resight.data.formats import absolute_spec
+from resight.errors import MissingExtraError, RecipeError, ResightError, RunError
+from resight.files import written_whole
+from resight.recipe import Recipe, load_recipe
+from resight.records import ReidDataset
+from resight.reporting import history
+from resight.run import Run
+from resight.training import resume, train
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Choice", "Interval", "Tuned", "parse_space", "read_space", "tune"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Numbers from `low` to `high`; whole ones where both are, so write 0.0 for a share."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, trial: optuna.Trial, key: str) -> Any:
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(key, self.low, self.high, log=self.log)
+        return trial.suggest_float(key, self.low, self.high, log=self.log)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Some values, whatever a recipe can hold, as YAML texts."""
+
+    values: tuple[str, ...]
+
+    def draw(self, trial: optuna.Trial, key: str) -> Any:
+        return trial.suggest_categorical(key, self.values)
+
+
+Space = dict[str, Interval | Choice]
+
+
+def parse_space(texts: Mapping[str, Any]) -> tuple[Space, list[str]]:
+    """What to search, and the overrides that are fixed, from key -> value.
+
+    >>> parse_space({"optimiser.lr": "1e-5:1e-3:log", "model.embedding": [256, 512], "model.pretrained": False})
+
+    `low:high` and `low:high:log` are intervals, a list is a choice, anything else is fixed. A list that is itself a
+    value stands in a list: `schedule.milestones=[[5, 8]]` or, as a choice of two, `[[5, 8], [6, 9]]`. Raises
+    RecipeError for an interval that is none.
+    """
+    space: Space = {}
+    fixed: list[str] = []
+    for key, value in texts.items():
+        value = _listed(key, value)
+        if isinstance(value, list) and len(value) > 1:
+            space[key] = Choice(tuple(map(_text, value)))
+        elif isinstance(value, str) and ":" in value and not value.startswith("{"):
+            space[key] = _interval(key, value)
+        else:
+            fixed.append(f"{key}={_text(value[0] if isinstance(value, list) and value else value)}")
+    return space, fixed
+
+
+def read_space(file: str | os.PathLike[str]) -> dict[str, Any]:
+    """A YAML file of key -> value as `parse_space` takes them. Raises RecipeError when it is none."""
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{file}: no search space: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{file}: a search space is a mapping, such as `optimiser.lr: 1e-5:1e-3:log`")
+    return {str(key): value for key, value in values.items()}
+
+
+def _listed(key: str, value: Any) -> Any:
+    if not (isinstance(value, str) and value.startswith("[")):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise RecipeError(f"{key}={value}: not a list; write [a, b]") from None
+
+
+def _interval(key: str, text: str) -> Interval:
+    low, _, rest = text.partition(":")
+    high, _, scale = rest.partition(":")
+    try:
+        found = Interval(_number(low), _number(high), scale == "log")
+    except ValueError:
+        raise RecipeError(f"{key}={text}: an interval is low:high or low:high:log, in numbers") from None
+    if scale not in ("", "log") or not found.low < found.high or (found.log and found.low <= 0):
+        raise RecipeError(f"{key}={text}: an interval rises, and one on a log scale begins above 0")
+    return found
+
+
+def _number(text: str) -> float:
+    return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A search so far."""
+
+    trials: list[dict[str, Any]]
+    """Best first: trial, state (complete, pruned, fail), figure (None where it failed), epochs, then the keys searched."""
+    recipe: Path | None
+    """best.yaml; None while no trial has completed."""
+    monitor: str
+    told: list[str]
+    """What the search has set by itself."""
+
+
+def tune(
+    recipe: str | Path,
+    dataset: ReidDataset,
+    out: str | os.PathLike[str],
+    space: Mapping[str, Any],
+    *,
+    data: Sequence[str] = (),
+    trials: int = 20,
+    seed: int = 0,
+    prune: bool = True,
+    tell: Callable[[str], None] = print,
+    quiet: bool = True,
+) -> Tuned:
+    """Search `space` until `trials` trials have completed or were pruned.
+
+    >>> tune("reid-strong-baseline", dataset, "tuning", {"optimiser.lr": "1e-5:1e-3:log", "epochs": 20})
+
+    A trial trains on the training split and is judged by the recipe's `validation.monitor` on held-out identities:
+    test images play no part. Without `validation.ratio` a fifth is held out. Trials worse than the median of the
+    earlier ones at the same epoch are cut. The same call continues a killed search, its open trial from that trial's
+    last epoch, and what it goes on to propose depends on `seed` and the trials so far alone. One process searches a
+    folder at a time.
+
+    Raises MissingExtraError without Optuna, RecipeError for a key or value that fits no recipe, RunError when `out`
+    holds another search.
+    """
+    search = _Search(recipe, dataset, Path(out), space, data, seed, quiet)
+    search.check()
+    study = search.study(prune)
+    for line in search.told:
+        tell(line)
+    search.take_up(study)
+    most = len(study.trials) + 2 * trials  # where trial after trial fails
+    while _ended(study) < trials and len(study.trials) < most:
+        tell(search.step(study))
+        search.write(study)
+    return search.write(study)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("tuning needs Optuna: pip install 'resight[tune]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _ended(study: optuna.Study) -> int:
+    return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials)
+
+
+class _Search:
+    """What stays the same from trial to trial."""
+
+    def __init__(
+        self,
+        recipe: str | Path,
+        dataset: ReidDataset,
+        folder: Path,
+        space: Mapping[str, Any],
+        data: Sequence[str],
+        seed: int,
+        quiet: bool,
+    ) -> None:
+        self.optuna = _optuna()
+        self.name, self.dataset, self.folder, self.data = recipe, dataset, folder, data
+        self.seed, self.quiet = seed, quiet
+        self.space, self.fixed = parse_space(space)
+        if not self.space:
+            raise RecipeError("nothing to search; give an interval or a choice, such as optimiser.lr=1e-5:1e-3:log")
+        self.told: list[str] = []
+        base = load_recipe(recipe, self.fixed)
+        if not base.validation.ratio:
+            self.fixed.append("validation.ratio=0.2")
+            self.told.append("validation.ratio=0.2: the recipe holds nobody out, and trials are judged on such people")
+        if base.validation.every != 1 and not any(text.startswith("validation.every=") for text in self.fixed):
+            self.fixed.append("validation.every=1")
+            self.told.append("validation.every=1: a trial can be cut after each epoch")
+        self.monitor = base.validation.monitor
+        self.direction: Literal["minimize", "maximize"] = "minimize" if self.monitor == "loss" else "maximize"
+
+    def check(self) -> None:
+        """Every key, with the least and the greatest or each of its values, fits the recipe's frame."""
+        for key, part in self.space.items():
+            for value in (part.low, part.high) if isinstance(part, Interval) else part.values:
+                load_recipe(self.name, [*self.fixed, f"{key}={value}"])
+
+    def study(self, prune: bool) -> optuna.Study:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pruner = self.optuna.pruners.MedianPruner(n_startup_trials=3) if prune else self.optuna.pruners.NopPruner()
+        study = self.optuna.create_study(
+            study_name="resight",
+            storage=f"sqlite:///{self.folder / 'study.db'}",
+            load_if_exists=True,
+            direction=self.direction,
+            pruner=pruner,
+        )
+        asked = {
+            "recipe": str(self.name),
+            "data": [absolute_spec(spec) for spec in self.data],
+            "fixed": self.fixed,
+            "space": {key: str(part) for key, part in self.space.items()},
+        }
+        if study.user_attrs.get("asked", asked) != asked:
+            raise RunError(
+                f"{self.folder} holds a search of another recipe, space or data; choose another --out, or remove it"
+            )
+        study.set_user_attr("asked", asked)
+        return study
+
+    def take_up(self, study: optuna.Study) -> None:
+        """Trials that a killed process left open are asked again first, in their own folders."""
+        for trial in study.trials:
+            if trial.state.name == "RUNNING":
+                study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
+                folder = trial.user_attrs.get("folder", _folder(trial.number))
+                study.enqueue_trial(trial.params, user_attrs={"folder": folder})
+
+    def step(self, study: optuna.Study) -> str:
+        """Run one trial; a line about it."""
+        # A sampler of its own for each trial: a continued search proposes what an uninterrupted one would.
+        told = _ended(study) + sum("error" in trial.user_attrs for trial in study.trials)
+        study.sampler = self.optuna.samplers.TPESampler(seed=self.seed + told, n_startup_trials=5)
+        trial = study.ask()
+        overrides = [*self.fixed, *(f"{key}={part.draw(trial, key)}" for key, part in self.space.items())]
+        place = trial.user_attrs.get("folder", _folder(trial.number))
+        trial.set_user_attr("folder", place)
+        values = ", ".join(f"{key} {_short(trial.params[key])}" for key in self.space)
+        try:
+            run = self._train(load_recipe(self.name, overrides), self.folder / place, trial)
+        except self.optuna.TrialPruned:
+            study.tell(trial, state=self.optuna.trial.TrialState.PRUNED)
+            figure, state = self._best(self.folder / place), "cut"
+        except ResightError as error:
+            trial.set_user_attr("error", str(error))
+            study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
+            return f"trial {trial.number}: {values}: failed: {error}"
+        else:
+            figure, state = self._best(run.folder), "complete"
+            study.tell(trial, figure)
+        (self.folder / place / "last.ckpt").unlink(missing_ok=True)
+        return f"trial {trial.number}: {values}: {self.monitor} {_short(figure)}, {state}; best so far {self._leader(study)}"
+
+    def _train(self, recipe: Recipe, folder: Path, trial: optuna.Trial) -> Run:
+        def report(epoch: int, figures: dict[str, float]) -> None:
+            trial.report(figures[self.monitor], epoch)
+            if trial.should_prune():
+                raise self.optuna.TrialPruned
+
+        if (folder / "run.json").exists():
+            return resume(folder, self.dataset, quiet=self.quiet, on_validation=report)
+        return train(recipe, self.dataset, folder, data=self.data, quiet=self.quiet, on_validation=report)
+
+    def _best(self, folder: Path) -> float:
+        """The best validated epoch's figure, whose weights the run keeps."""
+        values = [value for _, value in history(folder / "metrics.csv").get(f"val/{self.monitor}", [])]
+        return (min if self.direction == "minimize" else max)(values, default=float("nan"))
+
+    def _leader(self, study: optuna.Study) -> str:
+        completed = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+        return f"{_short(study.best_value)} (trial {study.best_trial.number})" if completed else "none"
+
+    def write(self, study: optuna.Study) -> Tuned:
+        """trials.csv and best.yaml of the search so far."""
+        trials = self._rows(study)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["trial", "state", "figure", "epochs", *self.space], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(trials)
+        with written_whole(self.folder / "trials.csv") as partial:
+            partial.write_text(text.getvalue(), encoding="utf-8")
+        if not any(trial["state"] == "complete" for trial in trials):
+            return Tuned(trials, None, self.monitor, self.told)
+        best = study.best_trial
+        recipe = load_recipe(self.folder / best.user_attrs["folder"] / "recipe.yaml")
+        head = f"# Best of {_ended(study)} trials of {self.name}: {self.monitor} {best.value:.4f} on held-out identities.\n"
+        file = self.folder / "best.yaml"
+        head += f"#\n#   resight train {file} --data … --out …\n#\n# To train on the held-out identities too: validation.ratio=0\n"
+        with written_whole(file) as partial:
+            partial.write_text(head + recipe.to_yaml(), encoding="utf-8")
+        return Tuned(trials, file, self.monitor, self.told)
+
+    def _rows(self, study: optuna.Study) -> list[dict[str, Any]]:
+        rows = []
+        for trial in study.trials:
+            if trial.state.name in ("COMPLETE", "PRUNED"):
+                curve = history(self.folder / trial.user_attrs["folder"] / "metrics.csv")
+                figure = self._best(self.folder / trial.user_attrs["folder"])
+                state, epochs = trial.state.name.lower(), len(curve.get("train/loss", []))
+                rows.append({"trial": trial.number, "state": state, "figure": figure, "epochs": epochs, **trial.params})
+        sign = 1 if self.direction == "minimize" else -1
+        # A trial that was cut was worse than the median: it stands below all that were not.
+        return sorted(rows, key=lambda row: (row["state"] != "complete", sign * row["figure"]))
+
+
+def _folder(number: int) -> str:
+    return f"trial-{number:04d}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

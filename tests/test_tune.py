@@ -1,0 +1,178 @@
+"""The search: what is searched and what is fixed, killed and continued, and a best recipe that trains."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from resight.cli.app import app
+from resight.data.formats.manifest import write_manifest
+from resight.errors import DataError, MissingExtraError, RecipeError, RunError
+from resight.recipe import Recipe, load_recipe
+from resight.records import ReidDataset
+from resight.run import Run
+from resight.tune import Choice, Interval, parse_space, read_space, tune
+from tests.conftest import TINY
+
+optuna = pytest.importorskip("optuna")
+
+# Lists stand in a list: a bare one would be a choice.
+FIXED = {key: f"[{value}]" if value.startswith("[") else value for key, _, value in (t.partition("=") for t in TINY)}
+FIXED |= {"epochs": "2", "schedule.milestones": "[[1]]", "schedule.warmup_epochs": "0"}
+FIXED |= {"validation.ratio": "0.4", "sampler.identities": "3"}
+SPACE = {"optimiser.lr": "1e-4:1e-2:log", "losses.triplet.margin": "[0.1, 0.3]"}
+
+
+def test_intervals_choices_and_fixed_values() -> None:
+    space, fixed = parse_space(
+        {
+            "optimiser.lr": "1e-5:1e-3:log",
+            "sampler.identities": "4:16",
+            "model.dropout": "0.0:0.5",
+            "model.neck": ["none", "batchnorm"],
+            "schedule.milestones": "[[5, 8], [6, 9]]",
+            "augmentation.erasing.area": "[[0.02, 0.4]]",
+            "model.pretrained": False,
+            "image": "{height: 64, width: 32}",
+        }
+    )
+    assert space == {
+        "optimiser.lr": Interval(1e-5, 1e-3, log=True),
+        "sampler.identities": Interval(4, 16),
+        "model.dropout": Interval(0.0, 0.5),
+        "model.neck": Choice(("none", "batchnorm")),
+        "schedule.milestones": Choice(("[5, 8]", "[6, 9]")),
+    }
+    assert isinstance(space["sampler.identities"].low, int)
+    assert fixed == [
+        "augmentation.erasing.area=[0.02, 0.4]",
+        "model.pretrained=false",
+        "image={height: 64, width: 32}",
+    ]
+
+
+@pytest.mark.parametrize("text", ["3:1", "0:1:log", "a:b", "1:2:3", "[1,"])
+def test_what_is_no_interval_and_no_list_is_named(text: str) -> None:
+    with pytest.raises(RecipeError, match=f"optimiser.lr={text.replace('[', '.')}"):
+        parse_space({"optimiser.lr": text})
+
+
+def test_a_key_that_no_recipe_has_ends_before_anything_is_trained(crowd: ReidDataset, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="did you mean 'epochs'"):
+        tune("reid-strong-baseline", crowd, tmp_path, {"epoch": "1:3"})
+    with pytest.raises(RecipeError, match="nothing to search"):
+        tune("reid-strong-baseline", crowd, tmp_path, {"epochs": "3"})
+    (tmp_path / "s.yaml").write_text("- a\n")
+    with pytest.raises(RecipeError, match="s.yaml: a search space is a mapping"):
+        read_space(tmp_path / "s.yaml")
+    assert not list(tmp_path.glob("trial-*"))
+
+
+def test_without_optuna_the_pip_line(crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'resight\[tune\]'"):
+        tune("reid-strong-baseline", crowd, tmp_path, SPACE)
+
+
+@pytest.mark.slow
+def test_killed_and_continued(crowd: ReidDataset, tmp_path: Path) -> None:
+    write_manifest(tmp_path / "crowd.csv", crowd)
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump({**FIXED, **SPACE}))
+    out = tmp_path / "out"
+    arguments = ["tune", "reid-strong-baseline", "--space", str(tmp_path / "space.yaml"), "--trials", "3"]
+    arguments += ["--data", f"manifest:{tmp_path / 'crowd.csv'}", "--out", str(out)]
+    process = subprocess.Popen([sys.executable, "-m", "resight", *arguments], env=os.environ, stderr=subprocess.DEVNULL)
+    while not (out / "trial-0001" / "metrics.csv").exists():
+        assert process.poll() is None, "ended before its second trial"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    first = (out / "trial-0000" / "metrics.csv").read_text()
+
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert (out / "trial-0000" / "metrics.csv").read_text() == first
+    with open(out / "trials.csv", newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert len(trials) == 3
+    assert trials[0]["state"] == "complete"
+    # The open trial went on in its folder, as another trial of the study.
+    assert "trial-0002" not in {place.name for place in out.glob("trial-*")}
+    assert not list(out.glob("trial-*/last.ckpt"))
+
+    best = load_recipe(out / "best.yaml")
+    assert best.optimiser["lr"] == pytest.approx(float(trials[0]["optimiser.lr"]))
+    assert best.losses["triplet"]["margin"] == float(trials[0]["losses.triplet.margin"])
+    complete = [float(trial["figure"]) for trial in trials if trial["state"] == "complete"]
+    assert complete == sorted(complete, reverse=True)
+    with pytest.raises(RunError, match="another recipe, space or data"):
+        tune("reid-strong-baseline", crowd, out, {**FIXED, "optimiser.lr": "1e-4:1e-2"})
+
+
+@pytest.mark.slow
+def test_a_search_in_two_parts_proposes_what_a_whole_one_does(crowd: ReidDataset, tmp_path: Path) -> None:
+    def search(out: str, trials: int) -> list[dict[str, object]]:
+        space = {**FIXED, **SPACE, "epochs": "1"}
+        return tune("reid-strong-baseline", crowd, tmp_path / out, space, trials=trials, tell=lambda line: None).trials
+
+    search("parts", 1)
+    assert search("parts", 3) == search("whole", 3)
+
+
+def test_a_trial_worse_than_the_median_is_cut(
+    crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter((0.5, 0.6, 0.4, 0.1, 0.9))
+
+    def pretended(recipe: Recipe, dataset: ReidDataset, out: Path, *, on_validation, **ignored: object) -> Run:  # type: ignore[no-untyped-def]
+        run = Run(out, recipe, classes=4)
+        run.save()
+        figure = next(figures)
+        for epoch in (1, 2, 3):
+            with open(run.metrics, "w") as file:
+                file.write(
+                    "epoch,train/loss,val/mAP\n" + "".join(f"{n},1,{figure + n / 100}\n" for n in range(1, epoch + 1))
+                )
+            on_validation(epoch, {"mAP": figure + epoch / 100})
+        return run
+
+    monkeypatch.setattr("resight.tune.train", pretended)
+    told: list[str] = []
+    tuned = tune("reid-strong-baseline", crowd, tmp_path, {"optimiser.lr": "1e-5:1e-3:log"}, trials=5, tell=told.append)
+    # Three may run to their end; the fourth is below their median of 0.51 at once.
+    assert [(row["state"], row["figure"], row["epochs"]) for row in tuned.trials] == [
+        ("complete", pytest.approx(0.93), 3),
+        ("complete", pytest.approx(0.63), 3),
+        ("complete", pytest.approx(0.53), 3),
+        ("complete", pytest.approx(0.43), 3),
+        ("pruned", pytest.approx(0.11), 1),
+    ]
+    assert told[0].startswith("validation.ratio=0.2")
+    assert told[1].startswith("validation.every=1")
+    assert "best so far 0.93 (trial 4)" in told[-1]
+    assert tuned.recipe is not None
+    assert load_recipe(tuned.recipe).optimiser["lr"] == tuned.trials[0]["optimiser.lr"]
+
+
+def test_trials_that_fail_are_told_and_others_tried(
+    crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*ignored: object, **named: object) -> Run:
+        raise DataError("9 identities are not there")
+
+    monkeypatch.setattr("resight.tune.train", failing)
+    told: list[str] = []
+    tuned = tune("reid-strong-baseline", crowd, tmp_path, {"optimiser.lr": "1e-5:1e-3:log"}, trials=2, tell=told.append)
+    assert tuned.trials == []
+    assert tuned.recipe is None
+    failed = [line for line in told if line.endswith("failed: 9 identities are not there")]
+    assert len({line.partition(":")[2] for line in failed}) == 4, "other values each time, and not for ever"
