@@ -45,7 +45,7 @@ def reproduce(
 
     `resight reproduce list` shows the tables,
     `resight reproduce vehicle-heads --data veri776:/data/VeRi --out tables/heads` runs one in full, and
-    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false image.height=64` or `--force image.height=64` runs a little of it.
+    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false image.height=64 image.width=64` a little of it.
 
     Started again it goes on where it was cut and trains only rows and seeds that are missing. Figures are of the
     dataset's query and gallery; of a dataset without, a fifth of the identities is held out for them.
