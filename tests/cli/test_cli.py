@@ -29,6 +29,9 @@ COMMANDS = [
     "index",
     "search",
     "cluster",
+    "junk scan",
+    "junk review",
+    "junk apply",
 ]
 
 

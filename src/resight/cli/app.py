@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli import cluster, data, demo, evaluate, predict, reproduce, search, train, tune
+from resight.cli import cluster, data, demo, evaluate, junk, predict, reproduce, search, train, tune
 
 __all__ = ["app"]
 
@@ -40,5 +40,6 @@ app.command("predict")(predict.predict)
 app.command("index")(search.index)
 app.command("search")(search.search)
 app.command("cluster")(cluster.cluster)
+app.add_typer(junk.app, name="junk")
 app.command("reproduce")(reproduce.reproduce)
 app.command("tune")(tune.tune)

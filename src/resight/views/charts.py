@@ -33,6 +33,7 @@ __all__ = [
     "images_per_identity_chart",
     "save",
     "score_histogram",
+    "score_threshold",
     "svg",
     "training_curves",
 ]
@@ -262,6 +263,19 @@ def cut_curve(tried: Sequence[tuple[float, int, float]], chosen: float, figure_n
     axes.margins(y=0.15)
     _plain(axes, figure_name)
     axes.set_xlabel("clusters")
+    return figure
+
+
+def score_threshold(scores: NDArray[np.floating], threshold: float, name: str) -> Figure:
+    """How many images have which score, the number on a logarithmic scale, and a threshold."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(scores, 60, color=COLOURS[0], log=True)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter("")
+    axes.axvline(threshold, color=COLOURS[4], linewidth=1.5, linestyle="--")
+    _plain(axes, "images")
+    axes.set_xlabel(name)
     return figure
 
 

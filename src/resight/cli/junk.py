@@ -1,0 +1,195 @@
+"""`resight junk scan`, `review` and `apply`."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resight.cli.console import DataOption
+from resight.cli.search import ImagesArgument, RunArgument
+
+if TYPE_CHECKING:
+    from resight.junk import Scored
+    from resight.records import Record
+    from resight.run import Recognizer
+    from resight.suspects import Review
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Find images that show nobody well, look at them, leave them out. Nothing is ever deleted.",
+    rich_markup_mode="markdown",
+)
+
+ScanArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `resight junk scan` wrote.")]
+
+
+@app.command("scan")
+def scan_images(
+    run: RunArgument,
+    images: ImagesArgument,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the suspects and their contact sheet.")],
+    threshold: Annotated[float | None, typer.Option(help="Suspect images whose score is this or more.")] = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Suspect the scores beyond this share of all.  [default: 0.99]")
+    ] = None,
+    precision: Annotated[
+        float | None, typer.Option(help="Suspect as many as this share of them is junk; needs --labels.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT:PATH", help="Labelled images (identity -1 is junk) to choose the threshold on."),
+    ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="probability (of an attribute run), error or relative (of an autoencoder).  [default: the run's own]"
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of FORMAT:PATH: train, query or gallery.")] = None,
+) -> None:
+    """Score images by how little they look like a person or vehicle, and list the suspects, highest score first.
+
+    `resight junk scan runs/junk crops/ --out suspects`, then `resight junk review suspects`
+
+    The score is an autoencoder's reconstruction error, or the probability that an attribute run gives to junk. Where
+    the images are labelled, prints precision and recall, of each kind of junk as well if a column junk_kind names it.
+    """
+    from resight.cli.console import images_of, name_failed, output
+    from resight.junk import default_score, learn_threshold, scan, write_scan
+    from resight.junk_reporting import scan_report, scan_table
+    from resight.run import load
+
+    if sum(given is not None for given in (threshold, quantile, precision)) > 1:
+        raise typer.BadParameter("give one of --threshold, --quantile and --precision")
+    if (precision is None) != (labels is None):
+        raise typer.BadParameter("--precision and --labels FORMAT:PATH go together")
+    records = images_of(images, split)
+    model = load(run)
+    name = score or default_score(model)
+    if precision is not None and labels is not None:
+        threshold = learn_threshold(_scored(model, _labelled(labels), name), precision)
+    scored = _scored(model, records, name)
+    name_failed(scored.failed)
+    found = scan(scored, name, threshold=threshold, quantile=0.99 if quantile is None else quantile)
+    write_scan(out, found, {"run": run, "source": images})
+    options = "".join(f" --{option} {value}" for option, value in (("quantile", quantile), ("precision", precision), ("labels", labels), ("score", score), ("split", split)) if value is not None)  # fmt: skip
+    options += f" --threshold {threshold:g}" if threshold is not None and precision is None else ""
+    command = f"resight junk scan {run} {images} --out {out}{options}"
+    scan_report(out / "report.html", found, images, command=command, facts={"Run": run, "Score": name})
+    if found.figures:
+        output().print(scan_table(found, images))
+    output().print(
+        f"{len(found.suspects)} of {len(scored.records)} images have a score ({name}) of {found.threshold:.6g} or more\n"
+        f"suspects: {out / 'suspects.csv'}\npictures: {out / 'report.html'}\nnext: resight junk review {out}",
+        markup=False,
+    )
+
+
+@app.command("review")
+def review_suspects(
+    folder: ScanArgument,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Ask here, path by path, instead of on a page.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
+) -> None:
+    """Look at each suspect and say whether it is junk. Every answer is saved at once; started again, it goes on.
+
+    `resight junk review suspects`, then open the address that it prints
+
+    The page is served to this machine alone, to whoever has the address with its token. Accepted images are junk and
+    will be left out by `resight junk apply`; rejected ones and those not looked at stay.
+    """
+    from resight.cli.console import output
+    from resight.errors import DataError
+    from resight.suspects import Review
+
+    review = Review.open(folder)
+    if not review.suspects:
+        raise DataError(f"{folder} lists no suspects; scan with a lower threshold")
+    if terminal:
+        _ask(review)
+    else:
+        from resight.serving.review import ReviewServer
+
+        with ReviewServer(review, port) as server:
+            output().print(f"open {server.url}\nend with Ctrl-C", markup=False)
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
+    left = len(review.undecided)
+    output().print(
+        f"{len(review.suspects) - left} of {len(review.suspects)} suspects decided, "
+        f"{len(review.accepted)} accepted as junk\nnext: resight junk apply {folder} --data FORMAT:PATH --out kept.csv",
+        markup=False,
+    )
+
+
+@app.command("apply")
+def apply_decisions(
+    folder: ScanArgument,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write (.csv or .parquet).")],
+) -> None:
+    """Write a manifest of the data without the images accepted as junk. No image is deleted.
+
+    `resight junk apply suspects --data market1501:/data/Market-1501-v15.09.15 --out kept.csv`
+    """
+    from resight.cli.console import errors, output
+    from resight.data.formats.manifest import write_manifest
+    from resight.data.union import read_datasets
+    from resight.errors import DataError
+    from resight.suspects import Review, without_junk
+
+    review = Review.open(folder)
+    if len(review.undecided) == len(review.suspects) and review.suspects:
+        raise DataError(f"nobody has looked at the suspects in {folder} yet; run `resight junk review {folder}`")
+    kept, left_out = without_junk(read_datasets(data), review.accepted)
+    write_manifest(out, kept)
+    if undecided := len(review.undecided):
+        errors().print(f"[yellow]{undecided} suspects are not decided and stay[/]")
+    images = sum(map(len, kept.splits.values()))
+    output().print(f"{left_out} images left out, {images} kept\nuse it as --data manifest:{out}", markup=False)
+
+
+def _scored(model: Recognizer, records: list[Record], score: str) -> Scored:
+    from resight.cli.console import progress
+    from resight.junk import junk_scores
+
+    with progress("scoring", len(records)) as advance:
+        return junk_scores(model, records, score, progress=advance)
+
+
+def _labelled(spec: str) -> list[Record]:
+    from resight.data.formats import read_dataset
+
+    return list(read_dataset(spec))
+
+
+def _ask(review: Review) -> None:
+    """Path by path: y junk, n not, b back, q end."""
+    from resight.cli.console import output
+
+    output().print("y: junk, to be left out   n: keep   b: back   q: end", markup=False)
+    places = list(review.undecided)
+    here = 0
+    while here < len(places):
+        place = places[here]
+        suspect = review.suspects[place]
+        try:
+            answer = (
+                input(f"[{place + 1}/{len(review.suspects)}] {suspect.score:.4g} {suspect.path}  junk? ")
+                .strip()
+                .lower()
+            )
+        except EOFError:
+            return
+        if answer == "q":
+            return
+        if answer == "b":
+            here = max(0, here - 1)
+        elif answer in ("y", "n"):
+            review.decide(place, "accepted" if answer == "y" else "rejected")
+            here += 1

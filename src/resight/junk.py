@@ -1,0 +1,189 @@
+"""Scores of how little images look like a person or vehicle, and the list of the suspects: behind `resight junk scan`.
+
+```
+suspects/
+  scan.json       score, threshold, run
+  scores.csv      path, score of every image
+  suspects.csv    the same of those at or over the threshold, highest first
+  report.html     the suspects as pictures
+```
+
+What a person says of them is the business of `resight.suspects`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resight.data.targets import JUNK_TARGET
+from resight.errors import DataError, RunError
+from resight.files import written_whole
+from resight.recognition.detection import Detection, detection, threshold_for_precision
+from resight.records import JUNK, UNLABELLED, Record
+from resight.run import Recognizer
+from resight.suspects import write_rows
+
+__all__ = [
+    "KIND",
+    "SCORES",
+    "Scan",
+    "Scored",
+    "default_score",
+    "junk_scores",
+    "learn_threshold",
+    "scan",
+    "write_scan",
+]
+
+KIND = "junk_kind"
+"""Attribute that says what is wrong with a junk image, where the data tells."""
+Progress = Callable[[int], None]
+
+
+def _probability(model: Recognizer, images: Tensor) -> NDArray[np.float32]:
+    return model.recognise_batch(images)[JUNK_TARGET][:, model.schema.index(JUNK_TARGET, "yes")]
+
+
+SCORES: dict[str, Callable[[Recognizer, Tensor], NDArray[np.float32]]] = {
+    "probability": _probability,
+    "error": lambda model, images: model.reconstruction_error_batch(images),
+    "relative": lambda model, images: model.reconstruction_error_batch(images) / model.detail_batch(images),
+}
+"""Score -> its function of a model and uint8 images: an attribute run's probability of junk; a reconstruction run's mean
+squared error, and that error as a share of the image's detail."""
+
+
+class Scored(NamedTuple):
+    """`scores` float32 [N] of the records that could be read, high for junk; a line for each that could not."""
+
+    records: list[Record]
+    scores: NDArray[np.float32]
+    failed: list[str]
+
+
+def default_score(model: Recognizer) -> str:
+    """The score that a model gives. Raises RunError when it gives none."""
+    if _recognises_junk(model):
+        return "probability"
+    if model.reconstructs:
+        return "error"
+    raise RunError(
+        "this run tells no junk; train one that does, such as `resight train junk-autoencoder` or "
+        "`resight train attributes-resnet18`"
+    )
+
+
+def junk_scores(
+    model: Recognizer, records: Sequence[Record], score: str | None = None, *, progress: Progress | None = None
+) -> Scored:
+    """Score every record's image, batch by batch; images that cannot be read are left out and named.
+
+    >>> junk_scores(resight.load("runs/junk"), dataset.gallery).scores
+
+    `score` is one of SCORES, by default the model's own. Raises DataError for another, or when not one image could be
+    read; RunError when the model does not give it.
+    """
+    name = score or default_score(model)
+    if name not in SCORES:
+        raise DataError(f"no score {name!r} of junk; there is: {', '.join(SCORES)}")
+    if name == "probability" and not _recognises_junk(model):
+        raise RunError("this run recognises no junk; train attributes-resnet18, or choose another score")
+    parts, kept, failed = [], [], []
+    for batch in model.batches(records):
+        if len(batch.images):
+            parts.append(SCORES[name](model, batch.images))
+        kept += [records[position] for position in batch.index.tolist()]
+        failed += batch.failed
+        if progress is not None:
+            progress(len(batch.images) + len(batch.failed))
+    if not kept:
+        raise DataError(
+            f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
+        )
+    return Scored(kept, np.concatenate(parts), failed)
+
+
+def _recognises_junk(model: Recognizer) -> bool:
+    return model.recognises and JUNK_TARGET in model.schema.names
+
+
+def learn_threshold(labelled: Scored, precision: float) -> float:
+    """The lowest threshold at which this share of the suspects is junk (identity -1), among labelled images.
+
+    Raises DataError when none is junk, or no threshold is that precise.
+    """
+    if not 0 < precision <= 1:
+        raise DataError(f"precision {precision:g}: it is a share, over 0 and up to 1")
+    known = np.array([record.identity != UNLABELLED for record in labelled.records])
+    return threshold_for_precision(labelled.scores[known], _is_junk(labelled.records)[known], precision)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Scored images and the threshold from which one is suspected."""
+
+    scored: Scored
+    score: str
+    threshold: float
+    figures: dict[str, Detection]
+    """`junk` and each kind of it -> what the threshold finds, where the images' labels tell; a kind is held against the
+    images that are no junk."""
+
+    @property
+    def suspects(self) -> NDArray[np.int64]:
+        """Positions of the suspected images, highest score first."""
+        found = np.flatnonzero(self.scored.scores >= self.threshold)
+        return found[np.argsort(-self.scored.scores[found], kind="stable")]
+
+
+def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile: float = 0.99) -> Scan:
+    """Suspect the images at or over a threshold, or else the highest scores beyond a quantile of all.
+
+    >>> scan(junk_scores(model, records), "error", quantile=0.98).suspects
+
+    Raises DataError for a quantile outside 0 to 1.
+    """
+    if threshold is None:
+        if not 0 <= quantile <= 1:
+            raise DataError(f"quantile {quantile:g}: it is a share, from 0 to 1")
+        threshold = float(np.quantile(scored.scores, quantile, method="higher"))
+    return Scan(scored, score, threshold, _figures(scored, threshold))
+
+
+def _figures(scored: Scored, threshold: float) -> dict[str, Detection]:
+    junk = _is_junk(scored.records)
+    known = np.array([record.identity != UNLABELLED for record in scored.records])
+    if not junk.any() or junk[known].all():
+        return {}
+    figures = {"junk": detection(scored.scores[known], junk[known], threshold)}
+    kinds = np.array([record.attributes.get(KIND, "") if record.identity == JUNK else "" for record in scored.records])
+    for kind in sorted(set(kinds.tolist()) - {""}):
+        counted = known & (~junk | (kinds == kind))
+        figures[kind] = detection(scored.scores[counted], junk[counted], threshold)
+    return figures
+
+
+def _is_junk(records: Sequence[Record]) -> NDArray[np.bool_]:
+    return np.array([record.identity == JUNK for record in records], bool)
+
+
+def write_scan(folder: str | os.PathLike[str], found: Scan, facts: dict[str, object]) -> None:
+    """Write scores.csv, suspects.csv and scan.json; decisions made before stay."""
+    folder = Path(folder)
+    scores = found.scored.scores.tolist()
+    paths = [os.path.abspath(record.path) for record in found.scored.records]
+    write_rows(folder / "scores.csv", ("path", "score"), zip(paths, scores, strict=True))
+    suspects = found.suspects.tolist()
+    write_rows(folder / "suspects.csv", ("path", "score"), ((paths[row], scores[row]) for row in suspects))
+    stated = {"score": found.score, "threshold": found.threshold, "images": len(paths), "suspects": len(suspects)}
+    with written_whole(folder / "scan.json") as partial:
+        partial.write_text(json.dumps({**stated, **facts}, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,68 @@
+"""Telling the few from the many by a score: thresholds, precision, recall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+
+__all__ = ["Detection", "detection", "threshold_for_precision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a threshold finds. Shares in [0, 1]; nan where there is nothing to share."""
+
+    images: int
+    wanted: int
+    """Images that should be found."""
+    found: int
+    """Images at or over the threshold."""
+    precision: float
+    recall: float
+    auc: float
+    """Area under the ROC curve, of the scores whatever the threshold; 0.5 by chance."""
+
+
+def detection(scores: NDArray[np.floating], wanted: NDArray[np.bool_], threshold: float) -> Detection:
+    """Compare scores [N], found where at or over the threshold, with what should be found [N].
+
+    >>> detection(np.array([0.9, 0.8, 0.1]), np.array([True, False, False]), 0.5).precision
+    0.5
+    """
+    found = scores >= threshold
+    right = int((found & wanted).sum())
+    both = wanted.any() and not wanted.all()
+    if both:
+        from sklearn.metrics import roc_auc_score
+    return Detection(
+        images=len(scores),
+        wanted=int(wanted.sum()),
+        found=int(found.sum()),
+        precision=right / found.sum() if found.any() else float("nan"),
+        recall=right / wanted.sum() if wanted.any() else float("nan"),
+        auc=float(roc_auc_score(wanted, scores)) if both else float("nan"),
+    )
+
+
+def threshold_for_precision(scores: NDArray[np.floating], wanted: NDArray[np.bool_], precision: float) -> float:
+    """The lowest threshold at which at least this share of what is found is wanted: the most that it can find.
+
+    Raises DataError when nothing is wanted, or no threshold is that precise.
+    """
+    if not wanted.any():
+        raise DataError("none of the labelled images is junk (identity -1), so no threshold can be chosen from them")
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    share = np.cumsum(wanted[order]) / np.arange(1, len(order) + 1)
+    # Equal scores are found together.
+    share[:-1][ranked[:-1] == ranked[1:]] = -1
+    enough = np.flatnonzero(share >= precision)
+    if not len(enough):
+        raise DataError(
+            f"no threshold has precision {precision:g} on the labelled images; the best is {share.max():.3f}"
+        )
+    return float(ranked[enough[-1]])

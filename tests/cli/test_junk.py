@@ -1,0 +1,156 @@
+"""`resight junk` as a user types it: scan, review in the terminal or on the page, apply."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from resight.data.formats import read_dataset
+from resight.data.formats.manifest import write_manifest
+from resight.recipe import load_recipe
+from resight.records import Record, ReidDataset
+from resight.run import Run, build_model
+from tests.cli.test_cli import resight
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An autoencoder that has learned nothing: it makes noise of noise, so noise has the larger error."""
+    torch.manual_seed(0)
+    recipe = load_recipe("junk-autoencoder", ["image.height=32", "image.width=16", "model.channels=[4,6,8]", "loader.workers=0"])  # fmt: skip
+    made = Run(tmp_path_factory.mktemp("runs") / "junk", recipe, classes=1, finished=True)
+    made.save()
+    made.save_weights(build_model(recipe, 1))
+    return made.folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Sixteen grey images and four of black and white noise, which is junk."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    records = []
+    for number in range(20):
+        pixels = rng.integers(0, 2, (32, 16, 3)) * 255 if number >= 16 else np.full((32, 16, 3), 120 + number)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number:02d}.png")
+        records.append(Record(str(folder / f"{number:02d}.png"), -1 if number >= 16 else number + 1, 1))
+    write_manifest(folder / "data.csv", ReidDataset("data", gallery=records))
+    return f"manifest:{folder / 'data.csv'}"
+
+
+def scanned(run: Path, data: str, out: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    status, printed, err = resight("junk", "scan", run, data, "--out", out, *options, capsys=capsys)
+    assert status == 0, err
+    return printed
+
+
+def suspects(out: Path) -> list[str]:
+    with open(out / "suspects.csv", newline="") as file:
+        return [Path(row["path"]).name for row in csv.DictReader(file)]
+
+
+def test_scan_review_apply(run: Path, data: str, tmp_path: Path, capsys, monkeypatch) -> None:
+    out = tmp_path / "s"
+    printed = scanned(run, data, out, capsys, "--precision", "1", "--labels", data)
+    for words in ("precision", "recall", "ROC-AUC", "4 of 20 images", "resight junk review"):
+        assert words in printed, words
+    assert sorted(suspects(out)) == ["16.png", "17.png", "18.png", "19.png"]
+    assert "Suspects 1 to 4" in (out / "report.html").read_text()
+
+    status, _, err = resight("junk", "apply", out, "--data", data, "--out", tmp_path / "k.csv", capsys=capsys)
+    assert status == 2
+    assert "nobody has looked at the suspects" in err
+
+    # One word that is no answer is asked again; end of input ends the review, which goes on later.
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\nperhaps\nn\n"))
+    status, printed, _ = resight("junk", "review", out, "--terminal", capsys=capsys)
+    assert status == 0
+    assert "2 of 4 suspects decided, 1 accepted as junk" in printed
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\nq\n"))
+    _, printed, _ = resight("junk", "review", out, "--terminal", capsys=capsys)
+    assert "[3/4] " in printed
+    assert "[1/4] " not in printed
+    assert "3 of 4 suspects decided, 2 accepted as junk" in printed
+
+    status, printed, err = resight("junk", "apply", out, "--data", data, "--out", tmp_path / "k.csv", capsys=capsys)
+    assert status == 0
+    assert "2 images left out, 18 kept" in printed
+    assert "1 suspects are not decided and stay" in err
+    left = {Path(record.path).name for record in read_dataset(f"manifest:{tmp_path / 'k.csv'}").gallery}
+    assert len(left) == 18
+    assert {suspects(out)[0], suspects(out)[2]} == {f"{number:02d}.png" for number in range(20)} - left
+    assert all(Path(record.path).exists() for record in read_dataset(data).gallery)
+
+
+def test_going_back_changes_an_answer(run: Path, data: str, tmp_path: Path, capsys, monkeypatch) -> None:
+    scanned(run, data, tmp_path / "s", capsys, "--quantile", "0.8")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\nb\nn\n"))
+    _, printed, _ = resight("junk", "review", tmp_path / "s", "--terminal", capsys=capsys)
+    assert "1 of 4 suspects decided, 0 accepted" in printed
+
+
+def test_thresholds(run: Path, data: str, tmp_path: Path, capsys) -> None:
+    scanned(run, data, tmp_path / "s", capsys, "--threshold", "0")
+    assert len(suspects(tmp_path / "s")) == 20
+    scanned(run, data, tmp_path / "q", capsys)
+    assert len(suspects(tmp_path / "q")) == 1, "the default is the highest hundredth"
+    scanned(run, data, tmp_path / "n", capsys, "--threshold", "1e9")
+    status, _, err = resight("junk", "review", tmp_path / "n", capsys=capsys)
+    assert status == 2
+    assert "lists no suspects" in err
+
+
+@pytest.mark.slow
+def test_the_page_is_served_until_ctrl_c(run: Path, data: str, tmp_path: Path, capsys) -> None:
+    scanned(run, data, tmp_path / "s", capsys)
+    command = [sys.executable, "-u", "-m", "resight", "junk", "review", str(tmp_path / "s")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{43}/", process.stdout.readline())
+    assert url is not None
+    with urllib.request.urlopen(url[0], timeout=20) as page:
+        assert b"Is this junk?" in page.read()
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait(20) == 0
+    assert "0 of 1 suspects decided" in rest
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--quantile", "2"], "quantile 2"),
+        (["--precision", "2", "--labels", "{data}"], "precision 2"),
+        (["--score", "loss"], "no score 'loss'"),
+        (["--score", "probability"], "recognises no junk"),
+        (["--split", "train"], "holds no images"),
+    ],
+)
+def test_bad_input_is_one_line(run: Path, data: str, options: list[str], told: str, tmp_path: Path, capsys) -> None:
+    given = [option.format(data=data) for option in options]
+    status, _, err = resight("junk", "scan", run, data, "--out", tmp_path / "s", *given, capsys=capsys)
+    assert status == 2
+    assert told in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--threshold", "1", "--quantile", "0.5"], ["--precision", "0.9"], ["--labels", "manifest:x"]]
+)
+def test_options_that_do_not_fit_are_refused(options: list[str], tmp_path: Path, capsys) -> None:
+    status, _, err = resight("junk", "scan", "run", "images", "--out", tmp_path / "s", *options, capsys=capsys)
+    assert status == 2
+    assert "Invalid value" in err
