@@ -99,6 +99,10 @@ def test_bad_input_is_one_line(
         ["--clusters", "2", "--threshold", "1"],
         ["--method", "gaussian-mixture"],
         ["--method", "density", "--clusters", "3"],
+        ["--method", "density", "--linkage", "ward"],
+        ["--method", "gaussian-mixture", "--clusters", "2", "--learn-on", "manifest:x"],
+        ["--clusters", "2", "--smallest", "3"],
+        ["--assign", "made", "--clusters", "2"],
     ],
 )
 def test_options_that_do_not_fit_are_refused(

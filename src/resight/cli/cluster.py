@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from resight.records import Embeddings, Record
     from resight.retrieval.cluster import Method
     from resight.run import Recognizer
@@ -40,13 +42,18 @@ def cluster(
         ),
     ] = "mAP",
     linkage: Annotated[
-        str, typer.Option(help="Nearness of clusters in the hierarchy: ward, average, complete or single.")
-    ] = "ward",
+        str | None,
+        typer.Option(help="Nearness of clusters in the hierarchy: ward, average, complete or single.  [default: ward]"),
+    ] = None,
     neighbours: Annotated[
         int | None, typer.Option(help="Merge only along so many nearest neighbours: for many images.")
     ] = None,
-    memory: Annotated[float, typer.Option(help="GiB that a hierarchy over all pairs may take.")] = 4.0,
-    smallest: Annotated[int, typer.Option(help="Images that a cluster by density has at least.")] = 5,
+    memory: Annotated[
+        float | None, typer.Option(help="GiB that a hierarchy over all pairs may take.  [default: 4]")
+    ] = None,
+    smallest: Annotated[
+        int | None, typer.Option(help="Images that a cluster by density has at least.  [default: 5]")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Of FORMAT:PATH: train or gallery.  [default: gallery where there is one]")
     ] = None,
@@ -71,15 +78,19 @@ def cluster(
     from resight.run import load
     from resight.views.ranked_lists import save
 
+    every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
+    given = {name: value for name, value in every.items() if value is not None}
     told = f"resight cluster {run} {images} --out {out}"
     if assign is not None:
+        if given or learn_on is not None:
+            raise typer.BadParameter("--assign keeps the clusters that there are; give no option that makes new ones")
         kept = Centroids.open(assign)
         embeddings, failed = _embedded(load(run), _records(images, split), images)
         assigned = kept.assign(embeddings)
         facts = {"Clusters": str(assign), **_facts(embeddings)}
         assignment_report(out / "report.html", embeddings, assigned, images, command=f"{told} --assign {assign}", facts=facts, failed=failed)  # fmt: skip
     else:
-        way = _method(method, clusters, threshold, learn_on, linkage, neighbours, memory, smallest)
+        way = _method(method, given, learn_on is not None)
         model = load(run)
         metric = model.recipe.retrieval.metric
         embeddings, failed = _embedded(model, _records(images, split), images)
@@ -89,8 +100,9 @@ def cluster(
         found, assigned = made.clusters, made.assigned
         facts = {"method": method, "threshold": found.threshold, "clusters": len(found.centroids), "run": run}
         Centroids(found.centroids, metric, facts).save(out)
-        options = "".join(f" --{name} {value}" for name, value in (("method", method), ("linkage", linkage), ("clusters", clusters), ("threshold", threshold), ("learn-on", learn_on), ("neighbours", neighbours)) if value is not None)  # fmt: skip
-        cluster_report(out / "report.html", made, images, command=told + options, facts={**_facts(embeddings), "Method": way, "Metric": metric}, failed=failed)  # fmt: skip
+        options = {"method": method, **given, "learn-on": learn_on, "figure": learn_on and figure, "split": split}
+        told += "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
+        cluster_report(out / "report.html", made, images, command=told, facts={**_facts(embeddings), "Method": way, "Metric": metric}, failed=failed)  # fmt: skip
         _tell(made)
         if made.scores is not None:
             output().print(cluster_table(made, images))
@@ -99,38 +111,29 @@ def cluster(
     output().print(f"manifest: {out / 'manifest.csv'}\nreport: {out / 'report.html'}", markup=False)
 
 
-def _method(
-    name: str,
-    clusters: int | None,
-    threshold: float | None,
-    learn_on: str | None,
-    linkage: str,
-    neighbours: int | None,
-    memory: float,
-    smallest: int,
-) -> Method:
-    """The method that the options describe. Raises DataError for an unknown name, or options that do not fit it."""
+def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
+    """The method with the options given. Raises DataError for an unknown name; options that do not fit are refused."""
+    import dataclasses
+
     from resight.errors import DataError
     from resight.recipe import nearest
-    from resight.retrieval.cluster import METHODS, Density, GaussianMixture, Hierarchical
+    from resight.retrieval.cluster import METHODS
 
     if name not in METHODS:
         raise DataError(f"no clustering method {name!r}{nearest(name, METHODS)}; there is: {', '.join(METHODS)}")
-    if name == "density":
-        if clusters is not None or learn_on is not None:
-            raise typer.BadParameter(
-                "density finds its own number of clusters; give --smallest, and --threshold perhaps"
-            )
-        return Density(smallest, threshold)
-    if name == "gaussian-mixture":
-        if clusters is None or threshold is not None or learn_on is not None:
-            raise typer.BadParameter("gaussian-mixture needs --clusters N, and takes no --threshold or --learn-on")
-        return GaussianMixture(clusters)
-    if sum(given is not None for given in (clusters, threshold, learn_on)) != 1:
+    known = [field.name for field in dataclasses.fields(METHODS[name])]  # type: ignore[arg-type]
+    for option in options:
+        if option not in known:
+            raise typer.BadParameter(f"{name} takes no --{option}")
+    if name == "hierarchical" and ("clusters" in options) + ("threshold" in options) + learns != 1:
         raise typer.BadParameter(
             "give one of --clusters N, --threshold T and --learn-on FORMAT:PATH to cut the hierarchy"
         )
-    return Hierarchical(threshold, clusters, linkage, neighbours, memory)
+    if name == "gaussian-mixture" and "clusters" not in options:
+        raise typer.BadParameter("gaussian-mixture needs --clusters N")
+    if name != "hierarchical" and learns:
+        raise typer.BadParameter(f"{name} has no cut to learn; leave out --learn-on")
+    return METHODS[name](**options)
 
 
 def _records(images: str, split: str | None) -> list[Record] | None:
