@@ -84,6 +84,8 @@ def test_search_within_the_nearest_cluster_by_hand() -> None:
     own = search_within(found, LINE, IDS)
     np.testing.assert_allclose(own.average_precision, [1 / 2, 1 / 2, 0, 0, 0])
     assert own.mean_average_precision == pytest.approx(0.2)
+    # Of five such queries three: the first, the middle one and the last.
+    np.testing.assert_allclose(search_within(found, LINE, IDS, most=3).average_precision, [1 / 2, 0, 0])
 
 
 def test_one_cluster_of_all_is_the_plain_evaluation() -> None:
