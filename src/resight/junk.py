@@ -22,18 +22,18 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
+from resight import reconstruction
 from resight.data.targets import JUNK_TARGET
 from resight.errors import DataError, RunError
 from resight.files import written_whole
+from resight.prediction import predict
 from resight.recognition.detection import Detection, detection, threshold_for_precision
-from resight.records import JUNK, UNLABELLED, Record
+from resight.records import UNLABELLED, Record
 from resight.run import Recognizer
 from resight.suspects import write_rows
 
 __all__ = [
-    "KIND",
     "SCORES",
     "Scan",
     "Scored",
@@ -44,22 +44,10 @@ __all__ = [
     "write_scan",
 ]
 
-KIND = "junk_kind"
-"""Attribute that says what is wrong with a junk image, where the data tells."""
+SCORES = ("probability", *reconstruction.SCORES)
+"""`probability` is an attribute run's that an image is junk; `error` and `relative` are a reconstruction run's."""
+
 Progress = Callable[[int], None]
-
-
-def _probability(model: Recognizer, images: Tensor) -> NDArray[np.float32]:
-    return model.recognise_batch(images)[JUNK_TARGET][:, model.schema.index(JUNK_TARGET, "yes")]
-
-
-SCORES: dict[str, Callable[[Recognizer, Tensor], NDArray[np.float32]]] = {
-    "probability": _probability,
-    "error": lambda model, images: model.reconstruction_error_batch(images),
-    "relative": lambda model, images: model.reconstruction_error_batch(images) / model.detail_batch(images),
-}
-"""Score -> its function of a model and uint8 images: an attribute run's probability of junk; a reconstruction run's mean
-squared error, and that error as a share of the image's detail."""
 
 
 class Scored(NamedTuple):
@@ -97,19 +85,18 @@ def junk_scores(
         raise DataError(f"no score {name!r} of junk; there is: {', '.join(SCORES)}")
     if name == "probability" and not _recognises_junk(model):
         raise RunError("this run recognises no junk; train attributes-resnet18, or choose another score")
-    parts, kept, failed = [], [], []
-    for batch in model.batches(records):
-        if len(batch.images):
-            parts.append(SCORES[name](model, batch.images))
-        kept += [records[position] for position in batch.index.tolist()]
-        failed += batch.failed
-        if progress is not None:
-            progress(len(batch.images) + len(batch.failed))
-    if not kept:
+    if name != "probability":
+        found = reconstruction.reconstruct(model, records, progress=progress)
+        return Scored(found.records, found.scores[name], found.failed)
+    batches = list(predict(model, records, progress=progress))
+    failed = [line for batch in batches for line in batch.failed]
+    if len(failed) == len(records):
         raise DataError(
             f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
         )
-    return Scored(kept, np.concatenate(parts), failed)
+    yes = model.schema.index(JUNK_TARGET, "yes")
+    scores = [batch.probabilities[JUNK_TARGET][:, yes] for batch in batches if batch.records]
+    return Scored([record for batch in batches for record in batch.records], np.concatenate(scores), failed)
 
 
 def _recognises_junk(model: Recognizer) -> bool:
@@ -117,14 +104,15 @@ def _recognises_junk(model: Recognizer) -> bool:
 
 
 def learn_threshold(labelled: Scored, precision: float) -> float:
-    """The lowest threshold at which this share of the suspects is junk (identity -1), among labelled images.
+    """The lowest threshold at which this share of the suspects is junk (identity -1, or a `junk_kind`), among labelled images.
 
     Raises DataError when none is junk, or no threshold is that precise.
     """
     if not 0 < precision <= 1:
         raise DataError(f"precision {precision:g}: it is a share, over 0 and up to 1")
-    known = np.array([record.identity != UNLABELLED for record in labelled.records])
-    return threshold_for_precision(labelled.scores[known], _is_junk(labelled.records)[known], precision)
+    junk = np.array([bool(reconstruction.kind_of_junk(record)) for record in labelled.records])
+    known = junk | _labelled(labelled.records)
+    return threshold_for_precision(labelled.scores[known], junk[known], precision)
 
 
 @dataclass(frozen=True)
@@ -160,20 +148,20 @@ def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile
 
 
 def _figures(scored: Scored, threshold: float) -> dict[str, Detection]:
-    junk = _is_junk(scored.records)
-    known = np.array([record.identity != UNLABELLED for record in scored.records])
+    kinds = np.array([reconstruction.kind_of_junk(record) for record in scored.records])
+    known = (kinds != "") | _labelled(scored.records)
+    junk = kinds != ""
     if not junk.any() or junk[known].all():
         return {}
     figures = {"junk": detection(scored.scores[known], junk[known], threshold)}
-    kinds = np.array([record.attributes.get(KIND, "") if record.identity == JUNK else "" for record in scored.records])
-    for kind in sorted(set(kinds.tolist()) - {""}):
+    for kind in sorted(set(kinds[junk].tolist()) - set(figures)):
         counted = known & (~junk | (kinds == kind))
         figures[kind] = detection(scored.scores[counted], junk[counted], threshold)
     return figures
 
 
-def _is_junk(records: Sequence[Record]) -> NDArray[np.bool_]:
-    return np.array([record.identity == JUNK for record in records], bool)
+def _labelled(records: Sequence[Record]) -> NDArray[np.bool_]:
+    return np.array([record.identity != UNLABELLED for record in records], bool)
 
 
 def write_scan(folder: str | os.PathLike[str], found: Scan, facts: dict[str, object]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from resight.junk import Scan
-from resight.records import JUNK, UNLABELLED, Record
+from resight.reconstruction import kind_of_junk
+from resight.records import UNLABELLED, Record
 from resight.views import charts
 from resight.views.ranked_lists import Tile, Verdict, tile_grid
 from resight.views.report import Report
@@ -91,6 +92,6 @@ def _share(value: float) -> str:
 
 
 def _verdict(record: Record, found: Scan) -> Verdict:
-    if not found.figures or record.identity == UNLABELLED:
-        return "unknown"
-    return "right" if record.identity == JUNK else "wrong"
+    if kind_of_junk(record):
+        return "right"
+    return "wrong" if found.figures and record.identity != UNLABELLED else "unknown"
