@@ -11,7 +11,7 @@ from resight.baselines import BASELINES
 from resight.embedding import embed
 from resight.errors import DataError
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
-from resight.retrieval import Evaluation, KReciprocal, evaluate
+from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, evaluate
 from resight.run import Recognizer
 
 __all__ = ["Compared", "compare", "evaluate_embeddings", "searchable"]
@@ -26,7 +26,7 @@ class Compared(NamedTuple):
     results: dict[str, Evaluation]
     query: Embeddings
     gallery: Embeddings
-    metric: str
+    metric: Distance
     failed: list[str]
 
     @property
@@ -43,24 +43,34 @@ def compare(
     average_precision: str = "precision",
     protocol: str | None = None,
     baselines: bool = False,
+    drop_junk: bool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Compared:
     """Embed query and gallery and evaluate them under `protocol`, by default the recipe's, else the dataset's own.
 
     >>> compare(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
-    With `rerank` the re-ranked figures stand beside, with `baselines` those of chance and of a colour histogram.
-    Raises DataError when the dataset has no labelled query and gallery.
+    With `rerank` the re-ranked figures stand beside, with `baselines` those of chance and of a colour histogram; those of
+    features alone where the metric weighs attributes. `drop_junk` ranks gallery images last that the model calls junk;
+    by default as the recipe has it. Raises DataError when the dataset has no labelled query and gallery, RunError when
+    junk is to be dropped and the embeddings do not tell it.
     """
     query, gallery = searchable(dataset)
     whole, failed = embed(model, [*query, *gallery], progress=progress)
     sides = _sides(whole, query)
-    metric = model.recipe.retrieval.metric
+    metric: Distance = model.metric
+    if model.recipe.retrieval.drop_junk if drop_junk is None else drop_junk:
+        metric = JunkLast(metric, model.junk(sides[1].features))
     protocol = protocol or model.recipe.retrieval.protocol
     options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
+    alone = sides
+    if isinstance(model.metric, AttributesBehind):
+        first, second = (Embeddings(model.metric.split(side.features)[0], side.records) for side in sides)
+        alone = first, second
+        results["model, features alone"] = evaluate_embeddings(*alone, dataset, metric="euclidean", **options)
     if rerank is not None:
-        results["model, re-ranked"] = evaluate_embeddings(*sides, dataset, metric=metric, rerank=rerank, **options)
+        results["model, re-ranked"] = evaluate_embeddings(*alone, dataset, rerank=rerank, **options)
     for name, baseline in BASELINES.items() if baselines else ():
         results[name] = evaluate_embeddings(*_sides(baseline([*query, *gallery]), query), dataset, **options)
     return Compared(results, *sides, metric, failed)
@@ -79,7 +89,7 @@ def evaluate_embeddings(
     gallery: Embeddings,
     dataset: ReidDataset,
     *,
-    metric: str = "cosine",
+    metric: str | Distance = "cosine",
     rerank: KReciprocal | None = None,
     average_precision: str = "precision",
     protocol: str | None = None,

@@ -75,7 +75,7 @@ class ValidationOptions(_Section):
     patience: int = Field(0, ge=0, description="stop after this many validations without a better figure; 0 never")
     monitor: str = Field(
         "mAP",
-        description="figure that picks the best weights: mAP or rank-1; of attributes accuracy, balanced or loss (lowest)",
+        description="figure that picks the best weights: mAP or rank-1; of attributes accuracy, balanced or loss (lowest); of masks IoU or Dice",
     )
 
 
@@ -110,7 +110,12 @@ class AttributeOptions(_Section):
 class RetrievalOptions(_Section):
     """How embeddings of this model are compared."""
 
-    metric: Literal["cosine", "euclidean"] = "cosine"
+    metric: Literal["cosine", "euclidean", "attribute-weighted"] = Field(
+        "cosine", description="attribute-weighted: Euclidean distance × (0.1 + that of the attributes' probabilities)"
+    )
+    drop_junk: bool = Field(
+        False, description="rank images last that the model calls junk; for attribute-weighted, and attributes.junk"
+    )
     flip: bool = Field(False, description="average with the mirrored image's embedding")
     protocol: str | None = Field(
         None,

@@ -59,6 +59,8 @@ class Record:
     """Video sequence within the camera (Market-1501's `s1`)."""
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Attribute name -> class name, e.g. `{"upper_color": "red"}`."""
+    mask: str | None = None
+    """Path of a picture of the same size that tells the individual from the background; it trains, and is not stored."""
 
     def __post_init__(self) -> None:
         if not self.path:

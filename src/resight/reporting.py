@@ -81,6 +81,7 @@ def evaluation_report(
     report.table(("%", *_COLUMNS), rows, note=_note(compared))
     report.figure(charts.cmc_curve({name: result.cmc for name, result in compared.results.items()}), "Cumulative match characteristic: the share of queries whose first right answer is among the nearest.")  # fmt: skip
     _ranked(report, compared)
+    _mistakes(report, compared)
     _distances(report, compared)
     _projection(report, compared)
     if reconstructed is not None:
@@ -112,7 +113,7 @@ def _figures(result: Evaluation) -> list[str]:
 def _conditions(compared: Compared) -> str:
     result = compared.result
     return (
-        f"{result.protocol} protocol, {compared.metric} distance, "
+        f"{result.protocol} protocol, {compared.metric.name} distance, "
         f"average precision by {'the precision at each hit' if result.definition == 'precision' else 'trapezoid'}"
         f" ({result.definition}), {result.summary()['queries']} queries"
     )
@@ -142,6 +143,46 @@ def _ranked(report: Report, compared: Compared) -> None:
         "Queries drawn at random, each with its nearest gallery images.",
     )
     report.image(ranked_lists(_lists(compared, worst)), "The queries with the lowest average precision.")
+
+
+def _mistakes(report: Report, compared: Compared) -> None:
+    """What wrong first answers share with their query, where the data has attributes."""
+    wrong = wrong_first_answers(compared)
+    query, gallery = compared.query.records, compared.gallery.records
+    agreements = {}
+    for name in dict.fromkeys(name for record in query for name in record.attributes):
+        pairs = [(query[i].attributes.get(name), gallery[j].attributes.get(name)) for i, j in wrong]
+        known = [one == other for one, other in pairs if one is not None and other is not None]
+        if known:
+            agreements[name] = (100 * float(np.mean(known)), 100 * _by_chance(compared, name), len(known))
+    if not agreements:
+        return
+    report.heading("Wrong first answers", f"{len(wrong)} queries have a wrong answer first. How often it has the query's class of an attribute, and how often a random image of somebody else has it.")  # fmt: skip
+    rows = [(name, f"{agrees:.1f}", f"{chance:.1f}", count) for name, (agrees, chance, count) in agreements.items()]
+    report.table(("attribute, %", "wrong first answers agree", "others agree", "known of"), rows)
+
+
+def wrong_first_answers(compared: Compared) -> list[tuple[int, int]]:
+    """(query, gallery image) where the nearest image that counts shows somebody else."""
+    found = []
+    judgement = compared.result.judgement
+    for query in np.flatnonzero(compared.result.first_rank != 1).tolist():
+        if np.isnan(compared.result.average_precision[query]):
+            continue
+        row = distances(compared.query.features[[query]], compared.gallery.features, compared.metric)[0]
+        counted = np.delete(judgement.columns, judgement.left_out[query])
+        found.append((query, int(counted[row[counted].argmin()])))
+    return found
+
+
+def _by_chance(compared: Compared, name: str) -> float:
+    """Share of pairs of a query and somebody else in the gallery that agree, over the pairs where both are known."""
+    sides = [[record.attributes.get(name) for record in side.records] for side in (compared.query, compared.gallery)]
+    codes: dict[str | None, int] = {None: -1}
+    ours, theirs = (np.array([codes.setdefault(value, len(codes)) for value in side]) for side in sides)
+    other = compared.query.identities[:, None] != compared.gallery.identities
+    other &= (ours >= 0)[:, None] & (theirs >= 0)
+    return float((ours[:, None] == theirs)[other].mean()) if other.any() else float("nan")
 
 
 def _lists(compared: Compared, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
@@ -178,13 +219,13 @@ def _distances(report: Report, compared: Compared) -> None:
     between = distances(compared.query.features[queries], compared.gallery.features, compared.metric)
     same, different = [], []
     for query, row in zip(queries, between, strict=True):
-        verdicts = np.array(_verdicts(compared, query))
-        wrong = row[verdicts == "wrong"]
-        same.append(row[verdicts == "right"])
+        verdicts, shown = np.array(_verdicts(compared, query)), np.isfinite(row)
+        wrong = row[(verdicts == "wrong") & shown]
+        same.append(row[(verdicts == "right") & shown])
         different.append(rng.choice(wrong, min(len(wrong), 100), replace=False))
     if sum(map(len, same)) and sum(map(len, different)):
         report.heading("Distances")
-        figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), compared.metric)
+        figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), compared.metric.name)
         report.figure(figure, "Distances of queries to images of the same individual and of others. The less the two overlap, the better a threshold works.")  # fmt: skip
 
 

@@ -33,14 +33,16 @@ from torch import Tensor, nn
 from resight.data.formats import absolute_spec
 from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
-from resight.errors import RunError
+from resight.data.targets import JUNK_TARGET
+from resight.errors import RecipeError, RunError
 from resight.files import written_whole
 from resight.models import MODELS
 from resight.models.heads import probabilities
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import AttributeSchema, Record
+from resight.retrieval.distance import AttributesBehind, Distance, the_metric
 
-__all__ = ["Recognizer", "Run", "build_model", "load"]
+__all__ = ["Recognizer", "Run", "build_model", "comparable", "load", "metric_of"]
 
 _NO_ATTRIBUTES = AttributeSchema()
 
@@ -136,14 +138,73 @@ class Run:
 def build_model(
     recipe: Recipe, classes: int, schema: AttributeSchema = _NO_ATTRIBUTES, pretrained: bool | None = None
 ) -> nn.Module:
-    """The network that a recipe describes. `pretrained=False` overrides the recipe: a run brings its own weights."""
+    """The network that a recipe describes.
+
+    `pretrained=False` overrides the recipe, and nothing is taken from other runs: a run brings its own weights. Raises
+    RecipeError or RunError when a part is to come from a run that is not there, or does not fit.
+    """
     options = dict(recipe.model)
     entry = MODELS.get(options.get("name", ""))
     if pretrained is not None and entry is not None and "pretrained" in inspect.signature(entry).parameters:
         options["pretrained"] = pretrained
     size = (recipe.image.height, recipe.image.width)
     widths = {name: len(values) for name, values in schema.classes.items()}
-    return make(MODELS, options, "model", num_classes=classes, attributes=widths, image_size=size)
+    model = make(MODELS, options, "model", num_classes=classes, attributes=widths, image_size=size)
+    if pretrained is not False:
+        for part, maker in getattr(model, "borrows", {}).items():
+            _borrow(getattr(model, part), recipe, part, maker)
+    return model
+
+
+def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
+    """Give a part the weights of the run that `model.{option}` names."""
+    folder = recipe.model.get(option)
+    how = f"make one with `resight train {maker} --data … --out RUN`, and give it as model.{option}=RUN"
+    if folder is None:
+        raise RecipeError(f"model.{option} is missing, a run of {maker}; {how}")
+    if not Path(folder).is_dir():
+        raise RunError(f"model.{option} = {folder}: no such run; {how}")
+    donor = Run.open(folder)
+    if donor.recipe.image != recipe.image:
+        raise RunError(f"{folder} was trained on images of another size or normalisation than this recipe's; {how}")
+    theirs = build_model(donor.recipe, donor.classes, donor.schema, pretrained=False)
+    donor.load_weights(theirs)
+    try:
+        part.load_state_dict(theirs.state_dict())
+    except RuntimeError:
+        raise RunError(
+            f"model.{option} = {folder} is another network than this recipe's; its model section is {donor.recipe.model}"
+        ) from None
+
+
+def metric_of(recipe: Recipe, schema: AttributeSchema = _NO_ATTRIBUTES) -> Distance:
+    """What compares embeddings of a recipe's model. Raises RecipeError where attributes are weighed and none are learned."""
+    name = recipe.retrieval.metric
+    if name == "attribute-weighted":
+        if not schema.classes:
+            raise RecipeError(
+                "retrieval.metric: attribute-weighted is for systems that learn identities and attributes"
+            )
+        return AttributesBehind(sum(map(len, schema.classes.values())))
+    return the_metric(name)
+
+
+def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
+    """Normalised images -> what the recipe's metric compares, float32 (batch, width).
+
+    L2-normalised for cosine; for attribute-weighted the attributes' probabilities stand behind the feature.
+    """
+    found = _compared(model, recipe, inputs)
+    if recipe.retrieval.flip:
+        found = (found + _compared(model, recipe, inputs.flip(3))) / 2
+    return F.normalize(found, dim=1) if recipe.retrieval.metric == "cosine" else found
+
+
+def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
+    if recipe.retrieval.metric != "attribute-weighted":
+        return getattr(model, "embed", model)(inputs).float()
+    feature, logits = model(inputs)
+    return torch.cat([feature.float(), *probabilities(logits).values()], dim=1)
 
 
 def load(source: str | os.PathLike[str], device: str | None = None) -> Recognizer:
@@ -219,10 +280,34 @@ class Recognizer:
         """Whether embeddings have length 1: so for models that compare by cosine."""
         return self.recipe.retrieval.metric == "cosine"
 
+    @property
+    def segments(self) -> bool:
+        """Whether the model makes masks: one that does has a method `segment`."""
+        return hasattr(self.model, "segment")
+
+    @property
+    def metric(self) -> Distance:
+        """What compares the embeddings."""
+        return metric_of(self.recipe, self.schema)
+
+    def junk(self, embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which of some embeddings [N, D] are of images that show nobody well, bool [N].
+
+        Raises RunError when the embeddings do not tell: only where attributes are weighed, and junk is one.
+        """
+        if not isinstance(self.metric, AttributesBehind) or JUNK_TARGET not in self.schema.classes:
+            raise RunError("junk can be dropped where a run weighs attributes and knows junk, as reid-bruna does")
+        _, chances = self.metric.split(embeddings)
+        before = sum(
+            len(self.schema.classes[name]) for name in self.schema.names[: self.schema.names.index(JUNK_TARGET)]
+        )
+        return chances[:, before + 1] > 0.5
+
     def embed(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
         """Embeddings of images as float32 [N, D].
 
-        L2-normalised where the recipe compares by cosine. Raises ImageError for an image that cannot be read
+        L2-normalised where the recipe compares by cosine; where it weighs attributes, their probabilities stand behind
+        the feature, in the order of `schema`. Raises ImageError for an image that cannot be read
         (to skip those instead, use `resight.embed`), RunError when the model recognises attributes only.
         """
         features = [self.embed_batch(batch) for batch in self._batches(images, batch_size)]
@@ -238,23 +323,26 @@ class Recognizer:
         empty = {name: np.empty((0, len(values)), np.float32) for name, values in self.schema.classes.items()}
         return {name: np.concatenate([blank, *(part[name] for part in found)]) for name, blank in empty.items()}
 
-    def batches(self, records: Sequence[Record]) -> Iterator[Batch]:
-        """Every record's image once, in order, as `embed_batch` and `recognise_batch` take them."""
-        yield from evaluation_loader(ImageDataset(records, self.recipe.image), self.recipe.loader)
+    def segment(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
+        """The probability of each pixel to show the individual, float32 [N, height, width] of the recipe's size.
+
+        Raises ImageError for an image that cannot be read, RunError when the model makes no masks.
+        """
+        size = self.recipe.image
+        found = [self.segment_batch(batch) for batch in self._batches(images, batch_size)]
+        return np.concatenate([np.empty((0, size.height, size.width), np.float32), *found])
+
+    def batches(self, records: Sequence[Record], masks: bool = False) -> Iterator[Batch]:
+        """Every record's image once, in order, as `embed_batch` and the like take them; with its mask if asked for."""
+        yield from evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), self.recipe.loader)
 
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, dim)."""
+        """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, D)."""
         if not self.embeds:
             other = "recognises attributes" if self.recognises else "works on pixels"
             raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
-        inputs = self._prepare(images)
-        embed = getattr(self.model, "embed", self.model)
-        features = embed(inputs)
-        if self.recipe.retrieval.flip:
-            features = features + embed(inputs.flip(3))
-        features = features.float()
-        return (F.normalize(features, dim=1) if self.normalised else features).cpu().numpy()
+        return comparable(self.model, self.recipe, self._prepare(images)).cpu().numpy()
 
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
@@ -263,6 +351,14 @@ class Recognizer:
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
         logits = getattr(self.model, "recognise", self.model)(self._prepare(images))
         return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
+
+    @torch.inference_mode()
+    def segment_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> probabilities, float32 (batch, height, width)."""
+        if not self.segments:
+            raise RunError("this run makes no masks; train one that does: `resight train segmentation-unet`")
+        logits = self.model.segment(self._prepare(images))  # type: ignore[operator]
+        return torch.sigmoid(logits[:, 0].float()).cpu().numpy()
 
     @torch.inference_mode()
     def reconstruct_batch(self, images: Tensor) -> NDArray[np.uint8]:

@@ -107,9 +107,12 @@ def resume(
 
 
 def _prepare(recipe: Recipe, dataset: ReidDataset) -> Material:
+    return prepare(recipe, dataset, _learns(recipe), tell=console.print)
+
+
+def _learns(recipe: Recipe) -> frozenset[Learned]:
     # An unknown system is named when it is made.
-    learns: frozenset[Learned] = getattr(SYSTEMS.get(recipe.system["name"]), "learns", frozenset())
-    return prepare(recipe, dataset, learns, tell=console.print)
+    return getattr(SYSTEMS.get(recipe.system["name"]), "learns", frozenset())
 
 
 def _system(run: Run, material: Material, pretrained: bool | None) -> System:
@@ -124,6 +127,7 @@ def _system(run: Run, material: Material, pretrained: bool | None) -> System:
         classes=run.classes,
         query=material.query,
         gallery=material.gallery,
+        training=material.fitted,
         schema=material.schema,
         counts=class_counts(material.targets, material.schema),
         validation=material.query + material.gallery,
@@ -142,6 +146,7 @@ def _loader(recipe: Recipe, material: Material) -> torch.utils.data.DataLoader[A
         cache=recipe.loader.cache,
         targets=targets,
         junk_targets=junk_targets(targets, material.schema),
+        masks="masks" in _learns(recipe),
     )
     sampler = make(
         SAMPLERS,
@@ -207,7 +212,10 @@ class _Data(lightning.LightningDataModule):
             return []
         recipe = self.run.recipe
         targets = encode(self.validation, self.run.schema)
-        return evaluation_loader(ImageDataset(self.validation, recipe.image, targets=targets), recipe.loader)
+        masks = "masks" in _learns(recipe)
+        return evaluation_loader(
+            ImageDataset(self.validation, recipe.image, targets=targets, masks=masks), recipe.loader
+        )
 
 
 def _trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> lightning.Trainer:

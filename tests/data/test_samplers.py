@@ -45,6 +45,7 @@ SAMPLES: dict[str, dict] = {
     "cameras": {"identities": 4, "images": 2},
     "random": {"batch_size": 10},
     "random-triplets": {"batch_size": 10},
+    "items": {"items": 2},
 }
 
 

@@ -7,7 +7,16 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from resight.errors import DataError
-from resight.retrieval import AttributeWeighted, distances, evaluate, evaluate_distances
+from resight.retrieval import (
+    AttributesBehind,
+    AttributeWeighted,
+    JunkLast,
+    distances,
+    evaluate,
+    evaluate_distances,
+    nearest,
+)
+from resight.retrieval.distance import the_metric
 
 RNG = np.random.default_rng(0)
 QUERY, GALLERY = RNG.normal(size=(70, 19)).astype(np.float32), RNG.normal(size=(133, 19)).astype(np.float32)
@@ -59,6 +68,45 @@ def test_attribute_weighted() -> None:
         distances(QUERY, GALLERY, AttributeWeighted(near[0][:3], near[1]))
     with pytest.raises(DataError, match="5 and 4 attributes"):
         distances(QUERY, GALLERY, AttributeWeighted(near[0], near[1][:, :4]))
+
+
+def test_attributes_may_stand_behind_the_features() -> None:
+    wanted = cdist(QUERY[:, :14], GALLERY[:, :14]) * (0.1 + cdist(QUERY[:, 14:], GALLERY[:, 14:]))
+    np.testing.assert_allclose(distances(QUERY, GALLERY, AttributesBehind(5)), wanted, rtol=1e-4)
+    with pytest.raises(DataError, match="features of 19 numbers do not end in 19 of attributes"):
+        distances(QUERY, GALLERY, AttributesBehind(19))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", AttributesBehind(5)])
+def test_the_nearest_are_those_of_the_whole_matrix(metric) -> None:
+    gallery = np.concatenate([GALLERY, GALLERY[:40]])  # ties
+    whole = distances(QUERY, gallery, metric)
+    found, places = nearest(QUERY, gallery, 9, metric)
+    np.testing.assert_array_equal(places, np.argsort(whole, axis=1, kind="stable")[:, :9])
+    np.testing.assert_array_equal(found, np.take_along_axis(whole, places, axis=1))
+    assert nearest(QUERY, gallery, 500, metric)[1].shape == (70, 173), "no more than there are"
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", AttributesBehind(5)])
+def test_junk_comes_last_and_counts_where_it_comes(metric) -> None:
+    labels = {
+        "query_ids": RNG.integers(1, 9, 70),
+        "gallery_ids": RNG.integers(-1, 9, 133),
+        "query_cameras": RNG.integers(1, 4, 70),
+        "gallery_cameras": RNG.integers(1, 4, 133),
+    }
+    junk = RNG.random(133) < 0.3
+    last = JunkLast(the_metric(metric), junk)
+    matrix = distances(QUERY, GALLERY, metric)
+    expected = evaluate_distances(np.where(junk, matrix.max() + 1, matrix), **labels)
+    result = evaluate(QUERY, GALLERY, **labels, metric=last)
+    np.testing.assert_allclose(result.average_precision, expected.average_precision)
+    assert result.metric.endswith(", junk last")
+    found = distances(QUERY, GALLERY, last)
+    assert np.isinf(found[:, junk]).all()
+    np.testing.assert_array_equal(found[:, ~junk], matrix[:, ~junk])
+    with pytest.raises(DataError, match="133 marks of junk do not fit a gallery of 100"):
+        distances(QUERY, GALLERY[:100], last)
 
 
 @pytest.mark.parametrize(

@@ -196,10 +196,10 @@ def synthesize_data(
 ) -> None:
     """Draw people or vehicles in the layout of a real dataset: nobody's picture, so free to keep and to share.
 
-    `resight data synthesize street --kind people --identities 200`, then `--data market1501:street`
+    `resight data synthesize street --kind people --identities 200`, then `--data market1501:street`. With
+    `--layout segmentation` there is a mask for each image: `--data masks:street`.
     """
     from resight.cli.console import output, progress
-    from resight.data.formats import FORMATS
     from resight.errors import DataError
     from resight.synthetic import synthesize
 
@@ -231,8 +231,8 @@ def synthesize_data(
         )
     counts = ", ".join(f"{count} {role}" for role, count in made.images.items())
     output().print(f"{made.total} images ({counts}) in {made.seconds:.1f} s", markup=False)
-    if made.preset.layout in FORMATS:  # masks have no re-identification reader
-        output().print(f"use it as --data {made.preset.layout}:{out}", markup=False)
+    reader = "masks" if made.preset.layout == "segmentation" else made.preset.layout
+    output().print(f"use it as --data {reader}:{out}", markup=False)
 
 
 @app.command("sample")

@@ -40,6 +40,13 @@ def evaluate(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Evaluate chance and a colour histogram as well.")
     ] = False,
+    drop_junk: Annotated[
+        bool | None,
+        typer.Option(
+            "--drop-junk/--keep-junk",
+            help="Rank images last that the run calls junk.  [default: as the recipe has it]",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="HTML report to write.  [default: RUN/report.html]")
     ] = None,
@@ -51,7 +58,8 @@ def evaluate(
 
     Of an embedding run, prints mAP, CMC and mINP on query and gallery; of an attribute run, accuracy, precision and
     recall of every attribute beside the majority guess and the published figures; of an autoencoder without embedding,
-    the reconstruction errors and how well they point at labelled junk. All write a report with pictures.
+    the reconstruction errors and how well they point at labelled junk; of a segmentation run, IoU and Dice beside those
+    of one mask for all. All write a report with pictures.
     """
     from resight.data.union import read_datasets
     from resight.run import load
@@ -70,6 +78,9 @@ def evaluate(
         if model.reconstructs:
             _reconstructions(model, dataset, folder, target, command, as_json)
             return
+        if model.segments:
+            _masks(model, dataset, data, folder, target, command, as_json)
+            return
         _attributes(model, dataset, data, folder, protocol or "sources", target, command, as_json)
         return
     from resight.cli.console import name_failed, output, progress
@@ -87,6 +98,7 @@ def evaluate(
             average_precision=average_precision,
             protocol=protocol,
             baselines=baselines,
+            drop_junk=drop_junk,
             progress=advance,
         )
     name_failed(compared.failed)
@@ -157,4 +169,31 @@ def _attributes(
                 f"{key} {100 * value:.1f}" for key in ("mA", "instance f1") if (value := figures[key]) is not None
             )
             output().print(f"{name}: {told or 'no attribute of two classes'}", markup=False)
+        output().print(f"report: {target}", markup=False)
+
+
+def _masks(
+    model: Recognizer,
+    dataset: ReidDataset,
+    data: list[str],
+    folder: Path | None,
+    target: Path,
+    command: str,
+    as_json: bool,
+) -> None:
+    from resight.cli.console import name_failed, output, progress
+    from resight.run import Run
+    from resight.segmentation import compare_masks, masked_images
+    from resight.segmentation_reporting import segmentation_report, segmentation_summary, segmentation_table
+
+    trained_here = folder is not None and Run.open(folder).trained_on(data)
+    images = sum(map(len, masked_images(model, dataset, trained_here).values()))
+    with progress("segmenting", images) as advance:
+        segmentation = compare_masks(model, dataset, trained_here=trained_here, progress=advance)
+    name_failed(segmentation.failed)
+    segmentation_report(target, segmentation, dataset, command=command, run=folder)
+    if as_json:
+        print(json.dumps(segmentation_summary(segmentation), indent=2))
+    else:
+        output().print(segmentation_table(segmentation, dataset.name))
         output().print(f"report: {target}", markup=False)

@@ -49,7 +49,10 @@ def index(
         typer.Option(metavar="RUN", help="Attribute run; what it sees in each image is stored with it."),
     ] = None,
     drop_junk: Annotated[
-        bool, typer.Option("--drop-junk", help="Leave out images that the attribute run calls junk.")
+        bool,
+        typer.Option(
+            "--drop-junk", help="Leave out images that the attribute run (or RUN, if it knows junk) calls junk."
+        ),
     ] = False,
 ) -> None:
     """Embed images into a gallery that can be searched.
@@ -63,14 +66,12 @@ def index(
     from resight.errors import RunError
     from resight.gallery import Gallery
 
-    if drop_junk and attributes is None:
-        raise typer.BadParameter("--drop-junk needs --attributes RUN, a run of a recipe that knows junk")
     grown = Gallery.open(out) if (out / "gallery.json").exists() else None
     if grown is not None and not grown.made_with(run):
         raise RunError(f"{out} holds embeddings of another run than {run}, which do not compare; choose another --out")
     records = images_of(images)
-    if attributes is not None:
-        records = _seen(records, attributes, drop_junk)
+    if attributes is not None or drop_junk:
+        records = _seen(records, attributes or run, drop_junk)
     gallery = Gallery.create(out, model=run) if grown is None else grown
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
@@ -132,7 +133,9 @@ def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
 
     model = load(run)
     if drop_junk and "junk" not in model.schema.names:
-        raise DataError(f"{run} does not know junk; train attributes-resnet18, or a recipe with attributes.junk=true")
+        raise DataError(
+            f"{run} does not know junk; give --attributes RUN, a run of attributes-resnet18 or with attributes.junk=true"
+        )
     with progress("recognising", len(records)) as advance:
         annotated, failed = annotate(model, records, progress=advance)
     name_failed(failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import Compose
 from torchvision.transforms.v2 import functional as vision
 
-from resight.data.augmentations import augmented, random_part
+from resight.data.augmentations import Augmentation, augmented, augmented_pair, random_part
 from resight.data.images import read_image
+from resight.data.masks import read_mask
 from resight.data.samplers import BatchSampler, Draw
 from resight.errors import ImageError
 from resight.recipe import ImageOptions, LoaderOptions
@@ -28,6 +29,7 @@ __all__ = [
     "evaluation_loader",
     "normalise",
     "resize",
+    "resize_mask",
     "training_loader",
 ]
 
@@ -40,12 +42,19 @@ class Batch(NamedTuple):
     cameras: Tensor
     targets: Tensor
     """Class numbers (batch, attributes), -1 where unknown; no columns where no attributes are learned."""
+    masks: Tensor
+    """uint8 (batch, 1, height, width), 1 where the individual is; (batch, 0, height, width) where none are learned."""
     index: Tensor  # type: ignore[assignment]
+    places: Tensor
+    """Where in the batch, as the sampler dealt it, each image stands: one that cannot be read leaves a gap."""
+    junk: Tensor
+    """Whether a random part of an image is shown instead of it."""
     failed: list[str]
 
 
 class Item(NamedTuple):
     image: Tensor | None
+    mask: Tensor | None
     index: int  # type: ignore[assignment]
     junk: bool
     failed: str | None
@@ -56,25 +65,27 @@ class ImageDataset(Dataset[Item]):
 
     `labels` are the class numbers that training uses, one per record; without them a batch carries the identities.
     `targets` [N, attributes] are the attributes to learn, and `junk_targets` what they become in a junk `Draw`.
+    With `masks` each image brings its record's mask, which augmentations that move the image move with it.
     """
 
     def __init__(
         self,
         records: Sequence[Record],
         image: ImageOptions,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Augmentation | None = None,
         labels: Sequence[int] | None = None,
         cache: bool = False,
         targets: NDArray[np.int64] | None = None,
         junk_targets: NDArray[np.int64] | None = None,
+        masks: bool = False,
     ) -> None:
-        self.records, self.image, self.augment = records, image, augment
+        self.records, self.image, self.augment, self.masks = records, image, augment, masks
         none = np.empty((len(records), 0), np.int64)
         self.targets = torch.from_numpy(none if targets is None else targets)
         self.junk_targets = self.targets if junk_targets is None else torch.from_numpy(junk_targets)
         self.labels = torch.tensor([record.identity for record in records] if labels is None else list(labels))
         self.cameras = torch.tensor([record.camera for record in records])
-        self.cache: dict[int, Tensor] | None = {} if cache else None
+        self.cache: dict[int, tuple[Tensor, Tensor | None]] | None = {} if cache else None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -82,34 +93,57 @@ class ImageDataset(Dataset[Item]):
     def __getitem__(self, key: int | Draw) -> Item:
         index = key.index if isinstance(key, Draw) else key
         try:
-            tensor = self._load(index)
+            tensor, mask = self._load(index)
         except ImageError as error:
-            return Item(None, index, False, str(error))
+            return Item(None, None, index, False, str(error))
         if isinstance(key, Draw) and self.augment is not None:
             # The item's own seed makes the result the same in any worker, in any order, after any resume.
-            chain = Compose([random_part, self.augment]) if key.junk else self.augment
-            tensor = augmented(tensor, chain, key.seed)
-        return Item(tensor, index, isinstance(key, Draw) and key.junk, None)
+            if mask is not None:
+                tensor, mask = augmented_pair(tensor, mask, self.augment, key.seed)
+            else:
+                chain = Compose([random_part, self.augment]) if key.junk else self.augment
+                tensor = augmented(tensor, chain, key.seed)
+        return Item(tensor, mask, index, isinstance(key, Draw) and key.junk, None)
 
-    def _load(self, index: int) -> Tensor:
+    def _load(self, index: int) -> tuple[Tensor, Tensor | None]:
         if self.cache is not None and index in self.cache:
             return self.cache[index]
-        tensor = resize(read_image(self.records[index].path), self.image)
+        record = self.records[index]
+        pixels, mask = read_image(record.path), None
+        if self.masks:
+            if record.mask is None:
+                raise ImageError(f"{record.path}: no mask is known of this image")
+            mask = resize_mask(read_mask(record.mask, pixels.shape[:2]), self.image)
+        loaded = resize(pixels, self.image), mask
         if self.cache is not None:
-            self.cache[index] = tensor
-        return tensor
+            self.cache[index] = loaded
+        return loaded
 
     def collate(self, items: Sequence[Item]) -> Batch:
-        kept = [item for item in items if item.image is not None]
+        places = [place for place, item in enumerate(items) if item.image is not None]
+        kept = [items[place] for place in places]
         index = torch.tensor([item.index for item in kept], dtype=torch.int64)
         if kept:
             images = torch.stack([item.image for item in kept])  # type: ignore[misc]
         else:
             images = torch.empty(0, 3, self.image.height, self.image.width, dtype=torch.uint8)
+        masks = torch.empty(len(kept), 0, *images.shape[2:], dtype=torch.uint8)
+        if kept and self.masks:
+            masks = torch.stack([item.mask for item in kept])  # type: ignore[misc]
         failed = [item.failed for item in items if item.failed is not None]
         junk = torch.tensor([item.junk for item in kept], dtype=torch.bool)
         targets = torch.where(junk[:, None], self.junk_targets[index], self.targets[index])
-        return Batch(images, self.labels[index], self.cameras[index], targets, index, failed)
+        return Batch(
+            images,
+            self.labels[index],
+            self.cameras[index],
+            targets,
+            masks,
+            index,
+            torch.tensor(places, dtype=torch.int64),
+            junk,
+            failed,
+        )
 
 
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
@@ -133,6 +167,12 @@ def _letterbox(tensor: Tensor, image: ImageOptions) -> Tensor:
     whole = (torch.tensor(image.mean) * 255).round().to(torch.uint8)[:, None, None].repeat(1, image.height, image.width)
     whole[:, top : top + height, left : left + width] = vision.resize(tensor, [height, width], antialias=True)
     return whole
+
+
+def resize_mask(mask: np.ndarray, image: ImageOptions) -> Tensor:
+    """uint8 (height, width) of any size -> uint8 (1, image.height, image.width), each pixel its nearest."""
+    size = [image.height, image.width]
+    return vision.resize(torch.from_numpy(mask)[None], size, vision.InterpolationMode.NEAREST_EXACT).contiguous()
 
 
 def normalise(images: Tensor, image: ImageOptions) -> Tensor:

@@ -77,10 +77,21 @@ def _labelled(dataset: ReidDataset, learns: Collection[Learned], tell: Callable[
         if 0 < len(records) < len(dataset.train):
             nameless = len(dataset.train) - len(records)
             tell(f"[yellow]{dataset.name}: {nameless} training images have no identity and are left out[/]")
+    if "masks" in learns:
+        _check_masks(records, dataset.name)
     if not records:
         with_what = " with identities" if dataset.train else ""
         raise DataError(f"{dataset.name} has no training split{with_what}; see it with `resight data inspect`")
     return records
+
+
+def _check_masks(records: list[Record], name: str) -> None:
+    bare = [record.path for record in records if record.mask is None]
+    if bare:
+        raise DataError(
+            f"{name}: {len(bare)} training images have no mask (the first: {bare[0]}); give masks:PATH, folders images/ "
+            "and masks/, or a manifest with a column mask"
+        )
 
 
 def _annotated(records: list[Record], name: str, tell: Callable[[str], None]) -> list[Record]:

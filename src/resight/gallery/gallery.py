@@ -1,4 +1,6 @@
-"""A gallery: embeddings of many images with their records on disk, searched exactly with faiss.
+"""A gallery: embeddings of many images with their records on disk, searched exactly.
+
+faiss keeps and searches the vectors; where attributes are weighed, they are compared block by block here.
 
 ```
 gallery/
@@ -28,6 +30,7 @@ from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.gallery.hit import Hit
 from resight.records import Embeddings, Record, record_table, table_records
+from resight.retrieval import AttributesBehind, nearest
 from resight.run import Recognizer, load
 
 __all__ = ["Added", "Gallery"]
@@ -77,7 +80,8 @@ class Gallery:
         recognizer = model if isinstance(model, Recognizer) else load(model)
         facts = {
             "format": FORMAT,
-            "metric": recognizer.recipe.retrieval.metric,
+            "metric": recognizer.metric.name,
+            "attributes": getattr(recognizer.metric, "attributes", 0),
             "model": None if isinstance(model, Recognizer) else _source(model),
             "generation": 0,
         }
@@ -191,13 +195,20 @@ class Gallery:
             raise DataError(
                 f"{self.folder} holds features of {self._index.d} numbers, the query has {features.shape[1]}"
             )
-        scores, ids = self._index.search(np.ascontiguousarray(features, np.float32), min(k, len(self)))
-        if self._facts["metric"] == "euclidean":  # faiss returns squared distances
-            scores = -np.sqrt(np.maximum(scores, 0))
+        scores, ids = self._nearest(np.ascontiguousarray(features, np.float32), min(k, len(self)))
         return [
             [Hit(int(i), float(s), None, self.records[i]) for s, i in zip(row, found, strict=True)]
             for row, found in zip(scores, ids, strict=True)
         ]
+
+    def _nearest(self, features: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        if self._facts["metric"] == "attribute-weighted":  # a product of two distances, which faiss does not have
+            vectors = self._index.reconstruct_n(0, len(self))
+            distances, ids = nearest(features, vectors, k, AttributesBehind(self._facts["attributes"]))
+            return -distances, ids
+        scores, ids = self._index.search(features, k)
+        # faiss returns squared distances
+        return (-np.sqrt(np.maximum(scores, 0)) if self._facts["metric"] == "euclidean" else scores), ids
 
     def _empty(self, width: int) -> Any:
         return faiss.IndexFlatIP(width) if self._facts["metric"] == "cosine" else faiss.IndexFlatL2(width)

@@ -16,7 +16,7 @@ class Hit:
     id: int
     """Position in the gallery: stays the same while the gallery grows."""
     score: float
-    """Higher is better: cosine similarity in [-1, 1], or minus the Euclidean distance."""
+    """Higher is better: cosine similarity in [-1, 1], or minus the (attribute-weighted) Euclidean distance."""
     probability: float | None
     """Calibrated probability that this is the same individual; None where no calibration was made."""
     record: Record

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from resight.losses.precision import in_full_precision
 
@@ -24,7 +24,7 @@ class CentreLoss(nn.Module):
     """
 
     reads = "metric"
-    own_optimiser = True
+    own_optimiser = optim.SGD
 
     def __init__(self, num_classes: int, dim: int, learning_rate: Annotated[float, Field(gt=0)] = 0.5) -> None:
         super().__init__()

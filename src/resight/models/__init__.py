@@ -5,12 +5,14 @@ from collections.abc import Callable
 from torch import nn
 
 from resight.models.attribute_classifier import AttributeClassifier
+from resight.models.bruna import Bruna
 from resight.models.convolutional_autoencoder import ConvolutionalAutoencoder
 from resight.models.embedding_network import EmbeddingNetwork
 from resight.models.lenet import LeNet5
 from resight.models.residual_cnn import ResidualCNN
 from resight.models.strong_baseline import StrongBaseline
 from resight.models.two_branch import TwoBranch
+from resight.models.unet import UNet
 from resight.models.variational_autoencoder import VariationalAutoencoder
 
 __all__ = ["MODELS"]
@@ -24,4 +26,6 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "lenet5": LeNet5,
     "convolutional-autoencoder": ConvolutionalAutoencoder,
     "variational-autoencoder": VariationalAutoencoder,
+    "unet": UNet,
+    "bruna": Bruna,
 }

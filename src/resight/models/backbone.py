@@ -26,8 +26,9 @@ class Backbone(nn.Module):
     2048
 
     A trunk that yields no (batch, channels, height, width) maps, such as a transformer, pools in its own way
-    and takes `pooling="average"` only. Raises RecipeError for an unknown name or a stride it does not have,
-    WeightsError when ImageNet weights cannot be fetched.
+    and takes `pooling="average"` only. Further `channels` than three begin with the weights of the first ones.
+    Raises RecipeError for an unknown name or a stride it does not have, WeightsError when ImageNet weights cannot be
+    fetched.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Backbone(nn.Module):
         last_stride: int = 2,
         pooling: str = "average",
         image_size: tuple[int, int] | None = None,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise RecipeError(f"no pooling {pooling!r}; there is: {', '.join(POOLINGS)}")
-        self.trunk = create_timm_model(name, pretrained, image_size)
+        self.trunk = create_timm_model(name, pretrained, image_size, in_chans=channels)
         if last_stride == 1:
             set_last_stride(self.trunk, name)
         elif last_stride != 2:

@@ -1,7 +1,15 @@
 """Retrieval maths on plain arrays: distances, evaluation, re-ranking, clusters."""
 
 from resight.retrieval.cluster import METHODS, Clusters, assign, cluster, score_clusters
-from resight.retrieval.distance import METRICS, AttributeWeighted, distances
+from resight.retrieval.distance import (
+    METRICS,
+    AttributesBehind,
+    AttributeWeighted,
+    Distance,
+    JunkLast,
+    distances,
+    nearest,
+)
 from resight.retrieval.metrics import (
     Evaluation,
     evaluate,
@@ -18,8 +26,11 @@ __all__ = [
     "METRICS",
     "PROTOCOLS",
     "AttributeWeighted",
+    "AttributesBehind",
     "Clusters",
+    "Distance",
     "Evaluation",
+    "JunkLast",
     "KReciprocal",
     "assign",
     "cluster",
@@ -27,6 +38,7 @@ __all__ = [
     "evaluate",
     "evaluate_clusters",
     "evaluate_distances",
+    "nearest",
     "rerank",
     "rerank_distances",
     "score_clusters",

@@ -15,10 +15,13 @@ from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
 __all__ = [
     "METRICS",
     "AttributeWeighted",
+    "AttributesBehind",
     "Cosine",
     "Distance",
     "Euclidean",
+    "JunkLast",
     "distances",
+    "nearest",
     "normalised",
     "the_metric",
 ]
@@ -27,7 +30,10 @@ __all__ = [
 class Distance(Protocol):
     """A way to compare features. A ranking needs only the order, so `tiles` may give any growing function of it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What figures and reports call it."""
+        ...  # pragma: no cover
 
     def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
         """A matrix [Q, G] that orders each query's gallery by distance; of `columns` of the gallery alone, if given."""
@@ -117,6 +123,65 @@ class _Weighted:
         return root(self._features(start, stop)) * (np.float32(self._floor) + root(self._attributes(start, stop)))
 
 
+@dataclass(frozen=True)
+class AttributesBehind:
+    """The same distance of features [N, D + attributes] whose last columns are the attributes' probabilities.
+
+    >>> distances(query, gallery, AttributesBehind(30))  # doctest: +SKIP
+    """
+
+    attributes: int
+    name: str = "attribute-weighted"
+
+    def split(self, features: Array) -> tuple[Array, Array]:
+        """The features alone, and the attributes. Raises DataError when there is nothing but attributes."""
+        if features.shape[1] <= self.attributes:
+            raise DataError(f"features of {features.shape[1]} numbers do not end in {self.attributes} of attributes")
+        return features[:, : -self.attributes], features[:, -self.attributes :]
+
+    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
+        (query, query_attributes), (gallery, gallery_attributes) = self.split(query), self.split(gallery)
+        return AttributeWeighted(query_attributes, gallery_attributes).tiles(query, gallery, columns)
+
+    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
+        return tile
+
+
+@dataclass(frozen=True, eq=False)
+class JunkLast:
+    """Another distance, but with the gallery's images that are `junk`, bool [G], behind all the others.
+
+    So they are dropped from every list without the figures forgetting a right answer among them. Their distance is infinite.
+    """
+
+    metric: Distance
+    junk: NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric.name}, junk last"
+
+    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
+        if len(self.junk) != len(gallery):
+            raise DataError(f"{len(self.junk)} marks of junk do not fit a gallery of {len(gallery)} images")
+        return _Last(self.metric.tiles(query, gallery, columns), self.junk if columns is None else self.junk[columns])
+
+    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.where(tile == np.finfo(tile.dtype).max, np.inf, self.metric.values(tile))
+
+
+class _Last:
+    def __init__(self, tiles: Tiles, images: NDArray[np.bool_]) -> None:
+        self.rows, self.columns = tiles.rows, tiles.columns
+        self._tiles, self._images = tiles, images
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
+        tile = self._tiles(start, stop)
+        # Not infinity, which the evaluation keeps for what does not count at all.
+        tile[:, self._images] = np.finfo(tile.dtype).max
+        return tile
+
+
 METRICS: dict[str, Distance] = {"cosine": Cosine(), "euclidean": Euclidean()}
 
 
@@ -148,6 +213,26 @@ def distances(
 
     over_tiles(fill, tiles.rows, tiles.columns, threads)
     return result
+
+
+def nearest(
+    query: Array, gallery: Array, k: int, metric: str | Distance = "cosine", *, threads: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distances [Q, k] and places in the gallery [Q, k] of the `k` nearest, exactly, in bounded memory.
+
+    Equal distances are ordered by place. Raises DataError as `distances` does.
+    """
+    query, gallery = checked_pair(query, gallery)
+    metric = the_metric(metric)
+    tiles = metric.tiles(query, gallery)
+
+    def first(start: int, stop: int) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+        tile = tiles(start, stop)
+        places = np.argsort(tile, axis=1, kind="stable")[:, :k]
+        return metric.values(np.take_along_axis(tile, places, axis=1)), places
+
+    values, places = zip(*over_tiles(first, tiles.rows, tiles.columns, threads), strict=True)
+    return np.concatenate(values).astype(np.float32), np.concatenate(places)
 
 
 def checked_pair(query: Array, gallery: Array) -> tuple[Array, Array]:

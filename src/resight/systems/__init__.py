@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from resight.systems.attributes import AttributeSystem
 from resight.systems.base import System
+from resight.systems.bruna import BrunaSystem
 from resight.systems.embedding import EmbeddingSystem
 from resight.systems.reconstruction import LabelledReconstructionSystem, ReconstructionSystem
+from resight.systems.segmentation import SegmentationSystem
 
 __all__ = ["SYSTEMS"]
 
@@ -14,4 +16,6 @@ SYSTEMS: dict[str, Callable[..., System]] = {
     "attributes": AttributeSystem,
     "reconstruction": ReconstructionSystem,
     "labelled-reconstruction": LabelledReconstructionSystem,
+    "segmentation": SegmentationSystem,
+    "bruna": BrunaSystem,
 }

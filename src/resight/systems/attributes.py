@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES
+from resight.losses.attributes import AttributeLoss
 from resight.models.heads import probabilities
 from resight.recipe import Recipe, make
 from resight.recognition import score
 from resight.records import AttributeSchema, Record
 from resight.systems.base import System
 
-__all__ = ["AttributeSystem"]
+__all__ = ["AttributeSystem", "adapt_weights"]
 
 
 class AttributeSystem(System):
@@ -55,10 +56,7 @@ class AttributeSystem(System):
         return {"attributes": self.loss(logits, batch.targets)}
 
     def on_train_epoch_end(self) -> None:
-        confusion = self.loss.confusion
-        if self.trainer.world_size > 1:
-            confusion = torch.as_tensor(self.all_gather(confusion)).sum(0)
-        self.loss.end_epoch(confusion)
+        adapt_weights(self, self.loss)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.unreadable.update(batch.failed)
@@ -80,3 +78,12 @@ class AttributeSystem(System):
         scores = score(found, targets, self.schema)
         figures = {"val/accuracy": scores.mean("accuracy"), "val/balanced": scores.mean("recall"), "val/loss": loss}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
+
+
+def adapt_weights(system: System, loss: nn.Module) -> None:
+    """End an epoch of an AttributeLoss with the confusion that all processes saw."""
+    assert isinstance(loss, AttributeLoss)
+    confusion = loss.confusion
+    if system.trainer.world_size > 1:
+        confusion = torch.as_tensor(system.all_gather(confusion)).sum(0)
+    loss.end_epoch(confusion)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from PIL import Image
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -17,6 +21,7 @@ from resight.recipe import Options, Recipe, make
 from resight.records import Record
 from resight.systems.optimisers import OPTIMISERS, Jointly
 from resight.systems.schedules import SCHEDULES
+from resight.views.ranked_lists import save
 
 __all__ = ["System", "weighted_losses"]
 
@@ -74,8 +79,24 @@ class System(lightning.LightningModule):
         # Epoch averages join the rate in one event per epoch.
         self.log("lr", self.optimizers().param_groups[0]["lr"], on_step=False, on_epoch=True)  # type: ignore[union-attr]
 
+    def picture(self, name: str, image: Image.Image, file: str | None = None) -> None:
+        """Write a picture to a file in the run folder (`NAME.png`), and to the loggers that show pictures."""
+        if not self.trainer.is_global_zero:
+            return
+        path = Path(self.trainer.default_root_dir) / (file or f"{name}.png")
+        path.parent.mkdir(exist_ok=True)
+        save(image, path)
+        for logger in self.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, np.asarray(image), self.current_epoch + 1, dataformats="HWC")
+            elif isinstance(logger, WandbLogger):
+                logger.log_image(name, [image])
+
     def apart(self) -> list[tuple[nn.Module, float]]:
-        """Parts with an optimiser of their own, each with the weight that its gradient is divided by."""
+        """Parts with an optimiser of their own, each with the weight that its gradient is divided by.
+
+        A part says which, `own_optimiser`, and its `learning_rate`.
+        """
         return []
 
     def configure_optimizers(self) -> Any:
@@ -83,7 +104,7 @@ class System(lightning.LightningModule):
         theirs = {id(parameter) for part, _ in apart for parameter in part.parameters()}
         rest = [(name, p) for name, p in self.named_parameters() if p.requires_grad and id(p) not in theirs]
         main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=_groups(rest, self.recipe.rates))
-        others = [torch.optim.SGD(part.parameters(), lr=part.learning_rate) for part, _ in apart]  # type: ignore[arg-type]
+        others = [part.own_optimiser(part.parameters(), lr=part.learning_rate) for part, _ in apart]  # type: ignore[operator]
         schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
         optimiser = Jointly(main, *others) if others else main
         still = [lambda epoch: 1.0] * len(others)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, denormalise
@@ -18,7 +15,6 @@ from resight.recipe import Recipe
 from resight.records import Record
 from resight.systems.base import weighted_losses
 from resight.systems.retrieval import RetrievalSystem
-from resight.views.ranked_lists import save
 from resight.views.reconstructions import reconstructions
 
 __all__ = ["LabelledReconstructionSystem", "ReconstructionSystem"]
@@ -49,9 +45,6 @@ class ReconstructionSystem(RetrievalSystem):
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         return self._weighted(self.run_model(inputs, batch))
 
-    def embed(self, inputs: Tensor) -> Tensor:
-        return self.model.embed(inputs)  # type: ignore[operator]
-
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         if self.retrieves:
             super().validation_step(batch, batch_index)
@@ -79,16 +72,8 @@ class ReconstructionSystem(RetrievalSystem):
         return {label: self.weights[label] * loss(*_read(output, loss, label)) for label, loss in self.losses.items()}
 
     def _draw(self, given: Tensor, made: Tensor) -> None:
-        if not self.trainer.is_global_zero:
-            return
-        picture = reconstructions(given.numpy(), made.numpy())
-        epoch = self.current_epoch + 1
-        folder = Path(self.trainer.default_root_dir) / "reconstructions"
-        folder.mkdir(exist_ok=True)
-        save(picture, folder / f"epoch-{epoch:03d}.png")
-        for logger in self.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("reconstructions", np.asarray(picture), epoch, dataformats="HWC")
+        file = f"reconstructions/epoch-{self.current_epoch + 1:03d}.png"
+        self.picture("reconstructions", reconstructions(given.numpy(), made.numpy()), file)
 
 
 class LabelledReconstructionSystem(ReconstructionSystem):

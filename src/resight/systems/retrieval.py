@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
 from resight.recipe import Recipe, nearest
-from resight.records import Embeddings, Record
+from resight.records import AttributeSchema, Embeddings, Record
 from resight.retrieval import PROTOCOLS, evaluate
+from resight.run import comparable, metric_of
 from resight.systems.base import System
 
 __all__ = ["RetrievalSystem"]
@@ -23,9 +23,15 @@ class RetrievalSystem(System):
     """A system whose validation searches the held-out `gallery` with the held-out `query`: `val/mAP`, `val/rank-1`."""
 
     def __init__(
-        self, recipe: Recipe, model: nn.Module, query: Sequence[Record] = (), gallery: Sequence[Record] = ()
+        self,
+        recipe: Recipe,
+        model: nn.Module,
+        query: Sequence[Record] = (),
+        gallery: Sequence[Record] = (),
+        schema: AttributeSchema = AttributeSchema(),  # noqa: B008  # immutable
     ) -> None:
         super().__init__(recipe, model, [*query, *gallery])
+        self.metric = metric_of(recipe, schema)
         self.queries = len(query)
         self.protocol = recipe.retrieval.protocol or "market1501"
         if self.protocol not in PROTOCOLS:
@@ -36,21 +42,19 @@ class RetrievalSystem(System):
         self._collected: list[tuple[Tensor, Tensor]] = []
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """Normalised images (batch, 3, height, width) -> what retrieval compares, (batch, dim)."""
-        return self.model(inputs)
+        """Normalised images (batch, 3, height, width) -> what retrieval compares, (batch, width)."""
+        return comparable(self.model, self.recipe, inputs)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.unreadable.update(batch.failed)
         if len(batch.images):
-            self._collected.append((self.embed(self.prepare(batch)).float().cpu(), batch.index.cpu()))
+            self._collected.append((self.embed(self.prepare(batch)).cpu(), batch.index.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         # Each process embeds the whole validation set: the figure is the same on all, and the set is small.
         features = torch.cat([features for features, _ in self._collected])
         positions = torch.cat([index for _, index in self._collected]).tolist()
         self._collected.clear()
-        if self.recipe.retrieval.metric == "cosine":
-            features = F.normalize(features, dim=1)
         records = [self.validation[position] for position in positions]
         first = int(np.searchsorted(positions, self.queries))
         query = Embeddings(features[:first].numpy(), records[:first])
@@ -62,7 +66,7 @@ class RetrievalSystem(System):
             gallery_ids=gallery.identities,
             query_cameras=query.cameras,
             gallery_cameras=gallery.cameras,
-            metric=self.recipe.retrieval.metric,
+            metric=self.metric,
             protocol=self.protocol,
         )
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}

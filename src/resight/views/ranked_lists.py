@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,9 +38,9 @@ _MOST_PIXELS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One image found."""
+    """One image found: its path, or a picture that lies on no disk."""
 
-    path: str
+    path: str | Image.Image
     verdict: Verdict
     caption: str = ""
 
@@ -118,7 +119,7 @@ def _draw_cell(
     draw: ImageDraw.ImageDraw,
     size: _Cell,
     corner: tuple[int, int],
-    path: str,
+    path: str | Image.Image,
     verdict: Verdict | None,
     caption: str,
 ) -> None:
@@ -132,23 +133,27 @@ def _draw_cell(
     _caption(draw, caption, (left, top + size.outer[1] + 2), size.outer[0], size.font)
 
 
-def _widest(paths: Sequence[str]) -> float:
+def _widest(paths: Sequence[str | Image.Image]) -> float:
     """Width over height of a cell: that of the widest image, within reason."""
     shapes = []
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with _opened(path) as image:
                 shapes.append(image.width / image.height)
         except (OSError, ValueError, Image.DecompressionBombError):
             continue
     return min(2.0, max(0.4, max(shapes, default=0.5)))
 
 
-def _picture(path: str, size: tuple[int, int]) -> Image.Image:
+def _opened(path: str | Image.Image) -> AbstractContextManager[Image.Image]:
+    return nullcontext(path) if isinstance(path, Image.Image) else Image.open(path)
+
+
+def _picture(path: str | Image.Image, size: tuple[int, int]) -> Image.Image:
     """The image within `size`, its shape kept."""
     cell = Image.new("RGB", size, (238, 238, 238))
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise OSError("too large")
             shape = image.convert("RGB")

@@ -11,6 +11,7 @@ from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
 
 from ..conftest import Pictures
+from .test_masks import write_pairs
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def places(
         "vehicleid": vehicleid,
         "folders": tmp_path / "people",
         "manifest": tmp_path / "split.csv",
+        "masks": write_pairs(tmp_path / "pairs", ["a", "b"]),
     }
 
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from torch import nn
 from torchvision.transforms import v2
 
-from resight.data.augmentations.base import Augmentation, augmented
+from resight.data.augmentations.base import Augmentation, augmented, augmented_pair
 from resight.data.augmentations.colour import equalise, jitter, pca_colour
 from resight.data.augmentations.erasing import erasing
 from resight.data.augmentations.geometry import centre_crop, flip, pad_crop, random_part, rotation, translation
 from resight.data.augmentations.policies import auto_augment
 from resight.recipe import ImageOptions, Options, make
 
-__all__ = ["AUGMENTATIONS", "augmented", "build_augmentation", "random_part"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "augmented", "augmented_pair", "build_augmentation", "random_part"]
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "flip": flip,

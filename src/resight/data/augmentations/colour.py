@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.transforms import v2
 
-from resight.data.augmentations.base import Augmentation, Probability, sometimes
+from resight.data.augmentations.base import Augmentation, Probability, sometimes, without_mask
 
 __all__ = ["equalise", "jitter", "pca_colour"]
 
@@ -40,7 +40,7 @@ def pca_colour(sigma: Spread = 0.1, probability: Probability = 0.5) -> Augmentat
     full scale: with the default about ±3 of 255, nearly grey. (torchreid's code pairs the eigenvalues with the rows of
     the eigenvectors' matrix, which makes the strongest one a tint between yellow and blue.)
     """
-    return sometimes(partial(_shifted, sigma=sigma), probability)
+    return sometimes(without_mask(partial(_shifted, sigma=sigma)), probability)
 
 
 def _shifted(tensor: Tensor, sigma: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torchvision.transforms import v2
 
-from resight.data.augmentations.base import Augmentation, Probability
+from resight.data.augmentations.base import Augmentation, Probability, without_mask
 from resight.errors import RecipeError
 from resight.recipe import ImageOptions
 
@@ -38,4 +38,4 @@ def erasing(
     mean, std = torch.tensor(image.mean), torch.tensor(image.std)
     colour = {"pixel-mean": mean, "after-normalisation": mean * std + mean, "black": mean * 0}[fill]
     value = (colour * 255).round().tolist()
-    return v2.RandomErasing(p=probability, scale=area, ratio=(narrowest, 1 / narrowest), value=value)
+    return without_mask(v2.RandomErasing(p=probability, scale=area, ratio=(narrowest, 1 / narrowest), value=value))

@@ -14,6 +14,7 @@ from resight.data.formats.dukemtmc import is_dukemtmc, read_dukemtmc
 from resight.data.formats.folders import is_folders, read_folders
 from resight.data.formats.manifest import is_manifest, read_manifest
 from resight.data.formats.market1501 import is_market1501, read_market1501
+from resight.data.formats.masks import is_masks, read_masks
 from resight.data.formats.msmt17 import is_msmt17, read_msmt17
 from resight.data.formats.vehicleid import is_vehicleid, read_vehicleid
 from resight.data.formats.veri776 import is_veri776, read_veri776
@@ -41,6 +42,7 @@ FORMATS: dict[str, Callable[[str], ReidDataset]] = {
     "vehicleid-2400": partial(read_vehicleid, vehicles=2400),
     "folders": read_folders,
     "manifest": read_manifest,
+    "masks": read_masks,
 }
 """Format name -> its reader."""
 
@@ -55,6 +57,7 @@ LAYOUTS: dict[str, Callable[[Path], bool]] = {
     "veriwild": is_veriwild,
     "vehicleid": is_vehicleid,
     "manifest": is_manifest,
+    "masks": is_masks,
 }
 """Formats that are recognised by their layout when only a path is given; a format may do without.
 

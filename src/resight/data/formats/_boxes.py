@@ -84,5 +84,7 @@ def _read_folder(folder: Path, naming: Naming, attributes: _Attributes) -> list[
         if match is None:
             raise DataError(f"{prefix}{name}: name does not parse; {naming.dataset} names look like {naming.example}")
         numbers = {part: int(text) for part, text in match.groupdict().items()}
-        records.append(Record(prefix + name, attributes=attributes.get(numbers["identity"], nothing), **numbers))
+        frame, sequence = numbers.get("frame"), numbers.get("sequence")
+        known = attributes.get(numbers["identity"], nothing)
+        records.append(Record(prefix + name, numbers["identity"], numbers["camera"], frame, sequence, known))
     return records

@@ -1,8 +1,8 @@
 """A table of images as CSV or Parquet: `path, identity, camera, split` and any attribute columns.
 
 Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
-`frame` and `sequence` may be absent; every further column is an attribute, an empty cell meaning that it is
-not known.
+`frame`, `sequence` and `mask` (a path like the image's) may be absent; every further column is an attribute, an empty
+cell meaning that it is not known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from resight.records import NO_CAMERA, UNLABELLED, Record, ReidDataset
 __all__ = ["is_manifest", "read_manifest", "write_manifest"]
 
 _NEEDED = ("path", "identity", "split")
-_OPTIONAL = ("camera", "frame", "sequence")
+_OPTIONAL = ("camera", "frame", "sequence", "mask")
 _SPLITS = ("train", "query", "gallery")
 _PARQUET = frozenset({".parquet", ".pq"})
 _PATHS_LOOKED_AT = 16
@@ -48,6 +48,7 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     frames, sequences = (_whole_numbers(file, columns, name) for name in ("frame", "sequence"))
     folder = os.fspath(file.parent)
     records: dict[str, list[Record]] = {split: [] for split in _SPLITS}
+    masks = [os.path.join(folder, mask) if mask else None for mask in columns.get("mask", [""] * len(identities))]
     rows = zip(
         columns["split"],
         columns["path"],
@@ -56,6 +57,7 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
         frames,
         sequences,
         _attributes(columns),
+        masks,
         strict=True,
     )
     for split, image, *rest in rows:
@@ -206,8 +208,9 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
         "split": [split for split, _ in rows],
         "frame": [record.frame for _, record in rows],
         "sequence": [record.sequence for _, record in rows],
+        "mask": [None if record.mask is None else _relative(record.mask, base) for _, record in rows],
     }
-    for name in ("frame", "sequence"):
+    for name in ("frame", "sequence", "mask"):
         if all(value is None for value in columns[name]):
             del columns[name]
     names = dict.fromkeys((*dataset.schema.names, *(name for _, record in rows for name in record.attributes)))

@@ -1,0 +1,63 @@
+"""Bruna's losses: on the distances within an item of four images of one person and some of others, and the selector's.
+
+An item's features are `same` (items, 4, dim) and `others` (items, n, dim).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+__all__ = ["CentroidHinge", "SelectorLoss", "other_distances", "same_distances"]
+
+
+def same_distances(same: Tensor) -> Tensor:
+    """Each image's Euclidean distance to the mean of the other three: (items, 4, dim) -> (items, 4)."""
+    others = same.shape[1] - 1
+    return _length(same - (same.sum(1, keepdim=True) - same) / others)
+
+
+def other_distances(same: Tensor, others: Tensor) -> Tensor:
+    """Each stranger's mean Euclidean distance to the four: (items, 4, dim), (items, n, dim) -> (items, n)."""
+    return _length(same[:, :, None] - others[:, None]).mean(1)
+
+
+class CentroidHinge(nn.Module):
+    """d_same + max(0, margin - d_other), mean over items; d_same pulls even where the margin is kept.
+
+    >>> CentroidHinge(margin=1.0)(d_same, d_other)  # (items,), (items,) -> scalar
+    """
+
+    def __init__(self, margin: Annotated[float, Field(ge=0)] = 1.0) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, same: Tensor, other: Tensor) -> Tensor:
+        return (same + F.relu(self.margin - other)).mean()
+
+
+class SelectorLoss(nn.Module):
+    """Teaches the selector to predict small distances where Bruna was wrong, large ones where it was right.
+
+    >>> SelectorLoss()(predicted, correct)  # (items, n) twice -> scalar
+
+    `correct` is 1 for a stranger farther from the four than they are from each other plus the margin. `form="paper"` is
+    (1 - correct) · d - correct · d, which the report itself found to fall without end: the larger d, the lower.
+    `form="bounded"` asks for the same by a logistic loss on d - 1, d's distance to the default margin: never below 0.
+    """
+
+    def __init__(self, form: Literal["bounded", "paper"] = "bounded") -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, predicted: Tensor, correct: Tensor) -> Tensor:
+        sign = 1 - 2 * correct.float()
+        return (sign * predicted if self.form == "paper" else F.softplus(sign * (predicted - 1))).mean()
+
+
+def _length(differences: Tensor) -> Tensor:
+    # A distance of 0 keeps a finite gradient.
+    return differences.float().square().sum(-1).clamp(min=1e-12).sqrt()

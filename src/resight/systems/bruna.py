@@ -1,0 +1,118 @@
+"""Bruna's training: centroids of four, strangers that an adversary selects, attributes beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from resight.data.loaders import Batch
+from resight.data.samplers.items import OTHERS, SAME
+from resight.errors import RecipeError
+from resight.losses import BRUNA_LOSSES
+from resight.losses.bruna import other_distances, same_distances
+from resight.models.selector import Selector
+from resight.recipe import Recipe
+from resight.records import AttributeSchema, Record
+from resight.systems.attributes import adapt_weights
+from resight.systems.base import weighted_losses
+from resight.systems.retrieval import RetrievalSystem
+from resight.views.picks import Pick, picks_picture
+
+__all__ = ["BrunaSystem"]
+
+_PICKED = 2
+_PICTURED = 6
+
+
+class BrunaSystem(RetrievalSystem):
+    """Items of four images of one person and eight of others; the model trains on the four and the two that the selector picks.
+
+    The selector sees the first of the four beside each of the eight and predicts distances; the two smallest are picked.
+    Losses: `centroid` on Euclidean distances of the features (each of the four to the mean of the other three, and to the
+    two picked, averaged), `attributes` over all images of the batch, and the selector's own, which reaches it alone.
+    An item that lacks an image is left out. `training` are the records that the batches' positions count.
+    """
+
+    learns = frozenset({"identities", "attributes"})
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: nn.Module,
+        schema: AttributeSchema,
+        counts: Sequence[Sequence[int]],
+        training: Sequence[Record],
+        query: Sequence[Record] = (),
+        gallery: Sequence[Record] = (),
+        selector_width: int = 16,
+        selector_rate: float = 1e-3,
+    ) -> None:
+        super().__init__(recipe, model, query, gallery, schema)
+        self.training_records = training
+        self.selector = Selector(selector_width, selector_rate)
+        self.losses, self.weights = weighted_losses(recipe.losses, BRUNA_LOSSES, counts=counts)
+        if recipe.sampler["name"] != "items":
+            raise RecipeError(f"sampler.name = {recipe.sampler['name']!r}: the system bruna wants items")
+        if not {"centroid", "selector"} <= self.losses.keys():
+            raise RecipeError("losses: the system bruna wants centroid and selector, each with a weight")
+        self.margin: float = self.losses["centroid"].margin  # type: ignore[assignment]
+        self._shown: list[Pick] = []
+
+    def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        features, logits = self.model(inputs)
+        losses = {}
+        if "attributes" in self.losses:
+            losses["attributes"] = self.losses["attributes"](logits, batch.targets)
+        items = _whole_items(batch)
+        if len(items):
+            losses |= self._adversaries(inputs, features.float(), items, batch)
+        return {label: self.weights[label] * loss for label, loss in losses.items()}
+
+    def _adversaries(self, inputs: Tensor, features: Tensor, items: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Losses of whole items, whose images are the rows `items` (items, 12)."""
+        predicted = self.selector(inputs[items[:, 0]], inputs[items[:, SAME:]])
+        picked = predicted.detach().topk(_PICKED, largest=False).indices
+        same = features[items[:, :SAME]]
+        others = features[items[:, SAME:].gather(1, picked)]
+        d_same, each = same_distances(same).mean(1), other_distances(same, others)
+        # Farther from the four than they are from each other, by the margin.
+        correct = (each > d_same[:, None] + self.margin).detach()
+        figures = {"train/d_same": d_same, "train/d_other": each, "train/fooled": 1 - correct.float()}
+        self.log_dict(
+            {name: values.detach().mean() for name, values in figures.items()},
+            on_step=False,
+            on_epoch=True,
+            sync_dist=True,
+        )
+        self._remember(items, predicted, picked, batch)
+        return {
+            "centroid": self.losses["centroid"](d_same, each.mean(1)),
+            "selector": self.losses["selector"](predicted.gather(1, picked), correct),
+        }
+
+    def _remember(self, items: Tensor, predicted: Tensor, picked: Tensor, batch: Batch) -> None:
+        """What the picture at the epoch's end shows: the last batch's first items."""
+        positions = batch.index[items[:_PICTURED]].tolist()
+        paths = [[self.training_records[position].path for position in item] for item in positions]
+        rows = zip(paths, predicted.tolist(), picked.tolist(), strict=False)
+        self._shown = [Pick(images[:SAME], images[SAME:], guesses, chosen) for images, guesses, chosen in rows]
+
+    def on_train_epoch_end(self) -> None:
+        if "attributes" in self.losses:
+            adapt_weights(self, self.losses["attributes"])
+        if self._shown:
+            self.picture("picks", picks_picture(self._shown))
+
+    def apart(self) -> list[tuple[nn.Module, float]]:
+        return [(self.selector, 1.0)]
+
+
+def _whole_items(batch: Batch) -> Tensor:
+    """Rows of the batch's images by item, (items, 12): those items whose images could all be read."""
+    size = SAME + OTHERS
+    people = torch.nonzero(~batch.junk).flatten()
+    number = batch.places[people] // size
+    whole = torch.bincount(number)[number] == size
+    return people[whole].view(-1, size)

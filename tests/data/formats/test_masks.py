@@ -1,0 +1,96 @@
+"""Folder pairs of images and masks: what is read, and what is told when a pair is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resight.data.formats import read_dataset
+from resight.data.formats.manifest import read_manifest, write_manifest
+from resight.data.formats.masks import is_masks
+from resight.data.masks import read_mask
+from resight.errors import DataError, ImageError
+from resight.records import Record, ReidDataset
+
+
+def write_pairs(folder: Path, names: list[str]) -> Path:
+    """Images of noise with a mask each."""
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for number, name in enumerate(names):
+        pixels = np.random.default_rng(number).integers(0, 255, (8, 4, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{name}.jpg")
+        mask = np.zeros((8, 4), np.uint8)
+        mask[2:6, number % 4] = 255
+        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    return folder
+
+
+def test_pairs_are_training_data_by_their_stems(tmp_path: Path) -> None:
+    dataset = read_dataset(f"masks:{write_pairs(tmp_path / 'people', ['b', 'a'])}")
+    assert [(Path(r.path).name, Path(r.mask).name) for r in dataset.train] == [("a.jpg", "a.png"), ("b.jpg", "b.png")]
+    assert not dataset.gallery
+
+
+def test_val_and_test_are_held_out(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "train", ["a", "b"])
+    write_pairs(tmp_path / "val", ["c"])
+    write_pairs(tmp_path / "test", ["d"])
+    dataset = read_dataset(str(tmp_path))
+    assert [Path(r.path).stem for r in dataset.train] == ["a", "b"]
+    assert [Path(r.path).stem for r in dataset.gallery] == ["c", "d"]
+    assert is_masks(tmp_path / "val")
+    assert not is_masks(tmp_path / "val" / "images")
+
+
+def test_a_broken_pair_is_named(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "people", ["a", "b"])
+    (folder / "masks" / "b.png").unlink()
+    with pytest.raises(DataError, match=r"images/b.jpg: no mask of this name in .*masks"):
+        read_dataset(f"masks:{folder}")
+    (folder / "images" / "b.jpg").unlink()
+    (folder / "masks" / "c.png").write_bytes((folder / "masks" / "a.png").read_bytes())
+    with pytest.raises(DataError, match=r"masks/c.png: no image of this name"):
+        read_dataset(f"masks:{folder}")
+    (folder / "images" / "a.png").write_bytes((folder / "masks" / "a.png").read_bytes())
+    with pytest.raises(DataError, match="differ in their ending only"):
+        read_dataset(f"masks:{folder}")
+    with pytest.raises(DataError, match="no folder images/"):
+        read_dataset(f"masks:{tmp_path}")
+
+
+def test_a_manifest_keeps_masks(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "people", ["a", "b"])
+    records = [Record(str(folder / "images" / "a.jpg"), 1, mask=str(folder / "masks" / "a.png"))]
+    records.append(Record(str(folder / "images" / "b.jpg"), 2))
+    for name in ("masks.csv", "masks.parquet"):
+        write_manifest(tmp_path / name, ReidDataset("people", train=records))
+        assert [record.mask for record in read_manifest(tmp_path / name).train] == [records[0].mask, None]
+    assert "people/masks/a.png" in (tmp_path / "masks.csv").read_text(), "relative to the manifest's folder"
+
+
+def test_any_one_colour_on_black_is_a_mask(tmp_path: Path) -> None:
+    true = np.zeros((8, 4), np.uint8)
+    true[2:5, 1:3] = 1
+    for number, colour in enumerate(((255, 255, 255), (1, 1, 1), (0, 128, 0))):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(true[..., None] * np.array(colour, np.uint8)).save(path)
+        np.testing.assert_array_equal(read_mask(path, (8, 4)), true)
+    Image.new("L", (4, 8)).save(tmp_path / "empty.png")
+    assert not read_mask(tmp_path / "empty.png").any(), "nobody is in the picture"
+
+
+def test_other_sizes_and_values_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    Image.new("L", (4, 8)).save(path)
+    with pytest.raises(ImageError, match="mask.png: the mask has 4 × 8 pixels, its image 5 × 8"):
+        read_mask(path, (8, 5))
+    Image.fromarray(np.arange(32, dtype=np.uint8).reshape(8, 4)).save(path)
+    with pytest.raises(ImageError, match="mask.png: the mask has 32 values; it must have two, black"):
+        read_mask(path)
+    Image.fromarray(np.repeat(np.array([[100], [200]], np.uint8), 4, axis=1)).save(path)
+    with pytest.raises(ImageError, match="2 values; it must have two, black"):
+        read_mask(path)
