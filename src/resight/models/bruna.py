@@ -55,7 +55,8 @@ class Bruna(nn.Module):
         nn.init.zeros_(self.feature.bias)
         self.dim = dim
         if masks != "none":
-            self.segmenter = (unet or UNet()).requires_grad_(False)
+            # Lightning trains a model in the mode that it finds.
+            self.segmenter = (unet or UNet()).requires_grad_(False).eval()
         if masks == "channel":
             self.bottom = nn.Linear(self.segmenter.bottleneck, bottleneck)
             self.dim += bottleneck
