@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -104,7 +104,7 @@ def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dic
 
     kinds = np.array([kind_of_junk(record) for record in records])
     good = scores[kinds == ""]
-    members: Mapping[str, NDArray[np.bool_]] = {kind: kinds == kind for kind in np.unique(kinds[kinds != ""])}
+    members = {kind: kinds == kind for kind in sorted(set(kinds.tolist()) - {""})}
     if not len(good) or not members:
         return {}
     if len(members) > 1:

