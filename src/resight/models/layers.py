@@ -78,24 +78,20 @@ class StageFusion(nn.Module):
         self.kind = kind
         earlier = {"none": 0, "concat": 1, "add": 1, "global-concat": 3}[kind]
         self.dim = channels[-1] * (1 if kind == "add" else 1 + earlier)
-        # Stage 3 first.
-        paths = (
-            _projection(channels[2], channels[3], last_stride),
-            *(_descent(channels[s:], last_stride) for s in (1, 0)),
-        )
-        self.paths = nn.ModuleList(paths[:earlier])
+        # Stage 3's first.
+        self.paths = nn.ModuleList(_path(channels[-2 - steps :], last_stride) for steps in range(earlier))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         brought = [path(stage) for path, stage in zip(self.paths, maps[-2::-1], strict=False)]
         return maps[-1] + brought[0] if self.kind == "add" else torch.cat([maps[-1], *brought], dim=1)
 
 
-def _projection(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-
-def _descent(channels: Sequence[int], last_stride: int) -> nn.Module:
-    """Down to stage 4, at each step to the width and size of the next stage."""
+def _path(channels: Sequence[int], last_stride: int) -> nn.Module:
+    """From a stage to stage 4; one that comes from farther takes the width and size of each stage between."""
+    if len(channels) == 2:
+        return nn.Sequential(
+            nn.Conv2d(channels[0], channels[1], 1, last_stride, bias=False), nn.BatchNorm2d(channels[1])
+        )
     strides = [2] * (len(channels) - 2) + [last_stride]
     steps = zip(pairwise(channels), strides, strict=True)
     return nn.Sequential(
