@@ -12,7 +12,7 @@ from resight.cli.app import app
 from resight.data.augmentations import AUGMENTATIONS
 from resight.data.samplers import SAMPLERS
 from resight.errors import RecipeError
-from resight.losses import ATTRIBUTE_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
+from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
 from resight.models import MODELS
 from resight.recipe import Recipe, arguments
 from resight.reproduce import load_table, plan, tables
@@ -27,6 +27,8 @@ PUBLISHED = {
     ("strong-baseline-ladder", 8): {"rank-1": 95.4, "mAP": 94.2},
     ("vae", "on its training images"): {"mAP": 60},
     ("vae", 2): {},
+    ("bruna", "mask as a fourth channel"): {"mAP": 59},
+    ("bruna", "Bruna"): {},
     ("two-branch-id-loss", 1): {"mAP": 64, "train loss": 0.01670, "validation loss": 0.01563},
     ("two-branch-id-loss", 2): {"mAP": 81, "train loss": 0.01931, "validation loss": 0.17935},
     ("two-branch-margins", "margin 10"): {"mAP": 81},
@@ -63,7 +65,7 @@ def _check(recipe: Recipe) -> None:
             arguments(ATTRIBUTE_LOSSES, {"name": "cross-entropy", **options}, f"losses.{label}", ("counts",))
         else:
             arguments(
-                {**LOSSES, **RECONSTRUCTION_LOSSES},
+                {**BRUNA_LOSSES, **RECONSTRUCTION_LOSSES, **LOSSES},
                 {"name": label, **options},
                 f"losses.{label}",
                 ("num_classes", "dim"),

@@ -66,7 +66,8 @@ def reproduce(
     chosen = chosen_rows(table, rows)
     planned, notes = plan(table, overrides, forced, epochs)
     material = _material(data, Path(out), identities)
-    job = _Job(table, planned, material, Path(out), [*overrides, *forced])
+    used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
+    job = _Job(table, planned, material, Path(out), used)
     work = [(planned[number], seed) for number in chosen for seed in seeds]
     missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
     for line in [*notes, *material.told]:
@@ -140,7 +141,7 @@ class _Job:
     material: _Material
     folder: Path
     changed: list[str]
-    """Overrides, forced and not."""
+    """Overrides that some row has, forced and not."""
 
     def run(self, row: Planned, seed: int, quiet: bool) -> dict[str, float]:
         """Train the row, or go on with it, and evaluate it."""
