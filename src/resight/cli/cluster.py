@@ -70,7 +70,8 @@ def cluster(
     Writes manifest.csv, with the cluster as identity, to look through, correct and read back as `manifest:`; the
     centroids; assignments.csv with distances and margins; a contact sheet and a report. Where the images have
     identities, prints purity, adjusted Rand index, NMI and the mAP of searches that stay within a query's cluster.
-    20,000 images × 128 numbers take 3.1 GiB and under a minute by all pairs, 0.5 GiB with --neighbours 30.
+    20,000 images × 128 numbers take 3.1 GiB and under a minute by all pairs, 0.5 GiB with --neighbours 30;
+    by density many times as long, in little memory.
     """
     from resight.cli.console import output
     from resight.cluster_reporting import assignment_report, cluster_report, cluster_table, contact_sheet
