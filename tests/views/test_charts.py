@@ -57,6 +57,18 @@ def test_training_curves_have_a_panel_for_each_quantity_and_gaps_for_nan() -> No
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [3, np.nan, 1])
 
 
+def test_compared_curves_name_each_run_once_and_tell_them_apart() -> None:
+    runs = {f"row {number}": [[(1, number), (2, number + 1)]] * 2 for number in range(10)}
+    figure = charts.compared_curves({"loss": runs, "mAP": {"row 1": [[(2, 0.5)]]}})
+    assert [axes.get_title("left") for axes in figure.axes] == ["loss", "mAP"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(runs)
+    looks = [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines]
+    assert len(looks) == 20
+    assert len(set(looks)) == 10
+    assert looks[0] == looks[1], "repetitions look alike"
+    assert figure.axes[1].lines[0].get_color() == looks[2][0], "a run has its look in every panel"
+
+
 def test_confusion_matrices_show_every_count() -> None:
     counts = np.array([[90, 10], [3, 7]])
     figure = charts.confusion_matrices({"hat": (("no", "yes"), counts), "age": (("a", "b", "c"), np.eye(3, dtype=int))})
