@@ -117,7 +117,7 @@ def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tm
         assert victim.poll() is None, "ended before it could be interrupted"
         time.sleep(0.02)
     victim.send_signal(signal.SIGINT)
-    _, told = victim.communicate(timeout=60)
+    _, told = victim.communicate(timeout=300)
     assert victim.returncode == 130
     assert f"resight train --resume {tmp_path / 'cut'}" in told
     assert "Traceback" not in told
