@@ -102,7 +102,8 @@ def demo(
     hits = gallery.search(query, k=10)
     search_picture({query: hits}, folder / "search.jpg")
     report = folder / "report.html"
-    evaluation_report(report, compared, dataset, command=f"resight demo --kind {kind} --out {folder}", run=run.folder)
+    command = f"resight demo --kind {kind} --out {folder}"
+    evaluation_report(report, compared, dataset, command=command, run=run.folder, model=model)
     return DemoResult(spec, run, compared, folder / "gallery", query, hits, report)
 
 

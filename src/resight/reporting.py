@@ -6,6 +6,7 @@ import csv
 import datetime
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from resight.data.images import read_image
+from resight.errors import RunError
 from resight.evaluation import Compared
 from resight.gallery import Hit
+from resight.maps import match_maps, stage_maps
 from resight.records import UNLABELLED, Record, ReidDataset
 from resight.retrieval import Evaluation, distances
+from resight.run import Recognizer
 from resight.views import charts, projections
+from resight.views.image_rows import image_rows
+from resight.views.maps import coloured, overlay, strongest_channels
 from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, save
 from resight.views.report import Report
 
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_report", "figures_table", "history", "search_picture", "training_section"]
 
 _LISTS = 6
+_LOOKS, _LOOKED_AT = 4, 6
+_MAPPED, _CHANNELS = 2, 9
 _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
 
 
@@ -70,10 +79,13 @@ def evaluation_report(
     command: str,
     run: Path | None = None,
     reconstructed: Image.Image | None = None,
+    model: Recognizer | None = None,
 ) -> None:
-    """Write one self-contained HTML page: figures, CMC, ranked lists, distances, t-SNE and, from `run`, training curves.
+    """Write one self-contained HTML page: figures, CMC, ranked lists, distances and t-SNE.
 
-    `command` is the line that made it; `reconstructed` shows what an autoencoder makes of some images. Raises OSError when the page cannot be written.
+    With `model` it shows where the network looks for some queries, from `run` training curves; `reconstructed` is what
+    an autoencoder makes of some images. `command` is the line that made the page. Raises OSError when it cannot be
+    written.
     """
     report = Report(f"Re-identification on {dataset.name}", _conditions(compared))
     report.heading("Figures")
@@ -82,6 +94,9 @@ def evaluation_report(
     report.figure(charts.cmc_curve({name: result.cmc for name, result in compared.results.items()}), "Cumulative match characteristic: the share of queries whose first right answer is among the nearest.")  # fmt: skip
     _ranked(report, compared)
     _mistakes(report, compared)
+    if model is not None:
+        _looks(report, compared, model)
+        _stages(report, compared, model)
     _distances(report, compared)
     _projection(report, compared)
     if reconstructed is not None:
@@ -135,7 +150,7 @@ def _ranked(report: Report, compared: Compared) -> None:
     if not len(counted):
         return
     worst = counted[np.argsort(precision[counted], kind="stable")[:_LISTS]]
-    drawn = np.sort(np.random.default_rng(0).permutation(counted)[:_LISTS])
+    drawn = _drawn(compared, _LISTS)
     frames = "Green with a tick: the same individual. Red with a cross: another one. Grey with a dash: left out by the protocol (junk, or the query's own camera). Under a query its identity and average precision in per cent, under an image found its distance and camera."  # fmt: skip
     report.heading("Ranked lists", frames)
     report.image(
@@ -185,6 +200,66 @@ def _by_chance(compared: Compared, name: str) -> float:
     return float((ours[:, None] == theirs)[other].mean()) if other.any() else float("nan")
 
 
+def _drawn(compared: Compared, count: int) -> NDArray[np.int64]:
+    """Some queries that are counted, the same in each section."""
+    counted = np.flatnonzero(~np.isnan(compared.result.average_precision))
+    return np.sort(np.random.default_rng(0).permutation(counted)[:count])
+
+
+def _looks(report: Report, compared: Compared, model: Recognizer) -> None:
+    """Where the network looks: each query's nearest images, and under each the query as it was compared with it."""
+    rows = []
+    for listed in _lists(compared, _drawn(compared, _LOOKS), _LOOKED_AT):
+        try:
+            looked = match_maps(model, [listed.query], [tile.path for tile in listed.tiles])
+        except RunError as error:
+            report.heading("Where the model looks")
+            report.text(f"Nothing is shown: {error}.")
+            return
+        query = read_image(str(listed.query))
+        founds = [
+            replace(tile, path=overlay(read_image(str(tile.path)), look.found))
+            for tile, look in zip(listed.tiles, looked, strict=True)
+        ]
+        queries = [Tile(overlay(query, look.query), "unknown", f"cos {look.similarity:.2f}") for look in looked]
+        mean = overlay(query, np.mean([look.query for look in looked], axis=0))
+        rows += [replace(listed, tiles=founds), RankedList(mean, "mean", queries)]
+    if rows:
+        report.heading(
+            "Where the model looks",
+            "Bright places add most to the cosine similarity of a query and an image found. Brightness is relative to "
+            "each picture's brightest place; places that speak against the match stay as they are.",
+        )
+        report.image(ranked_lists(rows), "Upper rows: a query and its nearest images, as in the ranked lists. Lower rows: the same query's places, on the mean and against each of the images above.")  # fmt: skip
+
+
+def _stages(report: Report, compared: Compared, model: Recognizer) -> None:
+    """Maps after each stage of the network, of a few queries."""
+    images = [compared.query.records[query].path for query in _drawn(compared, _MAPPED)]
+    try:
+        found = stage_maps(model, images) if images else []
+    except RunError as error:
+        report.heading("Feature maps")
+        report.text(f"Nothing is shown: {error}.")
+        return
+    for number, (image, stages) in enumerate(zip(images, found, strict=True)):
+        if not number:
+            report.heading("Feature maps", "What the network computes from an image, stage after stage.")
+        pixels = read_image(image)
+        rows = {f"{name}: {_size(maps)}": [pixels, *_channels(maps, pixels)] for name, maps in stages.items()}
+        report.image(image_rows(rows), f"A row a stage: {Path(image).name}, the mean of its channels, then those that vary most over the image, each from its least value (black) to its greatest (yellow).")  # fmt: skip
+
+
+def _size(maps: NDArray[np.float32]) -> str:
+    return "{} maps of {} by {}".format(*maps.shape)  # A sign for "times" is not in the pictures' font.
+
+
+def _channels(maps: NDArray[np.float32], pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The mean of maps (channels, height, width) and the strongest channels, each as large as the image."""
+    chosen = [maps.mean(0), *maps[strongest_channels(maps, _CHANNELS)]]
+    return [coloured(values, (pixels.shape[0], pixels.shape[1])) for values in chosen]
+
+
 def _lists(compared: Compared, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
     between = distances(compared.query.features[queries], compared.gallery.features, compared.metric)
     lists = []
@@ -231,13 +306,13 @@ def _distances(report: Report, compared: Compared) -> None:
 
 def _projection(report: Report, compared: Compared) -> None:
     identities = compared.gallery.identities
-    chosen = projections.largest_identities(identities, 12)[:1000]
+    chosen = projections.largest_identities(identities)[:1000]
     if len(chosen) < 5:
         return
     points = projections.tsne(compared.gallery.features[chosen])
     figure = projections.scatter(points, identities[chosen], compared.gallery.cameras[chosen])
     report.heading("Feature space")
-    report.figure(figure, "t-SNE of the gallery's twelve identities with most images; one colour an identity, one marker a camera.")  # fmt: skip
+    report.figure(figure, "t-SNE of the gallery's ten identities with most images; one colour an identity, one marker a camera.")  # fmt: skip
 
 
 def history(path: Path) -> dict[str, list[tuple[float, float]]]:

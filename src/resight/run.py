@@ -42,7 +42,7 @@ from resight.recipe import Recipe, load_recipe, make
 from resight.records import AttributeSchema, Record
 from resight.retrieval.distance import AttributesBehind, Distance, the_metric
 
-__all__ = ["Recognizer", "Run", "build_model", "comparable", "load", "metric_of"]
+__all__ = ["Images", "Recognizer", "Run", "build_model", "comparable", "load", "metric_of"]
 
 _NO_ATTRIBUTES = AttributeSchema()
 
@@ -339,9 +339,7 @@ class Recognizer:
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, D)."""
-        if not self.embeds:
-            other = "recognises attributes" if self.recognises else "works on pixels"
-            raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
+        self._require_embeddings()
         return comparable(self.model, self.recipe, self._prepare(images)).cpu().numpy()
 
     @torch.inference_mode()
@@ -397,6 +395,26 @@ class Recognizer:
                 "this run reconstructs no images; train one that does, such as `resight train junk-autoencoder`"
             )
         return self.model.reconstruct(inputs).float()  # type: ignore[operator]
+
+    def inputs(self, images: Images) -> Tensor:
+        """What the network is given for these images: normalised float32 (batch, 3, height, width).
+
+        Raises ImageError for an image that cannot be read.
+        """
+        return self._prepare(torch.stack([self._tensor(image) for image in images]))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Embeddings float32 (batch, dim) of what `inputs` returns, without normalisation, flip or attributes.
+
+        Raises RunError when the model makes none.
+        """
+        self._require_embeddings()
+        return getattr(self.model, "embed", self.model)(inputs).float()
+
+    def _require_embeddings(self) -> None:
+        if not self.embeds:
+            other = "recognises attributes" if self.recognises else "works on pixels"
+            raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
 
     def _prepare(self, images: Tensor) -> Tensor:
         return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)

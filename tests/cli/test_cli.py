@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from resight.cli import main
+from resight.data.formats import FORMATS
 from resight.data.formats.manifest import write_manifest
 from resight.records import Embeddings, ReidDataset
 from tests.conftest import TINY, corrupt
@@ -19,6 +21,7 @@ from tests.conftest import TINY, corrupt
 COMMANDS = [
     "demo",
     "data augment",
+    "data formats",
     "data inspect",
     "data split",
     "data synthesize",
@@ -110,6 +113,9 @@ def test_train_evaluate_index_search(
         assert word in out, word
     report = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "data:image" in report or "<svg" in report
+    for section in ("Ranked lists", "Where the model looks", "Feature maps", "Feature space"):
+        assert f">{section}</h2>" in report, section
+    assert "Nothing is shown" not in report
 
     status, out, _ = resight("evaluate", run, "--data", data, "--json", "--report", tmp_path / "r.html", capsys=capsys)
     assert 0 <= json.loads(out)["model"]["mAP"] <= 1
@@ -144,6 +150,12 @@ def test_train_evaluate_index_search(
     assert len(hits) == 10
     assert hits[0]["path"].endswith("3.png")
     assert hits[0]["score"] == pytest.approx(1, abs=1e-4)
+
+
+def test_formats_are_listed_as_the_table_has_them(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = resight("data", "formats", capsys=capsys)
+    assert status == 0
+    assert all(re.search(rf"(?m)^\W*{name}\s", out) for name in FORMATS)
 
 
 def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

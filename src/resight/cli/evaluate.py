@@ -59,7 +59,8 @@ def evaluate(
     Of an embedding run, prints mAP, CMC and mINP on query and gallery; of an attribute run, accuracy, precision and
     recall of every attribute beside the majority guess and the published figures; of an autoencoder without embedding,
     the reconstruction errors and how well they point at labelled junk; of a segmentation run, IoU and Dice beside those
-    of one mask for all. All write a report with pictures.
+    of one mask for all. All write a report with pictures: of an embedding run ranked lists, where the network looked for
+    a match, and the feature maps of its stages.
     """
     from resight.data.union import read_datasets
     from resight.run import load
@@ -103,7 +104,7 @@ def evaluate(
         )
     name_failed(compared.failed)
     shown = picture_of(model, compared.query.records[:_PICTURED]) if model.reconstructs else None
-    evaluation_report(target, compared, dataset, command=command, run=folder, reconstructed=shown)
+    evaluation_report(target, compared, dataset, command=command, run=folder, reconstructed=shown, model=model)
     if as_json:
         print(json.dumps({name: result.summary() for name, result in compared.results.items()}, indent=2))
     else:

@@ -34,7 +34,7 @@ def tsne(features: NDArray[np.floating], seed: int = 0) -> NDArray[np.float32]:
     return TSNE(2, perplexity=perplexity, init=start, random_state=seed).fit_transform(values)
 
 
-def largest_identities(identities: NDArray[np.int64], count: int = 12) -> NDArray[np.int64]:
+def largest_identities(identities: NDArray[np.int64], count: int = 10) -> NDArray[np.int64]:
     """Positions of the images of the `count` identities (from 1) that have most images, ascending."""
     names, sizes = np.unique(identities[identities > 0], return_counts=True)
     chosen = names[np.argsort(-sizes, kind="stable")[:count]]

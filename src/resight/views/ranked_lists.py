@@ -49,8 +49,8 @@ class Tile:
 class RankedList:
     """A query and what was found for it, best first."""
 
-    query: str
-    """Path of the query's image."""
+    query: str | Image.Image
+    """Path of the query's image, or a picture that lies on no disk."""
     caption: str
     tiles: Sequence[Tile]
 

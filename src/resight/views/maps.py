@@ -1,0 +1,48 @@
+"""A network's maps as pictures: activations in colour, and laid over the image that they came from."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["coloured", "overlay", "strongest_channels"]
+
+_COLOURS = "inferno"
+_OPACITY = 0.7
+
+
+def coloured(values: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A map (height, width) as a picture of that `size` (height, width), from its least value (black) to its greatest.
+
+    A place of the map stays one patch of colour, so that its coarseness shows.
+    """
+    small = Image.fromarray(_paint(_stretched(values, float(values.min()))))
+    return np.asarray(small.resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def overlay(pixels: NDArray[np.uint8], values: NDArray[np.floating]) -> Image.Image:
+    """A map (height, width) of any size laid over its image (height, width, 3), which shows through where it is 0.
+
+    Only what is above 0 is drawn; the greatest value is bright and hides the image most.
+    """
+    heat = np.clip(_stretched(values, 0.0), 0, 1)
+    size = (pixels.shape[1], pixels.shape[0])
+    grown = np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BICUBIC)).clip(0, 1)
+    weight = _OPACITY * grown[:, :, None]
+    return Image.fromarray((pixels * (1 - weight) + _paint(grown) * weight).round().astype(np.uint8))
+
+
+def strongest_channels(maps: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """The `count` channels of maps (channels, height, width) that vary most over the image, the most first."""
+    return np.argsort(-maps.reshape(len(maps), -1).var(1), kind="stable")[:count]
+
+
+def _stretched(values: NDArray[np.floating], least: float) -> NDArray[np.float32]:
+    span = float(values.max()) - least
+    return ((values - least) / span if span > 0 else np.zeros_like(values)).astype(np.float32)
+
+
+def _paint(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return mpl.colormaps[_COLOURS](values, bytes=True)[:, :, :3]
