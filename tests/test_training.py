@@ -111,7 +111,11 @@ def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tm
     ]
     subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
     victim = subprocess.Popen(
-        command("train", *recipe, "--out", str(tmp_path / "cut")), stderr=subprocess.PIPE, text=True
+        command("train", *recipe, "--out", str(tmp_path / "cut")),
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and their children with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / "cut" / "metrics.csv").exists():
         assert victim.poll() is None, "ended before it could be interrupted"
