@@ -62,7 +62,7 @@ def suspects(out: Path) -> list[str]:
 
 def test_scan_review_apply(run: Path, data: str, tmp_path: Path, capsys, monkeypatch) -> None:
     out = tmp_path / "s"
-    printed = scanned(run, data, out, capsys, "--precision", "1", "--labels", data)
+    printed = scanned(run, data, out, capsys, "--score", "error", "--precision", "1", "--labels", data)
     for words in ("precision", "recall", "ROC-AUC", "4 of 20 images", "resight junk review"):
         assert words in printed, words
     assert sorted(suspects(out)) == ["16.png", "17.png", "18.png", "19.png"]

@@ -47,7 +47,7 @@ def scan_images(
     score: Annotated[
         str | None,
         typer.Option(
-            help="probability (of an attribute run), error or relative (of an autoencoder).  [default: the run's own]"
+            help="probability (of an attribute run); relative or error (of an autoencoder).  [default: the run's first]"
         ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of FORMAT:PATH: train, query or gallery.")] = None,
@@ -56,8 +56,9 @@ def scan_images(
 
     `resight junk scan runs/junk crops/ --out suspects`, then `resight junk review suspects`
 
-    The score is an autoencoder's reconstruction error, or the probability that an attribute run gives to junk. Where
-    the images are labelled, prints precision and recall, of each kind of junk as well if a column junk_kind names it.
+    The score is an autoencoder's reconstruction error, relative to the image's detail unless `--score error` is given, or
+    the probability that an attribute run gives to junk. Where the images are labelled, prints precision and recall, of
+    each kind of junk as well if a column junk_kind names it.
     """
     from resight.cli.console import images_of, name_failed, output
     from resight.junk import default_score, learn_threshold, scan, write_scan
