@@ -64,10 +64,8 @@ def compare(
     protocol = protocol or model.recipe.retrieval.protocol
     options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
-    alone = sides
+    alone = model.features_alone(sides[0]), model.features_alone(sides[1])
     if isinstance(model.metric, AttributesBehind):
-        first, second = (Embeddings(model.metric.split(side.features)[0], side.records) for side in sides)
-        alone = first, second
         results["model, features alone"] = evaluate_embeddings(*alone, dataset, metric="euclidean", **options)
     if rerank is not None:
         results["model, re-ranked"] = evaluate_embeddings(*alone, dataset, rerank=rerank, **options)

@@ -162,7 +162,7 @@ def _ranked(report: Report, compared: Compared) -> None:
 
 def _mistakes(report: Report, compared: Compared) -> None:
     """What wrong first answers share with their query, where the data has attributes."""
-    wrong = wrong_first_answers(compared)
+    wrong = _wrong_first_answers(compared)
     query, gallery = compared.query.records, compared.gallery.records
     agreements = {}
     for name in dict.fromkeys(name for record in query for name in record.attributes):
@@ -177,7 +177,7 @@ def _mistakes(report: Report, compared: Compared) -> None:
     report.table(("attribute, %", "wrong first answers agree", "others agree", "known of"), rows)
 
 
-def wrong_first_answers(compared: Compared) -> list[tuple[int, int]]:
+def _wrong_first_answers(compared: Compared) -> list[tuple[int, int]]:
     """(query, gallery image) where the nearest image that counts shows somebody else."""
     found = []
     judgement = compared.result.judgement

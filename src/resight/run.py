@@ -39,7 +39,7 @@ from resight.files import written_whole
 from resight.models import MODELS
 from resight.models.heads import probabilities
 from resight.recipe import Recipe, load_recipe, make
-from resight.records import AttributeSchema, Record
+from resight.records import AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributesBehind, Distance, the_metric
 
 __all__ = ["Images", "Recognizer", "Run", "build_model", "comparable", "load", "metric_of"]
@@ -276,11 +276,6 @@ class Recognizer:
         return hasattr(self.model, "sample")
 
     @property
-    def normalised(self) -> bool:
-        """Whether embeddings have length 1: so for models that compare by cosine."""
-        return self.recipe.retrieval.metric == "cosine"
-
-    @property
     def segments(self) -> bool:
         """Whether the model makes masks: one that does has a method `segment`."""
         return hasattr(self.model, "segment")
@@ -289,6 +284,12 @@ class Recognizer:
     def metric(self) -> Distance:
         """What compares the embeddings."""
         return metric_of(self.recipe, self.schema)
+
+    def features_alone(self, embeddings: Embeddings) -> Embeddings:
+        """Embeddings without the attributes that may stand behind them: what plain Euclidean distance compares."""
+        if not isinstance(self.metric, AttributesBehind):
+            return embeddings
+        return Embeddings(self.metric.split(embeddings.features)[0], embeddings.records)
 
     def junk(self, embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which of some embeddings [N, D] are of images that show nobody well, bool [N].

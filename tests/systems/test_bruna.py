@@ -1,6 +1,6 @@
 """Bruna learns in all its forms: each beats the colour histogram on people that it has never seen.
 
-Budget: a U-Net of 4 epochs and three trainings of 12 epochs on 64 × 32 pictures, together less than two minutes on one core.
+Budget: a U-Net and three trainings of 5 epochs on pictures of 32 × 16, together about two minutes of one core.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
 from resight.run import load
 from resight.synthetic import synthesize
-from resight.training import train
+from resight.systems.bruna import BrunaSystem
+from resight.training import resume, train
 from tests.conftest import corrupt
 
 QUICK = [
-    "image.height=64",
-    "image.width=32",
-    "augmentation={flip: {probability: 0.5}, pad-crop: {padding: 2}}",
+    "image.height=32",
+    "image.width=16",
+    "augmentation={flip: {probability: 0.5}, pad-crop: {padding: 1}}",
+    "epochs=5",
     "loader.workers=0",
     "loader.cache=true",
     "trainer.accelerator=cpu",
@@ -39,17 +41,17 @@ QUICK = [
 ]
 SMALL = [
     *QUICK,
-    "model.backbone=mobilenetv3_small_050",
+    "model.backbone=resnet10t",
     "model.pretrained=false",
     "model.dim=256",
     "model.hidden=32",
     "rates={}",
-    "optimiser.lr=0.003",
+    "optimiser.lr=0.002",
+    "schedule={name: cosine}",
     "sampler.items=4",
     "validation.ratio=0",
 ]
-EPOCHS = 12
-UNET = "model.unet={name: unet, width: 8, depth: 3}"
+UNET = "model.unet={name: unet, width: 8, depth: 2}"
 STREET = {"cameras": 3, "images_per_camera": 2, "size": (64, 32), "processes": 1}
 
 
@@ -64,13 +66,14 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> str:
 def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("masks")
     synthesize(folder / "people", layout="segmentation", identities=80, junk=0, distractors=0, **STREET)
-    recipe = load_recipe("segmentation-unet", [*QUICK, "model.width=8", "model.depth=3", "epochs=4"])
+    small = ["model.width=8", "model.depth=2", "optimiser.lr=0.004", "sampler.batch_size=16"]
+    recipe = load_recipe("segmentation-unet", [*QUICK, *small])
     return train(recipe, read_dataset(f"masks:{folder / 'people'}"), folder / "unet", quiet=True).folder
 
 
 @pytest.fixture(scope="module")
 def bruna(street: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = load_recipe("reid-bruna", [*SMALL, f"epochs={EPOCHS}"])
+    recipe = load_recipe("reid-bruna", SMALL)
     out = tmp_path_factory.mktemp("runs") / "bruna"
     return train(recipe, read_dataset(street), out, data=[street], quiet=True).folder
 
@@ -79,8 +82,9 @@ def assert_learned(folder: Path, street: str) -> None:
     results = compare(load(folder), read_dataset(street), baselines=True).results
     figures = {name: result.mean_average_precision for name, result in results.items()}
     print({name: round(100 * value, 1) for name, value in figures.items()})
-    assert figures["model"] > figures["colour histogram"] + 0.10
-    assert figures["model, features alone"] > figures["colour histogram"] + 0.10
+    least = max(figures["colour histogram"], figures["chance"]) + 0.08  # colours alone mislead across cameras
+    assert figures["model"] > least
+    assert figures["model, features alone"] > least
 
 
 @pytest.mark.slow
@@ -97,7 +101,7 @@ def test_bruna_beats_the_colour_histogram(bruna: Path, street: str) -> None:
 @pytest.mark.parametrize("recipe", ["reid-bruna-masked", "reid-bruna-mask-channel"])
 def test_masked_forms_beat_it_too_and_need_no_other_run(recipe: str, street: str, unet: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(unet, tmp_path / "unet")
-    options = [*SMALL, f"epochs={EPOCHS}", UNET, f"model.segmenter={moved}"]
+    options = [*SMALL, UNET, f"model.segmenter={moved}"]
     run = train(load_recipe(recipe, options), read_dataset(street), tmp_path / "run", quiet=True)
     lent = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
     theirs = load(unet).model.state_dict()
@@ -149,6 +153,9 @@ def test_the_commands_know_junk_and_mistakes(bruna: Path, street: str, tmp_path:
     records = Gallery.open(tmp_path / "gallery").records
     assert all(record.attributes["junk"] == "no" for record in records)
     assert "images are junk and left out" in capsys.readouterr().out
+    clusters = ["--out", str(tmp_path / "clusters"), "--clusters", "5"]
+    app(["cluster", str(bruna), street, *clusters], standalone_mode=False)
+    assert json.loads((tmp_path / "clusters" / "clusters.json").read_text())["metric"] == "euclidean", "features alone"
 
 
 def annotated(crowd: ReidDataset) -> ReidDataset:
@@ -158,7 +165,7 @@ def annotated(crowd: ReidDataset) -> ReidDataset:
     return replace(crowd, train=seen, schema=AttributeSchema.from_records(seen))
 
 
-TINY = [*SMALL, "image.height=32", "image.width=16", "epochs=1", "sampler.items=2"]
+TINY = [*SMALL, "epochs=1", "sampler.items=2"]
 
 
 @pytest.mark.slow
@@ -169,6 +176,37 @@ def test_an_item_with_an_unreadable_image_is_left_out(crowd: ReidDataset, tmp_pa
     assert "broken.jpg" in capfd.readouterr().err
     every = [replace(record, path=str(tmp_path / "broken.jpg")) for record in dataset.train[1:]]
     train(load_recipe("reid-bruna", TINY), replace(dataset, train=every), tmp_path / "none", quiet=True)
+
+
+class Cut(Exception):  # noqa: N818
+    """The power is gone."""
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_as_an_uninterrupted_one_and_needs_no_other_run(
+    crowd: ReidDataset, unet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, lent = annotated(crowd), shutil.copytree(unet, tmp_path / "unet")
+    recipe = load_recipe("reid-bruna-masked", [*TINY, UNET, f"model.segmenter={lent}", "epochs=3"])
+    train(recipe, dataset, tmp_path / "whole", quiet=True)
+    step = BrunaSystem.step
+
+    def cut(self, *given):  # type: ignore[no-untyped-def]
+        if self.current_epoch == 1:
+            raise Cut
+        return step(self, *given)
+
+    monkeypatch.setattr(BrunaSystem, "step", cut)
+    with pytest.raises(Cut):
+        train(recipe, dataset, tmp_path / "cut", quiet=True)
+    monkeypatch.undo()
+    shutil.rmtree(lent)
+    resume(tmp_path / "cut", dataset, quiet=True)
+    whole, again = (
+        torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in ("whole", "cut")
+    )
+    assert any(name.startswith("selector.") for name in whole)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
 @pytest.mark.slow
@@ -209,7 +247,7 @@ def test_a_segmenter_that_does_not_fit_is_named(crowd: ReidDataset, unet: Path, 
     with pytest.raises(RunError, match="another network than this recipe's"):
         train(load_recipe("reid-bruna-masked", options), dataset, out, quiet=True)
     with pytest.raises(RunError, match="another size or normalisation"):
-        train(load_recipe("reid-bruna-masked", [*options, UNET, "image.height=32"]), dataset, out, quiet=True)
+        train(load_recipe("reid-bruna-masked", [*options, UNET, "image.height=64"]), dataset, out, quiet=True)
 
 
 def test_only_whole_items_are_items() -> None:

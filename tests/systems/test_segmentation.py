@@ -1,6 +1,7 @@
-"""The U-Net learns masks: IoU over 0.8 on people it has never seen, and the commands work on its run.
+"""The U-Net learns masks: IoU over 0.8 on people in places that it has never seen, and the commands work on its run.
 
-Budget: five epochs of about a thousand pictures of 64 × 32 on one core, well under a minute.
+Budget: six epochs of 767 pictures of 64 × 32, about 40 seconds of one core. They come from four streets: a U-Net that has
+seen one street's backgrounds alone reaches 0.80 there and 0.69 in another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from PIL import Image
 
 from resight.cli.app import app
 from resight.data.formats import read_dataset
+from resight.data.union import read_datasets
 from resight.errors import DataError, RunError
 from resight.recipe import load_recipe
 from resight.records import Record
@@ -27,32 +29,35 @@ SMALL = [
     "model.depth=3",
     "image.height=64",
     "image.width=32",
-    "augmentation.pad-crop.padding=2",
+    "augmentation={flip: {probability: 0.5}, jitter: {}}",
+    "optimiser.lr=0.004",
+    "sampler.batch_size=16",
     "loader.workers=0",
     "loader.cache=true",
     "trainer.accelerator=cpu",
     "trainer.precision=32",
 ]
-STREET = {"cameras": 3, "images_per_camera": 2, "size": (64, 32), "junk": 0, "distractors": 0, "processes": 1}
+STREET = {"cameras": 6, "images_per_camera": 2, "size": (64, 32), "junk": 0, "distractors": 0, "processes": 1}
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("masks") / "street"
-    synthesize(folder, layout="segmentation", identities=100, **STREET)
-    return f"masks:{folder}"
+def streets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("masks")
+    for seed in range(4):
+        synthesize(folder / str(seed), layout="segmentation", identities=20, seed=seed, **STREET)
+    return [f"masks:{folder / str(seed)}" for seed in range(4)]
 
 
 @pytest.fixture(scope="module")
-def unet(street: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unet(streets: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "unet"
     recipe = load_recipe("segmentation-unet", [*SMALL, "epochs=6"])
-    return train(recipe, read_dataset(street), out, data=[street], quiet=True).folder
+    return train(recipe, read_datasets(streets), out, data=streets, quiet=True).folder
 
 
 @pytest.mark.slow
 def test_masks_of_new_people_reach_an_iou_of_80_per_cent(unet: Path, tmp_path: Path) -> None:
-    synthesize(tmp_path / "others", layout="segmentation", identities=20, seed=5, **STREET)
+    synthesize(tmp_path / "others", layout="segmentation", identities=15, seed=99, **STREET)
     others = read_dataset(f"masks:{tmp_path / 'others'}")
     judged = compare_masks(load(unet), others, trained_here=False).judged
     print(f"IoU {judged.scores.mean_iou:.3f}, of the mean mask {judged.mean_mask.mean_iou:.3f}")
@@ -61,14 +66,15 @@ def test_masks_of_new_people_reach_an_iou_of_80_per_cent(unet: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_the_commands_evaluate_and_write_masks(unet: Path, street: str, tmp_path: Path, capsys) -> None:
-    app(["evaluate", str(unet), "--data", street, "--json"], standalone_mode=False)
+def test_the_commands_evaluate_and_write_masks(unet: Path, streets: list[str], tmp_path: Path, capsys) -> None:
+    data = [part for street in streets for part in ("--data", street)]
+    app(["evaluate", str(unet), *data, "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     assert told.keys() == {"train", "validation"}
     assert told["validation"]["IoU"] > 0.7
     page = (unet / "report.html").read_text()
     assert "lowest IoU" in page
-    folder = Path(street.removeprefix("masks:")) / "images"
+    folder = Path(streets[0].removeprefix("masks:")) / "images"
     app(["predict", str(unet), str(folder), "--out", str(tmp_path / "found")], standalone_mode=False)
     image = min(folder.iterdir())
     with Image.open(tmp_path / "found" / f"{image.stem}.png") as mask:
@@ -96,7 +102,7 @@ def test_masks_have_the_images_own_size_and_place(unet: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_what_a_mask_run_cannot_do_is_said(unet: Path, street: str, crowd) -> None:
+def test_what_a_mask_run_cannot_do_is_said(unet: Path, crowd) -> None:
     model = load(unet)
     with pytest.raises(RunError, match="makes no embeddings"):
         model.embed([np.zeros((64, 32, 3), np.uint8)])

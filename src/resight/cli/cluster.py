@@ -93,7 +93,8 @@ def cluster(
     else:
         way = _method(method, given, learn_on is not None)
         model = load(run)
-        metric = model.recipe.retrieval.metric
+        # Clusters have means, and attribute-weighted distances are to none: features alone are clustered.
+        metric = "euclidean" if model.metric.name == "attribute-weighted" else model.metric.name
         embeddings, failed = _embedded(model, _records(images, split), images)
         queries = _queries(model, images, split)
         labelled = None if learn_on is None else _embedded(model, _labelled(learn_on), learn_on)[0]
@@ -165,7 +166,7 @@ def _queries(model: Recognizer, images: str, split: str | None) -> Embeddings | 
     if images.partition(":")[0] not in FORMATS or split == "train":
         return None
     known = [record for record in read_dataset(images).query if record.identity > 0]
-    return embed(model, known).embeddings if known else None
+    return model.features_alone(embed(model, known).embeddings) if known else None
 
 
 def _embedded(model: Recognizer, records: list[Record] | None, source: str) -> tuple[Embeddings, list[str]]:
@@ -174,11 +175,11 @@ def _embedded(model: Recognizer, records: list[Record] | None, source: str) -> t
     from resight.records import Embeddings
 
     if records is None:
-        return Embeddings.load(source), []
+        return model.features_alone(Embeddings.load(source)), []
     with progress("embedding", len(records)) as advance:
         embedded = embed(model, records, progress=advance)
     name_failed(embedded.failed)
-    return embedded
+    return model.features_alone(embedded.embeddings), embedded.failed
 
 
 def _is_features(images: str) -> bool:
