@@ -58,7 +58,8 @@ class BrunaSystem(RetrievalSystem):
         if not {"centroid", "selector"} <= self.losses.keys():
             raise RecipeError("losses: the system bruna wants centroid and selector, each with a weight")
         self.margin: float = self.losses["centroid"].margin  # type: ignore[assignment]
-        self._shown: list[Pick] = []
+        self._last: tuple[Tensor, ...] = ()
+        """Of the last batch: positions of its first items' images, predicted distances, which were picked."""
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         features, logits = self.model(inputs)
@@ -94,16 +95,20 @@ class BrunaSystem(RetrievalSystem):
 
     def _remember(self, items: Tensor, predicted: Tensor, picked: Tensor, batch: Batch) -> None:
         """What the picture at the epoch's end shows: the last batch's first items."""
-        positions = batch.index[items[:_PICTURED]].tolist()
-        paths = [[self.training_records[position].path for position in item] for item in positions]
-        rows = zip(paths, predicted.tolist(), picked.tolist(), strict=False)
-        self._shown = [Pick(images[:SAME], images[SAME:], guesses, chosen) for images, guesses, chosen in rows]
+        # Kept as tensors: lists would have an accelerator waited for at every step.
+        self._last = tuple(part[:_PICTURED].detach() for part in (batch.index[items[:_PICTURED]], predicted, picked))
 
     def on_train_epoch_end(self) -> None:
         if "attributes" in self.losses:
             adapt_weights(self, self.losses["attributes"])
-        if self._shown:
-            self.picture("picks", picks_picture(self._shown))
+        if self._last:
+            self.picture("picks", picks_picture(self._picks()))
+
+    def _picks(self) -> list[Pick]:
+        positions, predicted, picked = (part.tolist() for part in self._last)
+        paths = [[self.training_records[position].path for position in item] for item in positions]
+        rows = zip(paths, predicted, picked, strict=True)
+        return [Pick(images[:SAME], images[SAME:], guesses, chosen) for images, guesses, chosen in rows]
 
     def apart(self) -> list[tuple[nn.Module, float]]:
         return [(self.selector, 1.0)]
