@@ -12,7 +12,7 @@ from resight.data.loaders import ImageDataset, drawn_loader
 from resight.data.samplers import Draw
 from resight.data.splits import held_out
 from resight.data.targets import JUNK_TARGET, class_counts, encode, junk_targets
-from resight.errors import DataError
+from resight.errors import DataError, none_readable
 from resight.recognition import AttributeScores, majority_guess, score
 from resight.records import AttributeSchema, Record, ReidDataset
 from resight.run import Recognizer
@@ -140,7 +140,7 @@ def _look(
         if progress is not None:
             progress(len(batch.images) + len(batch.failed))
     if not kept:
-        raise DataError(f"none of {len(records)} images could be read; {next(iter(failed))}")
+        raise none_readable(len(records), list(failed))
     return {name: np.concatenate(parts) for name, parts in found.items()}, np.concatenate(seen), kept, list(failed)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resight.errors import DataError
+from resight.errors import none_readable
 from resight.records import Embeddings, Record
 from resight.run import Recognizer
 
@@ -30,15 +30,11 @@ def embed(model: Recognizer, records: Sequence[Record], *, progress: Callable[[i
     could be read.
     """
     features, kept, failed = [], [], []
-    for batch in model.batches(records):
+    for batch in model.batches(records, progress=progress):
         if len(batch.images):
             features.append(model.embed_batch(batch.images))
         kept += [records[position] for position in batch.index.tolist()]
         failed += batch.failed
-        if progress is not None:
-            progress(len(batch.images) + len(batch.failed))
     if not kept:
-        raise DataError(
-            f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
-        )
+        raise none_readable(len(records), failed)
     return Embedded(Embeddings(np.concatenate(features), kept), failed)

@@ -3,6 +3,10 @@
 The command line prints the message alone; a traceback always means a bug.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 __all__ = [
     "DataError",
     "ImageError",
@@ -11,6 +15,7 @@ __all__ = [
     "ResightError",
     "RunError",
     "WeightsError",
+    "none_readable",
 ]
 
 
@@ -24,6 +29,11 @@ class DataError(ResightError):
 
 class ImageError(DataError):
     """One image cannot be read: missing, corrupt, truncated, or larger than allowed."""
+
+
+def none_readable(images: int, failed: Sequence[str]) -> DataError:
+    """What a stage raises that was given `images` and could read none; `failed` has a line for each."""
+    return DataError(f"none of {images} images could be read" + (f"; the first: {failed[0]}" if failed else ""))
 
 
 class RecipeError(ResightError):

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from resight import reconstruction
 from resight.data.targets import JUNK_TARGET
-from resight.errors import DataError, RunError
+from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
 from resight.prediction import predict
 from resight.recognition.detection import Detection, detection, threshold_for_precision
@@ -92,9 +92,7 @@ def junk_scores(
     batches = list(predict(model, records, progress=progress))
     failed = [line for batch in batches for line in batch.failed]
     if len(failed) == len(records):
-        raise DataError(
-            f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
-        )
+        raise none_readable(len(records), failed)
     yes = model.schema.index(JUNK_TARGET, "yes")
     scores = [batch.probabilities[JUNK_TARGET][:, yes] for batch in batches if batch.records]
     return Scored([record for batch in batches for record in batch.records], np.concatenate(scores), failed)

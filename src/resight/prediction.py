@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from resight.data.attributes import MARKET_SCHEMA
 from resight.data.formats.course import write_course_classification
-from resight.errors import DataError
+from resight.errors import DataError, none_readable
 from resight.files import written_whole
 from resight.records import AttributeSchema, Record
 from resight.run import Recognizer
@@ -53,11 +53,9 @@ def predict(model: Recognizer, records: Sequence[Record], *, progress: Progress 
 
     Images that cannot be read are left out and named. Raises RunError when the model recognises no attributes.
     """
-    for batch in model.batches(records):
+    for batch in model.batches(records, progress=progress):
         found = model.recognise_batch(batch.images) if len(batch.images) else {}
         yield Predicted([records[position] for position in batch.index.tolist()], found, batch.failed)
-        if progress is not None:
-            progress(len(batch.images) + len(batch.failed))
 
 
 def annotate(
@@ -103,7 +101,7 @@ def write_predictions(
             if batch.records:
                 yield batch
         if not count:
-            raise DataError(f"none of {len(records)} images could be read" + (f"; {failed[0]}" if failed else ""))
+            raise none_readable(len(records), failed)
 
     _WRITERS[ending](Path(path), batches(), model.schema, multi)
     return Written(count, failed)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from resight.data.images import read_image
 from resight.data.loaders import resize
-from resight.errors import DataError
+from resight.errors import DataError, none_readable
 from resight.records import JUNK, Record, ReidDataset
 from resight.run import Recognizer
 from resight.views.reconstructions import reconstructions
@@ -64,19 +64,15 @@ def reconstruct(
     """
     found: dict[str, list[NDArray[np.float32]]] = {score: [] for score in SCORES}
     kept, failed = [], []
-    for batch in model.batches(records):
+    for batch in model.batches(records, progress=progress):
         if len(batch.images):
             errors = model.reconstruction_error_batch(batch.images)
             found["error"].append(errors)
             found["relative"].append(errors / model.detail_batch(batch.images))
         kept += [records[position] for position in batch.index.tolist()]
         failed += batch.failed
-        if progress is not None:
-            progress(len(batch.images) + len(batch.failed))
     if not kept:
-        raise DataError(
-            f"none of {len(records)} images could be read" + (f"; the first: {failed[0]}" if failed else "")
-        )
+        raise none_readable(len(records), failed)
     return Reconstructed(kept, {score: np.concatenate(parts) for score, parts in found.items()}, failed)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -333,9 +333,17 @@ class Recognizer:
         found = [self.segment_batch(batch) for batch in self._batches(images, batch_size)]
         return np.concatenate([np.empty((0, size.height, size.width), np.float32), *found])
 
-    def batches(self, records: Sequence[Record], masks: bool = False) -> Iterator[Batch]:
-        """Every record's image once, in order, as `embed_batch` and the like take them; with its mask if asked for."""
-        yield from evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), self.recipe.loader)
+    def batches(
+        self, records: Sequence[Record], masks: bool = False, progress: Callable[[int], None] | None = None
+    ) -> Iterator[Batch]:
+        """Every record's image once, in order, as `embed_batch` and the like take them; with its mask if asked for.
+
+        `progress` is called with the number of a batch's images, read or not, once the next batch is asked for.
+        """
+        for batch in evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), self.recipe.loader):
+            yield batch
+            if progress is not None:
+                progress(len(batch.images) + len(batch.failed))
 
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from resight.data.images import read_image
 from resight.data.splits import held_out
-from resight.errors import DataError, ImageError
+from resight.errors import DataError, ImageError, none_readable
 from resight.files import written_whole
 from resight.recognition import MaskScores, mask_scores
 from resight.records import Record, ReidDataset
@@ -112,20 +112,18 @@ def write_masks(
         if progress is not None:
             progress(len(chunk))
     if not written:
-        raise DataError(f"none of {len(records)} images could be read" + (f"; {failed[0]}" if failed else ""))
+        raise none_readable(len(records), failed)
     return WrittenMasks(written, failed)
 
 
 def _look(model: Recognizer, records: list[Record], failed: list[str], progress: Progress | None) -> Segmented:
     found, true, kept = [], [], []
-    for batch in model.batches(records, masks=True):
+    for batch in model.batches(records, masks=True, progress=progress):
         failed += batch.failed
         if len(batch.images):
             found.append(model.segment_batch(batch.images) > 0.5)
             true.append(batch.masks[:, 0].numpy() > 0)
             kept += [records[position] for position in batch.index.tolist()]
-        if progress is not None:
-            progress(len(batch.images) + len(batch.failed))
     if not kept:
         raise DataError(f"none of {len(records)} images could be used; {failed[0]}")
     ours, theirs = np.concatenate(found), np.concatenate(true)

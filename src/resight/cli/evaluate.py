@@ -149,10 +149,8 @@ def _attributes(
     from resight.assessment import assess, images_to_assess
     from resight.attribute_reporting import assessment_report, assessment_summary, assessment_tables
     from resight.cli.console import name_failed, output, progress
-    from resight.run import Run
 
-    trained = Run.open(folder) if folder else None
-    trained_here = trained is not None and trained.trained_on(data)
+    trained_here = _trained_here(folder, data)
     images = images_to_assess(model, dataset, trained_here, protocol)
     with progress("recognising", images) as advance:
         assessment = assess(model, dataset, trained_here=trained_here, protocol=protocol, progress=advance)
@@ -183,11 +181,10 @@ def _masks(
     as_json: bool,
 ) -> None:
     from resight.cli.console import name_failed, output, progress
-    from resight.run import Run
     from resight.segmentation import compare_masks, masked_images
     from resight.segmentation_reporting import segmentation_report, segmentation_summary, segmentation_table
 
-    trained_here = folder is not None and Run.open(folder).trained_on(data)
+    trained_here = _trained_here(folder, data)
     images = sum(map(len, masked_images(model, dataset, trained_here).values()))
     with progress("segmenting", images) as advance:
         segmentation = compare_masks(model, dataset, trained_here=trained_here, progress=advance)
@@ -198,3 +195,9 @@ def _masks(
     else:
         output().print(segmentation_table(segmentation, dataset.name))
         output().print(f"report: {target}", markup=False)
+
+
+def _trained_here(folder: Path | None, data: list[str]) -> bool:
+    from resight.run import Run
+
+    return folder is not None and Run.open(folder).trained_on(data)
