@@ -30,6 +30,7 @@ TINY = [
     "schedule.milestones=[2]",
     "schedule.warmup_epochs=1",
     "loader.workers=0",
+    "validation.pictures=false",
     "trainer.precision=32",
     "trainer.accelerator=cpu",
 ]

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from resight.assessment import Assessed, Assessment
 from resight.data.targets import JUNK_TARGET
 from resight.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
-from resight.records import ReidDataset
+from resight.records import Record, ReidDataset
 from resight.reporting import training_section
 from resight.views import charts
 from resight.views.ranked_lists import Tile, tile_grid
@@ -23,7 +25,7 @@ from resight.views.report import Report
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["assessment_report", "assessment_summary", "assessment_tables"]
+__all__ = ["assessment_report", "assessment_summary", "assessment_tables", "confidence_grids"]
 
 _FIGURES = ("accuracy", "precision", "recall")
 _PUBLISHED = ("published train", "published validation")
@@ -112,7 +114,9 @@ def assessment_report(
         ),
         "Counts of images.",
     )
-    _confidence(report, assessment)
+    report.heading("Confidence", "Green with a tick: every attribute right. Below an image the mean probability and how many are right.")  # fmt: skip
+    for caption, picture in confidence_grids(judged.records, judged.probabilities, judged.targets).items():
+        report.image(picture, caption)
     if run is not None:
         training_section(report, run)
     report.heading("How this was made")
@@ -164,25 +168,28 @@ def _field_row(name: str, split: Assessed) -> list[str]:
     return [f"{name} ({scores.images:,})", *map(_percent, figures)]
 
 
-def _confidence(report: Report, assessment: Assessment) -> None:
-    """Images by the mean probability of what was recognised in them."""
-    judged = assessment.judged
-    sure = np.mean([values.max(1) for values in judged.probabilities.values()], axis=0)
+def confidence_grids(
+    records: Sequence[Record], probabilities: Mapping[str, NDArray[np.floating]], targets: NDArray[np.int64]
+) -> dict[str, Image.Image]:
+    """Pictures of the most and of the least confident images, by caption; none for no image.
+
+    Confidence is the mean probability of the classes recognised. `probabilities` is attribute -> [N, classes], `targets`
+    are the classes annotated, [N, attributes], -1 unknown.
+    """
+    sure = np.mean([values.max(1) for values in probabilities.values()], axis=0)
     order = np.argsort(-sure, kind="stable")
     # Those made junk for the evaluation would be shown as they are on disk.
-    whole = [row for row in order if (judged.targets[row] >= 0).sum() > 3 or len(assessment.schema.names) <= 3]
-    report.heading("Confidence", "Green with a tick: every attribute right. Below an image the mean probability and how many are right.")  # fmt: skip
-    for rows, caption in ((whole[:_SHOWN], "The most confident."), (whole[::-1][:_SHOWN], "The least confident.")):
-        if rows:
-            report.image(tile_grid([_tile(assessment, judged, row, float(sure[row])) for row in rows]), caption)
+    whole = [row for row in order if (targets[row] >= 0).sum() > 3 or len(probabilities) <= 3]
+    guesses = np.stack([values.argmax(1) for values in probabilities.values()], axis=1)
 
+    def tile(row: int) -> Tile:
+        known = targets[row] >= 0
+        right = int(((guesses[row] == targets[row]) & known).sum())
+        caption = f"{sure[row]:.2f} {right}/{known.sum()}"
+        return Tile(records[row].path, "right" if right == known.sum() else "wrong", caption)
 
-def _tile(assessment: Assessment, judged: Assessed, row: int, sure: float) -> Tile:
-    guesses = np.array([judged.probabilities[name][row].argmax() for name in assessment.schema.names])
-    known = judged.targets[row] >= 0
-    right = int(((guesses == judged.targets[row]) & known).sum())
-    verdict = "right" if right == known.sum() else "wrong"
-    return Tile(judged.records[row].path, verdict, f"{sure:.2f} {right}/{known.sum()}")  # type: ignore[arg-type]
+    shown = {"The most confident.": whole[:_SHOWN], "The least confident.": whole[::-1][:_SHOWN]}
+    return {caption: tile_grid([tile(row) for row in rows]) for caption, rows in shown.items() if rows}
 
 
 def _note(source: str) -> str:

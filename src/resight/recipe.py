@@ -72,6 +72,10 @@ class ValidationOptions(_Section):
     ratio: float = Field(0.0, ge=0, lt=1, description="share of training identities held out; 0 trains on all")
     query_ratio: float = Field(0.1, gt=0, lt=1, description="share of each held-out identity's images that are queries")
     every: int = Field(5, ge=1, description="epochs between validations")
+    pictures: bool = Field(
+        True,
+        description="draw ranked lists and t-SNE, or confusion matrices and confident images, into the run folder's `validation` and the logs",
+    )
     patience: int = Field(0, ge=0, description="stop after this many validations without a better figure; 0 never")
     monitor: str = Field(
         "mAP",

@@ -25,9 +25,9 @@ from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
 from resight.run import load
 from resight.synthetic import synthesize
-from resight.systems.bruna import BrunaSystem
-from resight.training import resume, train
+from resight.training import train
 from tests.conftest import corrupt
+from tests.systems.cuts import assert_resumes_to_the_same
 
 QUICK = [
     "image.height=32",
@@ -178,35 +178,14 @@ def test_an_item_with_an_unreadable_image_is_left_out(crowd: ReidDataset, tmp_pa
     train(load_recipe("reid-bruna", TINY), replace(dataset, train=every), tmp_path / "none", quiet=True)
 
 
-class Cut(Exception):  # noqa: N818
-    """The power is gone."""
-
-
 @pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one_and_needs_no_other_run(
-    crowd: ReidDataset, unet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crowd: ReidDataset, unet: Path, tmp_path: Path
 ) -> None:
-    dataset, lent = annotated(crowd), shutil.copytree(unet, tmp_path / "unet")
+    lent = shutil.copytree(unet, tmp_path / "unet")
     recipe = load_recipe("reid-bruna-masked", [*TINY, UNET, f"model.segmenter={lent}", "epochs=3"])
-    train(recipe, dataset, tmp_path / "whole", quiet=True)
-    step = BrunaSystem.step
-
-    def cut(self, *given):  # type: ignore[no-untyped-def]
-        if self.current_epoch == 1:
-            raise Cut
-        return step(self, *given)
-
-    monkeypatch.setattr(BrunaSystem, "step", cut)
-    with pytest.raises(Cut):
-        train(recipe, dataset, tmp_path / "cut", quiet=True)
-    monkeypatch.undo()
-    shutil.rmtree(lent)
-    resume(tmp_path / "cut", dataset, quiet=True)
-    whole, again = (
-        torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in ("whole", "cut")
-    )
-    assert any(name.startswith("selector.") for name in whole)
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    weights = assert_resumes_to_the_same(recipe, annotated(crowd), tmp_path, between=lambda: shutil.rmtree(lent))
+    assert any(name.startswith("selector.") for name in weights)
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ TINY = [
     "trainer.precision=32",
     "trainer.accelerator=cpu",
     "validation.ratio=0.34",
+    "validation.pictures=false",
     "model.channels=[4,6,8]",
 ]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
-from resight.recipe import make
+from resight.recipe import load_recipe, make
 from resight.records import ReidDataset
-from resight.systems.embedding import EmbeddingSystem
 from resight.systems.schedules import SCHEDULES
-from resight.training import resume, train
+from tests.systems.cuts import assert_resumes_to_the_same
 
 TRIPLET = "losses={triplet: {margin: 10, distance: squared-euclidean, mining: random}}"
 KINDS = {
@@ -38,33 +40,36 @@ KINDS = {
 }
 
 
-class Cut(Exception):  # noqa: N818
-    """In the place of a power cut."""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    kind: str, crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_ends_as_an_uninterrupted_one(kind: str, crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     recipe = tiny("epochs=3", "loggers=[]", *KINDS[kind])
-    train(recipe, crowd, tmp_path / "whole", quiet=True)
-    step = EmbeddingSystem.step
-
-    def cut(self, *given):  # type: ignore[no-untyped-def]
-        if self.current_epoch == 1:
-            raise Cut
-        return step(self, *given)
-
-    monkeypatch.setattr(EmbeddingSystem, "step", cut)
-    with pytest.raises(Cut):
-        train(recipe, crowd, tmp_path / "cut", quiet=True)
-    monkeypatch.undo()
-    resume(tmp_path / "cut", crowd, quiet=True)
-    whole, again = (safetensors.torch.load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert_resumes_to_the_same(recipe, crowd, tmp_path)
     schedule = make(SCHEDULES, recipe.schedule, "schedule", epochs=3)
     for name in ("whole", "cut"):
         with open(tmp_path / name / "metrics.csv", newline="") as file:
             rates = [float(row["lr"]) for row in csv.DictReader(file)]
         assert rates == pytest.approx([0.001 * schedule(epoch) for epoch in range(3)], rel=1e-5)
+    whole, again = (safetensors.torch.load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "size"),
+    [
+        ("reid-vae", ["model.channels=[4,6,8]", "model.dim=8"]),
+        ("junk-autoencoder", ["model.channels=[4,6,8]"]),
+        ("segmentation-unet", ["model.width=4", "model.depth=2"]),
+    ],
+)
+def test_so_does_one_that_learns_without_identities(
+    recipe: str, size: list[str], crowd: ReidDataset, tmp_path: Path
+) -> None:
+    half = np.zeros((48, 24), np.uint8)
+    half[12:, 6:18] = 255
+    Image.fromarray(half).save(tmp_path / "mask.png")
+    masked = replace(crowd, train=[replace(record, mask=str(tmp_path / "mask.png")) for record in crowd.train])
+    common = ["epochs=3", "image.height=32", "image.width=16", "sampler.batch_size=8", "loader.workers=0"]
+    common += ["trainer.accelerator=cpu", "trainer.precision=32", "loggers=[]", "validation.ratio=0.34"]
+    assert_resumes_to_the_same(load_recipe(recipe, [*common, *size]), masked, tmp_path)

@@ -117,7 +117,7 @@ def search(
         for query, hits in answers.items():
             output().print(_table(query, hits))
     if picture is not None:
-        from resight.reporting import search_picture
+        from resight.ranking import search_picture
 
         search_picture(answers, picture)
         if not as_json:

@@ -6,17 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from resight.attribute_reporting import confidence_grids
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES
 from resight.losses.attributes import AttributeLoss
 from resight.models.heads import probabilities
 from resight.recipe import Recipe, make
-from resight.recognition import score
+from resight.recognition import AttributeScores, score
 from resight.records import AttributeSchema, Record
 from resight.systems.base import System
+from resight.views import charts
 
 __all__ = ["AttributeSystem", "adapt_weights"]
 
@@ -25,6 +29,7 @@ class AttributeSystem(System):
     """The recipe's one loss over all attributes of `schema`; `counts` are their images per class in training.
 
     Validation gives `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
+    It draws confusion matrices and the most and the least confident images, unless `validation.pictures` is false.
     """
 
     learns = frozenset({"attributes"})
@@ -45,7 +50,8 @@ class AttributeSystem(System):
         self.schema = schema
         options = {"name": "cross-entropy", **recipe.losses["attributes"]}
         self.loss = make(ATTRIBUTE_LOSSES, options, "losses.attributes", counts=counts)
-        self._collected: list[tuple[dict[str, Tensor], Tensor, float]] = []
+        self._collected: list[tuple[dict[str, Tensor], Tensor, Tensor, float]] = []
+        """Of each batch: probabilities, targets, positions in the validation images, loss."""
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         logits = self.model(inputs)
@@ -64,20 +70,34 @@ class AttributeSystem(System):
             logits = self.model(self.prepare(batch))
             loss = float(self.loss(logits, batch.targets))
             found = {name: values.cpu() for name, values in probabilities(logits).items()}
-            self._collected.append((found, batch.targets.cpu(), loss))
+            self._collected.append((found, batch.targets.cpu(), batch.index.cpu(), loss))
 
     def on_validation_epoch_end(self) -> None:
         # As with embeddings, each process sees the whole validation set.
-        found = {
-            name: torch.cat([values[name] for values, _, _ in self._collected]).numpy() for name in self.schema.names
-        }
-        targets = torch.cat([targets for _, targets, _ in self._collected]).numpy()
-        sizes = [len(targets) for _, targets, _ in self._collected]
-        loss = float(np.average([loss for _, _, loss in self._collected], weights=sizes))
+        batches, targets, index, losses = zip(*self._collected, strict=True)
         self._collected.clear()
-        scores = score(found, targets, self.schema)
+        found = {name: torch.cat([values[name] for values in batches]).numpy() for name in self.schema.names}
+        loss = float(np.average(losses, weights=[len(rows) for rows in targets]))
+        truth = torch.cat(targets).numpy()
+        scores = score(found, truth, self.schema)
         figures = {"val/accuracy": scores.mean("accuracy"), "val/balanced": scores.mean("recall"), "val/loss": loss}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
+        if self.recipe.validation.pictures:
+            self._draw_errors(scores, found, truth, torch.cat(index).tolist())
+
+    @rank_zero_only
+    def _draw_errors(
+        self,
+        scores: AttributeScores,
+        found: dict[str, NDArray[np.float32]],
+        targets: NDArray[np.int64],
+        index: list[int],
+    ) -> None:
+        matrices = {name: (figures.classes, figures.confusion) for name, figures in scores.attributes.items()}
+        self.picture("validation/confusion", charts.raster(charts.confusion_matrices(matrices)))
+        grids = confidence_grids([self.validation[position] for position in index], found, targets)
+        for name, grid in zip(("most-confident", "least-confident"), grids.values(), strict=False):
+            self.picture(f"validation/{name}", grid)
 
 
 def adapt_weights(system: System, loss: nn.Module) -> None:

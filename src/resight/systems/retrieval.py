@@ -6,21 +6,32 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
+from resight.evaluation import Compared
+from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.recipe import Recipe, nearest
 from resight.records import AttributeSchema, Embeddings, Record
 from resight.retrieval import PROTOCOLS, evaluate
 from resight.run import comparable, metric_of
 from resight.systems.base import System
+from resight.views import charts
+from resight.views.ranked_lists import ranked_lists
 
 __all__ = ["RetrievalSystem"]
 
+_PICTURED, _PROJECTED = 6, 200
+"""Queries whose lists are drawn, and images in the t-SNE: a second or two after each validation."""
+
 
 class RetrievalSystem(System):
-    """A system whose validation searches the held-out `gallery` with the held-out `query`: `val/mAP`, `val/rank-1`."""
+    """A system whose validation searches the held-out `gallery` with the held-out `query`: `val/mAP`, `val/rank-1`.
+
+    It draws ranked lists of a few queries and of the hardest, and t-SNE, unless `validation.pictures` is false.
+    """
 
     def __init__(
         self,
@@ -71,3 +82,16 @@ class RetrievalSystem(System):
         )
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
+        if self.recipe.validation.pictures:
+            self._draw_lists(Compared({"model": result}, query, gallery, self.metric, []))
+
+    @rank_zero_only
+    def _draw_lists(self, compared: Compared) -> None:
+        drawn = drawn_queries(compared, _PICTURED)
+        if not len(drawn) or not np.isfinite(compared.gallery.features).all():  # a training that diverged
+            return
+        self.picture("validation/ranked-lists", ranked_lists(lists_of(compared, drawn)))
+        self.picture("validation/hardest", ranked_lists(lists_of(compared, hardest_queries(compared, _PICTURED))))
+        space = feature_space(compared, _PROJECTED)
+        if space is not None:
+            self.picture("validation/feature-space", charts.raster(space))

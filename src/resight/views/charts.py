@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from resight.errors import DataError
 from resight.files import written_whole
@@ -31,6 +32,7 @@ __all__ = [
     "dendrogram",
     "histograms",
     "images_per_identity_chart",
+    "raster",
     "save",
     "score_histogram",
     "score_threshold",
@@ -287,6 +289,14 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     _literal(figure)
     with written_whole(path) as partial:
         figure.savefig(partial, format=ending, dpi=150)
+
+
+def raster(figure: Figure) -> Image.Image:
+    """The figure as pixels."""
+    buffer = io.BytesIO()
+    _literal(figure)
+    figure.savefig(buffer, format="png", dpi=110)
+    return Image.open(buffer).convert("RGB")
 
 
 def svg(figure: Figure, name: str = "chart") -> str:

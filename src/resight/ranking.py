@@ -1,0 +1,93 @@
+"""Ranked lists of an evaluation or a search: which queries to show, what each image found is, and the pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from resight.evaluation import Compared
+from resight.gallery import Hit
+from resight.records import Record
+from resight.retrieval import distances
+from resight.views import projections
+from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, save
+
+__all__ = ["drawn_queries", "feature_space", "hardest_queries", "lists_of", "search_picture", "verdicts"]
+
+
+def search_picture(answers: Mapping[str, Sequence[Hit]], path: str | os.PathLike[str]) -> None:
+    """Ranked lists of a search, a row for each query's path. Raises DataError when `path` is no picture's name."""
+    rows = [
+        RankedList(
+            query,
+            Path(query).name,
+            [Tile(hit.record.path, "unknown", _caption(hit.record, hit.score)) for hit in hits],
+        )
+        for query, hits in answers.items()
+    ]
+    save(ranked_lists(rows), path)
+
+
+def drawn_queries(compared: Compared, count: int) -> NDArray[np.int64]:
+    """Positions of some queries that are counted, ascending; the same whoever asks."""
+    counted = _counted(compared)
+    return np.sort(np.random.default_rng(0).permutation(counted)[:count])
+
+
+def hardest_queries(compared: Compared, count: int) -> NDArray[np.int64]:
+    """Positions of the counted queries with the lowest average precision, lowest first."""
+    counted = _counted(compared)
+    return counted[np.argsort(compared.result.average_precision[counted], kind="stable")[:count]]
+
+
+def lists_of(compared: Compared, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
+    """The nearest gallery images of queries, given by position, each with its verdict, distance and camera."""
+    between = distances(compared.query.features[queries], compared.gallery.features, compared.metric)
+    lists = []
+    for query, row in zip(queries, between, strict=True):
+        record, judged = compared.query.records[query], verdicts(compared, query)
+        tiles = []
+        for place in np.argsort(row, kind="stable")[:length]:
+            found = compared.gallery.records[place]
+            tiles.append(Tile(found.path, judged[place], _caption(found, float(row[place]))))
+        # Short enough to stand under a crop twice as high as wide.
+        caption = f"{record.identity} AP {100 * compared.result.average_precision[query]:.0f}"
+        lists.append(RankedList(record.path, caption, tiles))
+    return lists
+
+
+def verdicts(compared: Compared, query: int) -> list[Verdict]:
+    """What each gallery image is to a query."""
+    judgement = compared.result.judgement
+    found: list[Verdict] = ["junk"] * len(compared.gallery)
+    for place in judgement.columns:
+        found[place] = "wrong"
+    for place in judgement.columns[judgement.good[query]]:
+        found[place] = "right"
+    for place in judgement.columns[judgement.left_out[query]]:
+        found[place] = "junk"
+    return found
+
+
+def feature_space(compared: Compared, most: int = 1000) -> Figure | None:
+    """t-SNE of the gallery images of the ten identities with most images, `most` at the most; None for under five."""
+    identities = compared.gallery.identities
+    chosen = projections.largest_identities(identities)[:most]
+    if len(chosen) < 5:
+        return None
+    points = projections.tsne(compared.gallery.features[chosen])
+    return projections.scatter(points, identities[chosen], compared.gallery.cameras[chosen])
+
+
+def _counted(compared: Compared) -> NDArray[np.int64]:
+    return np.flatnonzero(~np.isnan(compared.result.average_precision))
+
+
+def _caption(record: Record, score: float) -> str:
+    camera = f" c{record.camera}" if record.camera >= 0 else ""
+    return f"{score:.3f}{camera}"
