@@ -13,11 +13,13 @@ runs/street/
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -221,7 +223,11 @@ def load(source: str | os.PathLike[str], device: str | None = None) -> Recognize
     run = Run.open(folder)
     model = build_model(run.recipe, run.classes, run.schema, pretrained=False)
     run.load_weights(model)
-    return Recognizer(model, run.recipe, run.schema, device)
+    return Recognizer(model, run.recipe, run.schema, device, source=_source(source))
+
+
+def _source(source: str | os.PathLike[str]) -> str:
+    return str(source) if str(source).startswith("hf:") else os.path.abspath(source)
 
 
 def _fetch(name: str) -> Path:
@@ -250,10 +256,22 @@ class Recognizer:
         recipe: Recipe,
         schema: AttributeSchema = _NO_ATTRIBUTES,
         device: str | None = None,
+        source: str | None = None,
     ) -> None:
         self.recipe, self.schema = recipe, schema
+        self.source = source
+        """What `load` was given: a run folder, absolute, or hf:owner/name; None for a model from elsewhere."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells models apart whose embeddings do not compare: SHA-256 of the weights, the image options and the metric."""
+        digest = hashlib.sha256(f"{self.recipe.image.model_dump_json()} {self.recipe.retrieval.metric}".encode())
+        for name, values in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     @property
     def embeds(self) -> bool:

@@ -135,9 +135,11 @@ def test_train_evaluate_index_search(
     assert f"{len(crowd.gallery)} images added" in out
     assert "1 of the images could not be read" in err
     other = shutil.copytree(run, tmp_path / "other")
+    recipe = other / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("metric: cosine", "metric: euclidean"))
     status, _, err = resight("index", other, images, "--out", tmp_path / "gallery", capsys=capsys)
     assert status == 2
-    assert "another run" in err
+    assert f"embeddings of another model: {other}" in err
     query = images / "3.png"
     status, out, _ = resight(
         "search", tmp_path / "gallery", query, "-k", "3", "--picture", tmp_path / "p.png", capsys=capsys

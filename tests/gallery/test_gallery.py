@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 from PIL import Image
 
 from resight.errors import DataError, ImageError, RunError
@@ -62,6 +64,26 @@ def test_a_gallery_remembers_its_run_and_grows(run: Run, crowd: ReidDataset, tmp
     assert len(list((tmp_path / "gallery").iterdir())) == 3, "old generations are removed"
 
 
+def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(run: Run, crowd: ReidDataset, tmp_path: Path) -> None:
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    Gallery.create(tmp_path / "gallery", model=load(folder)).add(crowd.train[:4])
+    query = crowd.train[2].path
+    assert Gallery.open(tmp_path / "gallery").search(query, k=1)[0].id == 2
+    moved = folder.rename(tmp_path / "moved")
+    with pytest.raises(RunError, match=r"was made with that run; where it lies elsewhere now, say where"):
+        Gallery.open(tmp_path / "gallery").search(query)
+    assert Gallery.open(tmp_path / "gallery", model=moved).search(query, k=1)[0].id == 2
+
+    trained_again = shutil.copytree(moved, folder)
+    weights = safetensors.torch.load_file(trained_again / "model.safetensors")
+    weights[min(weights)] += 0.001
+    safetensors.torch.save_file(weights, trained_again / "model.safetensors")
+    with pytest.raises(RunError, match=r"run is another now"):
+        Gallery.open(tmp_path / "gallery").search(query)
+    with pytest.raises(RunError, match=r"holds embeddings of another model: .*run is another, .* index anew"):
+        Gallery.open(tmp_path / "gallery", model=trained_again)
+
+
 def test_euclidean_scores_are_minus_distances(model: Recognizer, tmp_path: Path) -> None:
     recipe = model.recipe.model_copy(deep=True)
     recipe.retrieval.metric = "euclidean"
@@ -103,7 +125,7 @@ def test_a_kill_between_files_leaves_the_old_gallery(
 def test_bad_input_is_named(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no gallery"):
         Gallery.open(tmp_path)
-    empty = Gallery.create(tmp_path / "gallery", model=model)
+    empty = Gallery.create(tmp_path / "gallery", model=Recognizer(model.model, model.recipe))
     with pytest.raises(DataError, match="is empty"):
         empty.search(crowd.query[0].path)
     with pytest.raises(RunError, match="already"):

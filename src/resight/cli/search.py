@@ -63,16 +63,14 @@ def index(
     that show nobody well.
     """
     from resight.cli.console import images_of, name_failed, output, progress
-    from resight.errors import RunError
     from resight.gallery import Gallery
 
-    grown = Gallery.open(out) if (out / "gallery.json").exists() else None
-    if grown is not None and not grown.made_with(run):
-        raise RunError(f"{out} holds embeddings of another run than {run}, which do not compare; choose another --out")
+    gallery = Gallery.open(out, model=run) if (out / "gallery.json").exists() else None
     records = images_of(images)
     if attributes is not None or drop_junk:
         records = _seen(records, attributes or run, drop_junk)
-    gallery = Gallery.create(out, model=run) if grown is None else grown
+    if gallery is None:  # made only now, when nothing of the input was wrong
+        gallery = Gallery.create(out, model=run)
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)
@@ -94,6 +92,9 @@ def search(
         Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Where the gallery's run lies now, if it was moved.")
+    ] = None,
 ) -> None:
     """Find the images that show the same individual.
 
@@ -102,7 +103,7 @@ def search(
     from resight.cli.console import output
     from resight.gallery import Gallery
 
-    opened = Gallery.open(gallery)
+    opened = Gallery.open(gallery, model=run)
     junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
     if drop_junk and not any("junk" in record.attributes for record in opened.records):
         raise typer.BadParameter(f"{gallery} does not say what is junk; index it with --attributes RUN")

@@ -4,7 +4,7 @@ faiss keeps and searches the vectors; where attributes are weighed, they are com
 
 ```
 gallery/
-  gallery.json          format version, metric, model, and which of the files below are current
+  gallery.json          format version, metric, model and its fingerprint, and which of the files below are current
   index-000002.faiss    the vectors
   records-000002.parquet  one row a vector
 ```
@@ -35,7 +35,7 @@ from resight.run import Recognizer, load
 
 __all__ = ["Added", "Gallery"]
 
-FORMAT = 1
+FORMAT = 2
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
@@ -71,8 +71,8 @@ class Gallery:
     def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
         """A new, empty gallery for embeddings of `model`: a Recognizer, or the run folder to load it from.
 
-        Given a run folder, the gallery remembers it, and `open` needs no model. Raises RunError when the folder is
-        a gallery already.
+        The gallery remembers the run that the model was loaded from, so that `open` needs no model, and the model's
+        fingerprint. Raises RunError when the folder is a gallery already.
         """
         folder = Path(folder)
         if (folder / "gallery.json").exists():
@@ -82,7 +82,8 @@ class Gallery:
             "format": FORMAT,
             "metric": recognizer.metric.name,
             "attributes": getattr(recognizer.metric, "attributes", 0),
-            "model": None if isinstance(model, Recognizer) else _source(model),
+            "model": recognizer.source,
+            "fingerprint": recognizer.fingerprint,
             "generation": 0,
         }
         gallery = cls(folder, facts, None, [], recognizer)
@@ -90,9 +91,20 @@ class Gallery:
         return gallery
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], model: Recognizer | None = None) -> Self:
-        """A gallery from disk. Raises RunError when the folder is none, or is damaged."""
-        folder = Path(folder)
+    def open(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str] | None = None) -> Self:
+        """A gallery from disk. `model`, a Recognizer or a run folder, is for one whose run lies elsewhere now.
+
+        Raises RunError when the folder is no gallery or is damaged, and when the model is another than the gallery's.
+        """
+        gallery = cls._read(Path(folder))
+        if model is not None:
+            recognizer = model if isinstance(model, Recognizer) else load(model)
+            gallery._require(recognizer, f"{recognizer.source or 'this model'} is another")
+            gallery._model = recognizer
+        return gallery
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
         try:
             facts = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
             generation, version = int(facts["generation"]), facts["format"]
@@ -105,7 +117,7 @@ class Gallery:
                 f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`"
             )
         if not generation:
-            return cls(folder, facts, None, [], model)
+            return cls(folder, facts, None, [], None)
         try:
             index = faiss.read_index(str(_vectors(folder, generation)))
             records = table_records(pq.read_table(_rows(folder, generation)))
@@ -117,7 +129,7 @@ class Gallery:
             raise RunError(
                 f"{folder} is damaged: {index.ntotal} vectors, {len(records)} records; make it anew with `resight index`"
             )
-        return cls(folder, facts, index, records, model)
+        return cls(folder, facts, index, records, None)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -126,16 +138,28 @@ class Gallery:
     def model(self) -> Recognizer:
         """The model of the gallery's embeddings, loaded when first asked for."""
         if self._model is None:
-            if self._facts["model"] is None:
+            source = self._facts["model"]
+            if source is None:
                 raise RunError(
                     f"{self.folder} does not know its model; give it: Gallery.open(folder, model=resight.load(...))"
                 )
-            self._model = load(self._facts["model"])
+            try:
+                model = load(source)
+            except RunError as error:
+                raise RunError(
+                    f"{error}. {self.folder} was made with that run; where it lies elsewhere now, say where: "
+                    "`resight search --run`, or Gallery.open(folder, model=...)"
+                ) from None
+            self._require(model, f"{source} is another now")
+            self._model = model
         return self._model
 
-    def made_with(self, model: str | os.PathLike[str]) -> bool:
-        """Whether its embeddings are those of this run folder, as far as the gallery knows."""
-        return self._facts["model"] in (None, _source(model))
+    def _require(self, model: Recognizer, otherwise: str) -> None:
+        if model.fingerprint != self._facts["fingerprint"]:
+            raise RunError(
+                f"{self.folder} holds embeddings of another model: {otherwise}, and what they make does not compare; "
+                "give the run that it was made with, or index anew"
+            )
 
     def add(
         self,
@@ -216,10 +240,6 @@ class Gallery:
     def _write_facts(self) -> None:
         with written_whole(self.folder / "gallery.json") as partial:
             partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
-
-
-def _source(model: str | os.PathLike[str]) -> str:
-    return str(model) if str(model).startswith("hf:") else os.path.abspath(model)
 
 
 def _vectors(folder: Path, generation: int) -> Path:
