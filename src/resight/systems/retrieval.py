@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
-from resight.evaluation import Compared
+from resight.evaluation import Compared, evaluate_embeddings
 from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.recipe import Recipe, nearest
-from resight.records import AttributeSchema, Embeddings, Record
-from resight.retrieval import PROTOCOLS, evaluate
+from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
+from resight.retrieval import PROTOCOLS
 from resight.run import comparable, metric_of
 from resight.systems.base import System
 from resight.views import charts
@@ -70,16 +70,8 @@ class RetrievalSystem(System):
         first = int(np.searchsorted(positions, self.queries))
         query = Embeddings(features[:first].numpy(), records[:first])
         gallery = Embeddings(features[first:].numpy(), records[first:])
-        result = evaluate(
-            query.features,
-            gallery.features,
-            query_ids=query.identities,
-            gallery_ids=gallery.identities,
-            query_cameras=query.cameras,
-            gallery_cameras=gallery.cameras,
-            metric=self.metric,
-            protocol=self.protocol,
-        )
+        held_out = ReidDataset("validation")
+        result = evaluate_embeddings(query, gallery, held_out, metric=self.metric, protocol=self.protocol)
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
