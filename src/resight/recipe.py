@@ -76,7 +76,7 @@ class ValidationOptions(_Section):
         True,
         description="draw ranked lists and t-SNE, or confusion matrices and confident images, into the run folder's `validation` and the logs",
     )
-    patience: int = Field(0, ge=0, description="stop after this many validations without a better figure; 0 never")
+    patience: int = Field(0, ge=0, description="stop after so many validations without a better figure; 0 never")
     monitor: str = Field(
         "mAP",
         description="figure that picks the best weights: mAP or rank-1; of attributes accuracy, balanced or loss (lowest); of masks IoU or Dice",
@@ -142,7 +142,7 @@ class Recipe(_Section):
     losses: dict[str, Options] = Field(description="keys of LOSSES (or any label with `name`), each with a weight")
     attributes: AttributeOptions = Field(default_factory=AttributeOptions)
     optimiser: Part = Field(description="a key of OPTIMISERS")
-    rates: dict[str, float] = Field(
+    rates: dict[str, pydantic.PositiveFloat] = Field(
         default_factory=dict,
         description="beginning of parameter names -> their learning rate; the others have the optimiser's",
     )
@@ -208,7 +208,7 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
         if not equals or not key:
             raise RecipeError(f"{text!r} is no override; write key=value, such as optimiser.lr=1e-4")
         try:
-            parsed = _scalar(yaml.safe_load(value))
+            parsed = scalar(yaml.safe_load(value))
         except yaml.YAMLError:
             raise RecipeError(f"{text!r}: the value is not YAML") from None
         *path, last = key.split(".")
@@ -224,8 +224,8 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
     return result
 
 
-def _scalar(value: Any) -> Any:
-    # YAML 1.1 reads 1e-4 as a string; people mean a number.
+def scalar(value: Any) -> Any:
+    """A number where YAML 1.1 reads a string and people mean a number, such as 1e-4; else the value."""
     if isinstance(value, str):
         try:
             return float(value) if "e" in value.lower() else value
@@ -254,7 +254,7 @@ def arguments(
         raise RecipeError(f"{what}: no {name!r}{nearest(str(name), table)}; there is: {', '.join(table)}")
     model = _signature_model(table[name], tuple(given))
     try:
-        checked = model.model_validate({key: _scalar(value) for key, value in options.items()})
+        checked = model.model_validate({key: scalar(value) for key, value in options.items()})
     except pydantic.ValidationError as error:
         raise RecipeError(f"{what} ({name}): {_explain(error, model)}") from None
     values = {key: getattr(checked, key) for key in model.model_fields}

@@ -282,7 +282,8 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, qui
 def _strategy(recipe: Recipe) -> str:
     options = recipe.trainer
     if options.strategy == "auto" and options.devices * options.num_nodes > 1:
-        return "ddp"
+        # Heads that no loss reads, as without an identity loss, have no gradient.
+        return "ddp_find_unused_parameters_true"
     return options.strategy
 
 

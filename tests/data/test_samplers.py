@@ -13,6 +13,8 @@ from resight.errors import DataError
 # identity i has i + 1 images: 1 to 12
 IDS = [identity for identity in range(12) for _ in range(identity + 1)]
 CAMERAS = [1 + number % 3 for number in range(len(IDS))]
+# one attribute; class 1 is that of the last two people
+TARGETS = np.array([[int(identity >= 10)] for identity in IDS])
 
 
 def test_every_batch_has_p_identities_with_k_images() -> None:
@@ -27,7 +29,7 @@ def test_every_batch_has_p_identities_with_k_images() -> None:
             assert set(counts.values()) == {3}
 
 
-def test_an_epoch_deals_every_whole_group_and_repeats_images_only_where_it_must() -> None:
+def test_an_epoch_has_as_many_batches_as_groups_make_and_later_ones_bring_what_it_left() -> None:
     ids = [identity for identity in range(8) for _ in range(8)]
     sampler = IdentitySampler(ids, identities=4, images=4)
     drawn = Counter(draw.index for batch in sampler for draw in batch)
@@ -43,14 +45,15 @@ def test_an_epoch_deals_every_whole_group_and_repeats_images_only_where_it_must(
 SAMPLES: dict[str, dict] = {
     "identities": {"identities": 4, "images": 2},
     "cameras": {"identities": 4, "images": 2},
-    "random": {"batch_size": 10},
+    "random": {"batch_size": 10, "weak": 0.2, "weak_people": 3, "junk": 0.2},
     "random-triplets": {"batch_size": 10},
     "items": {"items": 2},
 }
 
 
 def sampler(name: str, **options: int) -> BatchSampler:
-    return SAMPLERS[name](ids=IDS, cameras=CAMERAS, **SAMPLES[name], **options)
+    given = {"targets": TARGETS} if name == "random" else {}
+    return SAMPLERS[name](ids=IDS, cameras=CAMERAS, **SAMPLES[name], **given, **options)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -97,9 +100,7 @@ def test_random_sampler_shows_each_image_at_most_once_an_epoch() -> None:
 
 
 def test_weak_classes_take_their_share_of_the_draws() -> None:
-    # one attribute; class 1 is that of the last two of twelve people
-    targets = np.array([[int(identity >= 10)] for identity in IDS])
-    mixed = RandomSampler(IDS, targets=targets, batch_size=13, weak=0.5, weak_people=5)
+    mixed = RandomSampler(IDS, targets=TARGETS, batch_size=13, weak=0.5, weak_people=5)
     drawn = []
     for epoch in range(20):
         mixed.set_epoch(epoch)

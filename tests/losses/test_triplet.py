@@ -10,7 +10,7 @@ import torch
 
 from resight.errors import RecipeError
 from resight.losses.distances import pairwise_distances
-from resight.losses.mining import BatchAll, BatchHard, CameraBatchHard, Mining, RandomMining
+from resight.losses.mining import BatchAll, BatchHard, CameraBatchHard, DrawnTriplets, Mining, RandomMining
 from resight.losses.triplet import TripletLoss
 
 
@@ -142,7 +142,14 @@ def test_random_mining_equals_the_peer_on_its_triplets() -> None:
     assert ours == pytest.approx(peer(embeddings, ids, (anchors, positives, negatives)).item(), abs=1e-4)
 
 
-@pytest.mark.parametrize("mining", [None, BatchAll(), BatchAll(over="all"), RandomMining()])
+def test_drawn_triplets_are_anchor_positive_negative_as_dealt() -> None:
+    # (0 - 1)² - (0 - 5)² + 30 = 6 and (4 - 2)² - (4 - 4.5)² + 30 = 33.75
+    embeddings, ids = torch.tensor([[0.0], [1], [5], [4], [2], [4.5]]), torch.tensor([1, 1, 2, 2, 2, 1])
+    loss = TripletLoss(margin=30, distance="squared-euclidean", mining=DrawnTriplets())
+    assert loss(embeddings, ids).item() == pytest.approx((6 + 33.75) / 2)
+
+
+@pytest.mark.parametrize("mining", [None, BatchAll(), BatchAll(over="all"), RandomMining(), CameraBatchHard()])
 @pytest.mark.parametrize("distance", ["euclidean", "squared-euclidean", "cosine"])
 @pytest.mark.parametrize("margin", [0.7, "soft"])
 def test_gradients_numerically(margin: float | str, distance: str, mining: Mining | None) -> None:
@@ -152,7 +159,7 @@ def test_gradients_numerically(margin: float | str, distance: str, mining: Minin
 
     def same_draw(x: torch.Tensor) -> torch.Tensor:
         torch.manual_seed(1)
-        return loss(x, torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]))
+        return loss(x, torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]), torch.tensor([0, 1, 0, 1, 0, 1, 1, 1]))
 
     assert torch.autograd.gradcheck(same_draw, (embeddings,))
 
@@ -216,12 +223,20 @@ def test_camera_bias_is_the_source_formula() -> None:
     assert still.bias(DISTANCES, mask).item() == pytest.approx(5 * spread)
 
 
-def test_camera_bias_counts_training_batches_only_and_is_checkpointed() -> None:
-    mining = CameraBatchHard()
-    mining(DISTANCES, IDS, CAMERAS)
-    mining.eval()
-    mining(DISTANCES, IDS, CAMERAS)
-    assert mining.state_dict()["iterations"].item() == 1
+def test_camera_biased_triplets_by_hand() -> None:
+    # k = 5. Same-identity distances 3, 2.5, 0.5, 1: bias 5.15; others 10, 9, 7, 6, 7.5, 6.5: bias 7.02.
+    embeddings = torch.tensor([[0.0], [3], [2.5], [10], [9]])
+    loss = TripletLoss(margin=8, mining=CameraBatchHard(k=5))(embeddings, IDS, CAMERAS)
+    hand = [2.5 - 10 + 8, 0.5 - 7 + 8, 2.5 - 6.5 + 8, 1 - 7 + 8, 1 - 6.5 + 8]
+    assert loss.item() == pytest.approx(sum(hand) / 5, abs=1e-5)
+
+
+def test_images_of_no_known_camera_share_it_with_no_other() -> None:
+    plain, nowhere = BatchHard()(DISTANCES, IDS), CameraBatchHard()(DISTANCES, IDS, torch.full((5,), -1))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(plain, nowhere, strict=True))
+    half = CameraBatchHard()(DISTANCES, IDS, torch.tensor([1, 1, -1, -1, -1]))
+    assert half.positives[0] == 2
+    assert half.negatives[0] == 4, "nobody else was seen by camera 1"
 
 
 def test_camera_mining_changes_the_choice_not_the_loss_value() -> None:
@@ -229,7 +244,6 @@ def test_camera_mining_changes_the_choice_not_the_loss_value() -> None:
     embeddings, ids, cameras = torch.randn(16, 8), torch.arange(4).repeat(4), torch.randint(0, 2, (16,))
     mining = CameraBatchHard(k=3)
     loss = TripletLoss(margin=1.0, mining=mining)(embeddings, ids, cameras).item()
-    mining.iterations.zero_()
     distances = pairwise_distances(embeddings)
     anchors, positives, negatives = mining(distances, ids, cameras)
     terms = (distances[anchors, positives] - distances[anchors, negatives] + 1).clamp(min=0)
@@ -240,7 +254,10 @@ def test_camera_bias_can_end_early_raise_negatives_and_needs_cameras() -> None:
     early = CameraBatchHard(k=5, epochs=1)
     early.epoch = 1
     assert early(DISTANCES, IDS, CAMERAS).positives[0] == BatchHard()(DISTANCES, IDS).positives[0]
-    raised = CameraBatchHard(k=5, negatives="raise")(DISTANCES, IDS, CAMERAS)
-    assert raised.negatives[0] == 4
+    near = DISTANCES.clone()
+    near[0, 3] = near[3, 0] = 5.9  # the nearest other person, in the same camera
+    assert BatchHard()(near, IDS).negatives[0] == 3
+    assert CameraBatchHard(k=5)(near, IDS, CAMERAS).negatives[0] == 3
+    assert CameraBatchHard(k=5, negatives="raise")(near, IDS, CAMERAS).negatives[0] == 4
     with pytest.raises(RecipeError, match="camera labels"):
         CameraBatchHard()(DISTANCES, IDS)

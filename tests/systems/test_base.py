@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
 
 from resight.errors import RecipeError
 from resight.models import MODELS
 from resight.recipe import load_recipe
 from resight.records import AttributeSchema
 from resight.systems import SYSTEMS
-from resight.systems.base import System
+from resight.systems.base import System, weighted_losses
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
 
@@ -44,6 +46,27 @@ def test_the_longest_beginning_decides() -> None:
     found = rates(system("rates={backbone: 0.1, backbone.trunk.layer1: 0.2}"))
     assert found["model.backbone.trunk.layer1.0.conv1.weight"] == 0.2
     assert found["model.backbone.trunk.layer2.0.conv1.weight"] == 0.1
+
+
+def test_a_rate_is_positive_and_a_weight_not_negative() -> None:
+    with pytest.raises(RecipeError, match=r"rates\.backbone"):
+        system("rates={backbone: -0.1}")
+    with pytest.raises(RecipeError, match=r"losses\.a\.weight = -1: a number of at least 0"):
+        weighted_losses({"a": {"weight": -1}}, {"a": nn.Identity})
+    assert weighted_losses({"a": {"weight": "5e-4"}}, {"a": nn.Identity})[1] == {"a": 0.0005}
+
+
+def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None:
+    recipe = load_recipe("reid-strong-baseline", ["model.backbone=resnet10t", "model.pretrained=false"])
+    model = MODELS["embedding-network"](3, backbone="resnet10t", pretrained=False)
+    found = SYSTEMS["embedding"](recipe=recipe, model=model, classes=3)
+    centres = list(found.losses["centre"].parameters())
+    for parameter in found.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    found.configure_gradient_clipping(None, 2.0)
+    norm = torch.cat([parameter.grad.flatten() for parameter in found.model.parameters()]).norm()
+    assert norm.item() == pytest.approx(2, rel=0.01)
+    assert all((parameter.grad == 1).all() for parameter in centres)
 
 
 def test_a_beginning_that_fits_nothing_is_named() -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from resight.data.splits import held_out, query_gallery_split
 from resight.data.targets import check_learnable, encode, target_schema
-from resight.errors import DataError
-from resight.recipe import Recipe
+from resight.errors import DataError, RecipeError
+from resight.recipe import AttributeOptions, Recipe
 from resight.records import AttributeSchema, Record, ReidDataset
 
 __all__ = ["Learned", "Material", "prepare"]
@@ -41,10 +41,13 @@ def prepare(
 ) -> Material:
     """Divide a dataset's training split for a system that `learns` so much of it.
 
-    `tell` gets a line when images are left out. Raises DataError when the split has nothing of what is to be learned.
+    `tell` gets a line when images are left out. Raises DataError when the split has nothing of what is to be
+    learned, RecipeError when attributes are described that are not.
     """
     records = _labelled(dataset, learns, tell)
     if "attributes" not in learns:
+        if recipe.attributes != AttributeOptions():
+            raise RecipeError(f"attributes: the system {recipe.system['name']} learns none; leave the section out")
         fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
         return _divided(recipe, fitted, held, AttributeSchema(), np.empty((len(fitted), 0), np.int64))
     options = recipe.attributes

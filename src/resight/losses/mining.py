@@ -9,8 +9,18 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from resight.errors import RecipeError
+from resight.records import NO_CAMERA
 
-__all__ = ["MINING", "BatchAll", "BatchHard", "CameraBatchHard", "Mining", "RandomMining", "Triplets"]
+__all__ = [
+    "MINING",
+    "BatchAll",
+    "BatchHard",
+    "CameraBatchHard",
+    "DrawnTriplets",
+    "Mining",
+    "RandomMining",
+    "Triplets",
+]
 
 
 class Triplets(NamedTuple):
@@ -23,6 +33,10 @@ class Triplets(NamedTuple):
 
 class Mining(nn.Module):
     """Base of all: `forward` chooses the triplets, `mean` says how their losses become one."""
+
+    group = 1
+    """Images that belong together as the sampler dealt them; such a group comes whole or not at all."""
+    needs_cameras = False
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
         raise NotImplementedError
@@ -46,6 +60,18 @@ class RandomMining(Mining):
         lots = torch.rand(2, *positive.shape, device=ids.device)
         chosen = lots.masked_fill(~torch.stack([positive, negative]), -1.0).argmax(2)[:, usable]
         return Triplets(usable, chosen[0], chosen[1])
+
+
+class DrawnTriplets(Mining):
+    """The triplets that `sampler.name=random-triplets` drew: anchor, positive, negative, anchor, …
+
+    >>> DrawnTriplets()(distances, ids)  # distances (batch, batch), ids (batch,); 3 divides the batch
+    """
+
+    group = 3
+
+    def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
+        return Triplets(*torch.arange(len(ids), device=ids.device).view(-1, self.group).unbind(1))
 
 
 class BatchAll(Mining):
@@ -99,7 +125,8 @@ class CameraBatchHard(BatchHard):
 
     Before choosing, the distance of same-camera positives is lowered by `bias = k * std(D) / (1 + m * t)`, and that
     of same-camera negatives likewise, with D the positive- or negative-masked distance matrix and t the number of
-    batches seen ("Camera-Label Based Batch Hard Mining", method slides).
+    batches trained on before, `iterations`, which training counts ("Camera-Label Based Batch Hard Mining", method
+    slides). An image of no known camera (-1) shares it with no other.
 
     >>> CameraBatchHard(k=5, m=0.1)(distances, ids, cameras)
 
@@ -110,6 +137,7 @@ class CameraBatchHard(BatchHard):
     Raises RecipeError when the batch comes without cameras.
     """
 
+    needs_cameras = True
     iterations: Tensor
 
     def __init__(
@@ -136,11 +164,9 @@ class CameraBatchHard(BatchHard):
             raise RecipeError("camera-batch-hard mining needs camera labels; this data has none")
         if self.epochs and self.epoch >= self.epochs:
             return farthest, nearest
-        same_camera = cameras[:, None] == cameras[None, :]
+        same_camera = (cameras[:, None] == cameras[None, :]) & (cameras != NO_CAMERA)
         lowered = farthest - self.bias(farthest, positive) * same_camera
         moved = nearest + self.sign * self.bias(nearest, negative) * same_camera
-        if self.training:
-            self.iterations += 1
         return lowered, moved
 
     def bias(self, distances: Tensor, mask: Tensor) -> Tensor:
@@ -165,6 +191,7 @@ def pair_masks(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 MINING: dict[str, type[Mining]] = {
     "random": RandomMining,
+    "drawn": DrawnTriplets,
     "batch-hard": BatchHard,
     "batch-all": BatchAll,
     "camera-batch-hard": CameraBatchHard,

@@ -39,6 +39,7 @@ class TripletLoss(nn.Module):
         self.margin: Margin = margin
         self.distance: Distance = distance
         self.mining = BatchHard() if mining is None else mining
+        self.group, self.needs_cameras = self.mining.group, self.mining.needs_cameras
 
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:

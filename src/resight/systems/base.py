@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from resight.data.loaders import Batch, normalise
 from resight.data.material import Learned
 from resight.errors import RecipeError
-from resight.recipe import Options, Recipe, make
+from resight.recipe import Options, Recipe, make, scalar
 from resight.records import Record
 from resight.systems.optimisers import OPTIMISERS, Jointly
 from resight.systems.schedules import SCHEDULES
@@ -114,6 +114,20 @@ class System(lightning.LightningModule):
             "lr_scheduler": {"scheduler": LambdaLR(optimiser, factors), "interval": "epoch"},
         }
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        for module in self.modules():
+            if hasattr(module, "iterations"):  # such as mining that changes with the batches; once, for all branches
+                module.iterations += 1  # type: ignore[operator,assignment]
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        # Parts with an optimiser of their own neither decide what is clipped nor are clipped themselves.
+        theirs = {id(parameter) for part, _ in self.apart() for parameter in part.parameters()}
+        if gradient_clip_val:
+            rest = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
+            torch.nn.utils.clip_grad_norm_(rest, gradient_clip_val)
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         for part, weight in self.apart():
             for parameter in part.parameters():
@@ -131,9 +145,9 @@ def weighted_losses(
     losses, weights = nn.ModuleDict(), {}
     for label, section in sections.items():
         options = {"name": label, **section}
-        weight = options.pop("weight", 1.0)
-        if not isinstance(weight, int | float):
-            raise RecipeError(f"losses.{label}.weight = {weight!r}: a number")
+        weight = scalar(options.pop("weight", 1.0))
+        if not isinstance(weight, int | float) or not weight >= 0:
+            raise RecipeError(f"losses.{label}.weight = {weight!r}: a number of at least 0")
         if weight:
             weights[label] = float(weight)
             losses[label] = make(table, options, f"losses.{label}", **given)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resight.data.loaders import Batch
+from resight.data.loaders import Batch, whole_groups
 from resight.data.samplers.items import OTHERS, SAME
 from resight.errors import RecipeError
 from resight.losses import BRUNA_LOSSES
@@ -116,8 +116,5 @@ class BrunaSystem(RetrievalSystem):
 
 def _whole_items(batch: Batch) -> Tensor:
     """Rows of the batch's images by item, (items, 12): those items whose images could all be read."""
-    size = SAME + OTHERS
     people = torch.nonzero(~batch.junk).flatten()
-    number = batch.places[people] // size
-    whole = torch.bincount(number)[number] == size
-    return people[whole].view(-1, size)
+    return people[whole_groups(batch.places[people], SAME + OTHERS)]

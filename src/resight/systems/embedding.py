@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from resight.data.loaders import Batch
+from resight.data.loaders import Batch, whole_groups
+from resight.errors import RecipeError
 from resight.losses import LOSSES
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
-from resight.records import Record
+from resight.records import NO_CAMERA, Record
 from resight.systems.base import weighted_losses
 from resight.systems.retrieval import RetrievalSystem
 
@@ -32,9 +34,15 @@ class EmbeddingSystem(RetrievalSystem):
         classes: int,
         query: Sequence[Record] = (),
         gallery: Sequence[Record] = (),
+        training: Sequence[Record] = (),
     ) -> None:
         super().__init__(recipe, model, query, gallery)
         self.losses, self.weights = weighted_losses(recipe.losses, LOSSES, num_classes=classes, dim=model.dim)
+        for label, loss in self.losses.items():
+            if _group(loss) == 3 and recipe.sampler["name"] != "random-triplets":
+                raise RecipeError(f"losses.{label}.mining: drawn takes the triplets of sampler.name=random-triplets")
+            if getattr(loss, "needs_cameras", False) and all(record.camera == NO_CAMERA for record in training):
+                raise RecipeError(f"losses.{label}.mining: this data has no camera labels; choose batch-hard")
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         output: ReidOutput = self.model(inputs)
@@ -46,9 +54,20 @@ class EmbeddingSystem(RetrievalSystem):
         )
         return {
             label: self.weights[label]
-            * sum(loss(value, batch.ids, batch.cameras) for value in getattr(output, str(loss.reads)))
+            * torch.stack([_read(loss, value, batch) for value in getattr(output, str(loss.reads))]).sum()
             for label, loss in self.losses.items()
         }
 
     def apart(self) -> list[tuple[nn.Module, float]]:
         return [(loss, self.weights[label]) for label, loss in self.losses.items() if hasattr(loss, "own_optimiser")]
+
+
+def _read(loss: nn.Module, value: Tensor, batch: Batch) -> Tensor:
+    rows = whole_groups(batch.places, _group(loss)).flatten()
+    if len(rows) == len(value):
+        return loss(value, batch.ids, batch.cameras)
+    return loss(value[rows], batch.ids[rows], batch.cameras[rows])
+
+
+def _group(loss: nn.Module) -> int:
+    return getattr(loss, "group", 1)

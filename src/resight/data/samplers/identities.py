@@ -22,7 +22,7 @@ class IdentitySampler(BatchSampler):
     last group that is too small is left for another epoch), and each batch takes a group of P random identities, as
     in the strong baseline's code. That code ends the epoch when fewer than P identities have a group left, sooner or
     later by chance; here other identities join those once more, so that every epoch has
-    `(number of groups) // P` batches.
+    `(number of groups) // P` batches, and those that joined leave a few groups of others to a later epoch.
 
     >>> IdentitySampler([1, 1, 2, 2], cameras=[1, 2, 1, 2], identities=2, images=2)
 
