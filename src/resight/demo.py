@@ -47,9 +47,9 @@ KINDS: dict[str, list[str]] = {
         "image.height=64",
         "image.width=96",
         "augmentation.pad-crop.padding=4",
-        "epochs=11",
-        "optimiser.lr=0.002",
-        "schedule.milestones=[8, 10]",
+        "epochs=7",
+        "optimiser.lr=0.0025",
+        "schedule.milestones=[6]",
     ],
 }
 """Kind -> what its recipe changes besides."""
