@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from resight.cli.app import app
 from resight.data.formats.manifest import write_manifest
-from resight.errors import DataError, MissingExtraError, RecipeError, RunError
+from resight.errors import DataError, MissingExtraError, RecipeError, ResightError, RunError
 from resight.recipe import Recipe, load_recipe
 from resight.records import ReidDataset
 from resight.run import Run
@@ -29,6 +29,7 @@ optuna = pytest.importorskip("optuna")
 FIXED = {key: f"[{value}]" if value.startswith("[") else value for key, _, value in (t.partition("=") for t in TINY)}
 FIXED |= {"epochs": "2", "schedule.milestones": "[[1]]", "schedule.warmup_epochs": "0"}
 FIXED |= {"validation.ratio": "0.4", "sampler.identities": "3"}
+RATE = {"optimiser.lr": "1e-5:1e-3:log", "sampler.identities": "3", "model.pretrained": "false"}
 SPACE = {"optimiser.lr": "1e-4:1e-2:log", "losses.triplet.margin": "[0.1, 0.3]"}
 
 
@@ -147,7 +148,7 @@ def test_a_trial_worse_than_the_median_is_cut(
 
     monkeypatch.setattr("resight.tune.train", pretended)
     told: list[str] = []
-    tuned = tune("reid-strong-baseline", crowd, tmp_path, {"optimiser.lr": "1e-5:1e-3:log"}, trials=5, tell=told.append)
+    tuned = tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=5, tell=told.append)
     # Three may run to their end; the fourth is below their median of 0.51 at once.
     assert [(row["state"], row["figure"], row["epochs"]) for row in tuned.trials] == [
         ("complete", pytest.approx(0.93), 3),
@@ -171,8 +172,40 @@ def test_trials_that_fail_are_told_and_others_tried(
 
     monkeypatch.setattr("resight.tune.train", failing)
     told: list[str] = []
-    tuned = tune("reid-strong-baseline", crowd, tmp_path, {"optimiser.lr": "1e-5:1e-3:log"}, trials=2, tell=told.append)
+    tuned = tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=2, tell=told.append)
     assert tuned.trials == []
     assert tuned.recipe is None
     failed = [line for line in told if line.endswith("failed: 9 identities are not there")]
     assert len({line.partition(":")[2] for line in failed}) == 4, "other values each time, and not for ever"
+
+
+def test_trials_that_diverge_are_failures_and_others_are_tried(
+    crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(recipe: Recipe, dataset: ReidDataset, out: Path, **ignored: object) -> Run:
+        run = Run(out, recipe, classes=4)
+        run.save()
+        run.metrics.write_text("epoch,train/loss,val/mAP\n1,nan,nan\n")
+        return run
+
+    monkeypatch.setattr("resight.tune.train", diverging)
+    told: list[str] = []
+    tuned = tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=2, tell=told.append)
+    assert tuned.recipe is None
+    failed = [line for line in told if line.endswith("failed: mAP is nan, it diverged")]
+    assert len({line.partition(":")[2] for line in failed}) == 4, "other values each time"
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({**RATE, "optimiser.lrr": "1e-4:1e-2"}, r"optimiser \(adam\): unknown key 'lrr'"),
+        ({"sampler.identities": "[6, 7]", "model.pretrained": "false"}, "P×K sampling wants 6 identities"),
+    ],
+)
+def test_a_key_that_no_trial_could_have_is_named_at_once(
+    space: dict[str, str], message: str, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    with pytest.raises(ResightError, match=message):
+        tune("reid-strong-baseline", crowd, tmp_path / "out", space, trials=2)
+    assert not (tmp_path / "out").exists()

@@ -75,9 +75,9 @@ def verdicts(compared: Compared, query: int) -> list[Verdict]:
 
 
 def feature_space(compared: Compared, most: int = 1000) -> Figure | None:
-    """t-SNE of the gallery images of the ten identities with most images, `most` at the most; None for under five."""
+    """t-SNE of the ten identities with most gallery images, of `most` images at the most; None for under five."""
     identities = compared.gallery.identities
-    chosen = projections.largest_identities(identities)[:most]
+    chosen = projections.largest_identities(identities, most=most)
     if len(chosen) < 5:
         return None
     points = projections.tsne(compared.gallery.features[chosen])

@@ -34,7 +34,7 @@ from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
 from resight.systems import SYSTEMS, System
 
-__all__ = ["OnValidation", "resume", "train"]
+__all__ = ["OnValidation", "check", "resume", "train"]
 
 OnValidation = Callable[[int, dict[str, float]], None]
 """Called with the epoch, from 1, and its figures by name, such as `{"mAP": 0.41, "rank-1": 0.6}`."""
@@ -76,6 +76,19 @@ def train(
     if _rank() == 0:
         run.save()
     return _fit(run, trainer, system, loader)
+
+
+def check(recipe: Recipe, dataset: ReidDataset) -> None:
+    """Build all that `train` builds before it begins; nothing is written and no weights are fetched.
+
+    >>> check(load_recipe("reid-camera-mining"), read_dataset("folders:crops"))
+
+    Raises DataError or RecipeError as `train` does.
+    """
+    material = prepare(recipe, dataset, _learns(recipe), tell=lambda line: None)
+    run = Run(Path(), recipe, material.classes, material.schema)
+    _loader(recipe, material)
+    _system(run, material, pretrained=False).configure_optimizers()
 
 
 def resume(

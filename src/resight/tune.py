@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from resight.data.formats import absolute_spec
-from resight.errors import MissingExtraError, RecipeError, ResightError, RunError
+from resight.errors import DataError, MissingExtraError, RecipeError, ResightError, RunError
 from resight.files import written_whole
 from resight.recipe import Recipe, load_recipe
 from resight.records import ReidDataset
 from resight.reporting import history
 from resight.run import Run
-from resight.training import resume, train
+from resight.training import check, resume, train
 
 if TYPE_CHECKING:
     import optuna
@@ -222,10 +223,26 @@ class _Search:
         self.direction: Literal["minimize", "maximize"] = "minimize" if self.monitor == "loss" else "maximize"
 
     def check(self) -> None:
-        """Every key, with the least and the greatest or each of its values, fits the recipe's frame."""
-        for key, part in self.space.items():
-            for value in (part.low, part.high) if isinstance(part, Interval) else part.values:
+        """Every key fits: with the least, the greatest or each of its values the frame, and with some of them the parts.
+
+        An option of a part may be there under another key's value alone, so that each is tried with either end of them.
+        """
+        ends = {
+            key: [part.low, part.high] if isinstance(part, Interval) else list(part.values)
+            for key, part in self.space.items()
+        }
+        for key, values in ends.items():
+            others = [[f"{other}={ends[other][end]}" for other in ends if other != key] for end in (0, -1)]
+            errors: list[ResightError] = []
+            for value in values:
                 load_recipe(self.name, [*self.fixed, f"{key}={value}"])
+                for rest in others:
+                    try:
+                        check(load_recipe(self.name, [*self.fixed, *rest, f"{key}={value}"]), self.dataset)
+                    except (DataError, RecipeError) as error:
+                        errors.append(error)
+            if len(errors) == len(values) * len(others):
+                raise errors[0]
 
     def study(self, prune: bool) -> optuna.Study:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -279,6 +296,10 @@ class _Search:
             return f"trial {trial.number}: {values}: failed: {error}"
         else:
             figure, state = self._best(run.folder), "complete"
+            if not math.isfinite(figure):
+                trial.set_user_attr("error", f"{self.monitor} is {figure}")
+                study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
+                return f"trial {trial.number}: {values}: failed: {self.monitor} is {figure}, it diverged"
             study.tell(trial, figure)
         (self.folder / place / "last.ckpt").unlink(missing_ok=True)
         return f"trial {trial.number}: {values}: {self.monitor} {_short(figure)}, {state}; best so far {self._leader(study)}"

@@ -22,6 +22,7 @@ TABLE = Table.model_validate(
             {"name": "with", "published": {"mAP": 81}},
             {"name": "never run"},
         ],
+        "beside": {"another model": {"mAP": 90}},
     }
 )
 MEASURED: list[dict[int, dict[str, float]]] = [
@@ -47,6 +48,7 @@ def test_what_is_unknown_is_a_dash() -> None:
         ["without", "64.0", "32.0 ± 2.8", "0.01670", "0.50000"],
         ["with", "81.0 (+17.0)", "58.0 ± 28.2 (+10.0 ± 4.2)", "–", "–"],
         ["never run", "–", "–", "–", "–"],
+        ["another model", "90.0", "–", "–", "–"],
     ]
 
 

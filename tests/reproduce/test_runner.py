@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 import yaml
 from PIL import Image
 from typer.testing import CliRunner
@@ -21,7 +23,7 @@ from typer.testing import CliRunner
 from resight.cli.app import app
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
-from resight.errors import RunError
+from resight.errors import RecipeError, RunError
 from resight.recipe import load_recipe
 from resight.records import ReidDataset
 from resight.reproduce import load_table, reproduce
@@ -170,8 +172,21 @@ def test_a_row_cut_in_the_middle_is_resumed(crowd_spec: str, table: Path, tmp_pa
     assert len(_epochs(folder)) == 4
 
 
+def test_every_row_is_checked_before_the_first_trains(crowd_spec: str, table: Path, tmp_path: Path) -> None:
+    text = yaml.safe_load(table.read_text())
+    text["rows"][1]["set"] = ["losses.triplet.mining=drawn"]
+    table.write_text(yaml.safe_dump(text))
+    with pytest.raises(
+        RecipeError, match=r"row neck: losses\.triplet\.mining: drawn takes .*; choose others with --rows"
+    ):
+        reproduce(load_table(str(table)), [crowd_spec], tmp_path / "out", overrides=TINY)
+    assert not list(tmp_path.glob("out/*/*/run.json"))
+
+
 @pytest.mark.slow
-def test_the_commands_make_the_same_runs(crowd: ReidDataset, table: Path, tmp_path: Path) -> None:
+def test_the_commands_make_the_same_runs(
+    crowd: ReidDataset, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # No query and gallery: identities are held out, in a file that the commands name.
     everyone = replace(crowd, train=[*crowd.train, *crowd.query, *crowd.gallery], query=[], gallery=[])
     write_manifest(tmp_path / "all.csv", everyone)
@@ -191,8 +206,12 @@ def test_the_commands_make_the_same_runs(crowd: ReidDataset, table: Path, tmp_pa
     run = Run.open(out / "no-neck" / "seed-0")
     recipe, changes = commands[0][2], [word for word in commands[0][3:] if "=" in word and not word.startswith("-")]
     assert load_recipe(recipe, changes) == run.recipe
-    assert commands[0][-1] == str(run.folder)
-    assert commands[0][commands[0].index("--data") + 1] == f"manifest:{out / 'data.csv'}"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    app(commands[0][1:], standalone_mode=False)
+    weights = [safetensors.torch.load_file(folder / "no-neck/seed-0/model.safetensors") for folder in (out, elsewhere)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert run.trained_on([f"manifest:{out / 'data.csv'}"])
     with pytest.raises(RunError, match="was made with other --data or --identities"):
         reproduce(load_table(str(table)), [data], out, overrides=TINY, epochs=2, rows="1")

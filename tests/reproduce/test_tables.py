@@ -126,7 +126,7 @@ def test_unknown_tables_rows_and_files_that_are_none_are_named(tmp_path: Path) -
 
 def test_rows_are_chosen_by_number_or_name() -> None:
     table = load_table("camera-mining")
-    assert chosen_rows(table, None) == list(range(12))
+    assert chosen_rows(table, None) == list(range(14))
     assert chosen_rows(table, "5, baseline,k = 1 m = 0.1") == [0, 1, 4]
 
 

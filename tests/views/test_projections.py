@@ -37,6 +37,9 @@ def test_largest_identities() -> None:
     np.testing.assert_array_equal(projections.largest_identities(identities, 1), [0, 3, 10])
     np.testing.assert_array_equal(projections.largest_identities(identities), [0, 2, 3, 5, 6, 10])
     assert len(projections.largest_identities(np.array([0, -1, -2]))) == 0
+    crowded = np.repeat([1, 2], [100, 3])
+    chosen = projections.largest_identities(crowded, count=2, most=10)
+    np.testing.assert_array_equal(chosen, [0, 24, 49, 74, 99, 100, 101, 102])  # neither takes the other's place
 
 
 def test_scatter_draws_every_point_and_names_identities_and_cameras() -> None:

@@ -75,8 +75,6 @@ def tune(
         shown.add_row(*(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in trial.values()))
     output().print(shown)
     if tuned.recipe is None:
-        output().print("no trial has completed; what failed is told above", markup=False)
-    else:
-        output().print(
-            f"best recipe: {tuned.recipe}\nnext: resight train {tuned.recipe} --data … --out …", markup=False
-        )
+        errors().print("no trial has completed; what failed is told above", markup=False)
+        raise typer.Exit(1)
+    output().print(f"best recipe: {tuned.recipe}\nnext: resight train {tuned.recipe} --data … --out …", markup=False)

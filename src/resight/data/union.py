@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.data.formats import read_dataset
+from resight.data.formats import absolute_spec, read_dataset
 from resight.errors import DataError
 from resight.records import AttributeSchema, Record, ReidDataset, Relevance
 
@@ -16,7 +16,14 @@ __all__ = ["join_datasets", "read_datasets"]
 
 
 def read_datasets(specs: Sequence[str]) -> ReidDataset:
-    """Read every dataset named, as `read_dataset` does, and join them. Raises DataError as the readers do."""
+    """Read every dataset named, as `read_dataset` does, and join them.
+
+    Raises DataError as the readers do, and for a dataset that is named twice: its people would count as others.
+    """
+    places = [absolute_spec(spec) for spec in specs]
+    twice = sorted({place for place in places if places.count(place) > 1})
+    if twice:
+        raise DataError(f"{twice[0]} is given twice; each dataset once")
     return join_datasets([read_dataset(spec) for spec in specs])
 
 

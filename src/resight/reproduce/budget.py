@@ -13,7 +13,7 @@ from resight.errors import DataError
 from resight.recipe import Recipe
 from resight.records import ReidDataset
 
-__all__ = ["fewer_identities", "shorter"]
+__all__ = ["fewer_identities", "fitting_batch", "shorter"]
 
 
 def shorter(recipe: Recipe, epochs: int) -> list[str]:
@@ -39,6 +39,13 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
         changes[key] = min(_whole(value * share), epochs // 3 if key.endswith("warmup_epochs") else epochs)
     changes["validation.every"] = _whole(recipe.validation.every * share)
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+
+
+def fitting_batch(recipe: Recipe, people: int) -> str:
+    """An override for a P×K batch of more identities than `people`, less those held out, and nothing for another one."""
+    there = int(people * (1 - recipe.validation.ratio))
+    wanted = recipe.sampler.get("identities", 0)
+    return f"sampler.identities={there}" if 0 < there < wanted else ""
 
 
 _LENGTHS = {"every": 1, "period": 2}

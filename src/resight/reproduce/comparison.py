@@ -37,8 +37,7 @@ class Comparison:
     """What the measured figures are of, a line each."""
 
     def published(self, row: int, figure: str) -> Value | None:
-        found = self.table.rows[row].published.get(figure)
-        return None if found is None else Value(found)
+        return _one(self.table.rows[row].published, figure)
 
     def ours(self, row: int, figure: str) -> Value | None:
         return _over([figures[figure] for figures in self.measured[row].values() if figure in figures])
@@ -55,7 +54,10 @@ class Comparison:
         return _over([here[seed][figure] - first[seed][figure] for seed in both])
 
     def cells(self) -> list[list[str]]:
-        """A row of text for each row: its name, then published and ours for each figure, differences in brackets."""
+        """A row of text for each row: its name, then published and ours for each figure, differences in brackets.
+
+        Below them the models that are only named beside.
+        """
         return [
             [
                 row.name,
@@ -69,6 +71,9 @@ class Comparison:
                 ),
             ]
             for number, row in enumerate(self.table.rows)
+        ] + [
+            [name, *(text for figure in self.table.figures for text in (_cell(_one(found, figure), None, figure), "–"))]
+            for name, found in self.table.beside.items()
         ]
 
     def header(self) -> list[str]:
@@ -111,6 +116,9 @@ class Comparison:
         for number, row in enumerate(self.table.rows):
             seeds = " ".join(map(str, self.measured[number]))
             writer.writerow([row.name, seeds, *(text for figure in figures for text in self._numbers(number, figure))])
+        for name, found in self.table.beside.items():
+            numbers = [text for f in figures for text in (f"{found[f]:.6g}" if f in found else "", "", "", "", "")]
+            writer.writerow([name, "", *numbers])
         return text.getvalue()
 
     def _numbers(self, row: int, figure: str) -> Sequence[str]:
@@ -124,6 +132,10 @@ class Comparison:
             self.our_difference(row, figure),
         )
         return [f"{value.mean:.6g}" if value else "" for value in values]
+
+
+def _one(figures: dict[str, float], figure: str) -> Value | None:
+    return Value(figures[figure]) if figure in figures else None
 
 
 def _over(values: Sequence[float]) -> Value | None:

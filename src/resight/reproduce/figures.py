@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from resight.assessment import assess
-from resight.data.splits import query_gallery_split
+from resight.assessment import Assessment
+from resight.data.splits import held_out, query_gallery_split
 from resight.evaluation import compare
 from resight.records import ReidDataset
 from resight.reporting import history
@@ -18,25 +18,26 @@ __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
 
 def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, row: Row) -> dict[str, float]:
-    """Of the dataset's query and gallery, or of its training images where the row is of those, in [0, 1]."""
+    """Of the dataset's query and gallery, or of the images trained on where the row is of those, in [0, 1]."""
     if row.of == "train":
-        halves = query_gallery_split([record for record in dataset.train if record.identity > 0])
+        fitted, _ = held_out(list(dataset.train), run.recipe.validation.ratio, run.recipe.seed)
+        halves = query_gallery_split([record for record in fitted if record.identity > 0])
         dataset = replace(dataset, query=halves.query, gallery=halves.gallery, relevance=None)
     compared = compare(load(run.folder), dataset, protocol=protocol, rerank=KReciprocal() if row.rerank else None)
     summary = compared.results["model, re-ranked" if row.rerank else "model"].summary()
     return {name: float(summary[name]) for name in RETRIEVAL if name in summary}
 
 
-def attribute_figures(run: Run, dataset: ReidDataset, targets: list[str]) -> dict[str, float]:
-    """Means over `targets`, or over all attributes that the run recognises, in [0, 1].
+def attribute_figures(assessment: Assessment, row: Row) -> dict[str, float]:
+    """Means over the row's targets, or over all attributes that the run recognises, in [0, 1].
 
-    Of the annotated test images, or of the validation identities where no test image is annotated. A target that the
-    run does not have has no figures.
+    Of the annotated test images, or of the validation identities where no test image is annotated; of the images
+    trained on where the row is of those. A target that the run does not have has no figures.
     """
-    judged = assess(load(run.folder), dataset, trained_here=True).judged
-    if not set(targets) <= set(judged.scores.attributes):
+    judged = assessment.splits.get("train") if row.of == "train" else assessment.judged
+    if judged is None or not set(row.targets) <= set(judged.scores.attributes):
         return {}
-    means = {name: judged.scores.mean(figure, targets) for name, figure in ATTRIBUTES.items()}
+    means = {name: judged.scores.mean(figure, row.targets) for name, figure in ATTRIBUTES.items()}
     return {name: value for name, value in means.items() if not math.isnan(value)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from resight.errors import RecipeError
 from resight.recipe import Recipe, load_recipe
-from resight.reproduce.budget import shorter
+from resight.reproduce.budget import fitting_batch, shorter
 from resight.reproduce.table import Row, Table, slug
 
 __all__ = ["Planned", "plan"]
@@ -32,13 +32,18 @@ class Planned:
 
 
 def plan(
-    table: Table, overrides: Sequence[str] = (), forced: Sequence[str] = (), epochs: int | None = None
+    table: Table,
+    overrides: Sequence[str] = (),
+    forced: Sequence[str] = (),
+    epochs: int | None = None,
+    people: int | None = None,
 ) -> tuple[list[Planned], list[str]]:
-    """Every row's recipe, and a line for each override that is not used everywhere.
+    """Every row's recipe, and a line for each override that is not used everywhere and for what a budget takes away.
 
     In order: the recipe, the table's changes, the row's, then `overrides`, `forced`, and last the shorter budget. The
     rows are there to be compared: an override of a key in which they differ is left out, and one of a key that only
-    some rows have is left to those. What is `forced` changes every row. Raises RecipeError when a row's recipe is none.
+    some rows have is left to those. What is `forced` changes every row. A batch of more identities than there are to
+    train on, of `people` with those held out, is made smaller. Raises RecipeError when a row's recipe is none.
     """
     if any(_key(text) == "seed" for text in [*overrides, *forced]):
         raise RecipeError("a row's seed is given by --seeds, such as --seeds 0,1,2")
@@ -46,7 +51,7 @@ def plan(
     flat = [_flat(recipe.model_dump(mode="json", exclude={"source", "seed"})) for recipe in own]
     told = [line for text in overrides if (line := _explained(text, table, flat))]
     planned: list[Planned] = []
-    seen: dict[str, str] = {}
+    seen: dict[str, int] = {}
     for number, row in enumerate(table.rows):
         source = row.recipe or table.recipe
         changes = [*table.changes(number), *(text for text in overrides if _used(_key(text), number, flat)), *forced]
@@ -54,8 +59,16 @@ def plan(
         if epochs is not None:
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)
-        folder = seen.setdefault(recipe.model_dump_json(), slug(row.name))
-        planned.append(Planned(row, source, changes, folder))
+        if people is not None and (smaller := fitting_batch(recipe, people)):
+            told.append(f"{row.name}: {smaller}, since no more identities are there to train on")
+            changes.append(smaller)
+            recipe = load_recipe(source, changes)
+        same = seen.setdefault(recipe.model_dump_json(), number)
+        if same != number and flat[same] != flat[number]:
+            told.append(
+                f"{row.name} is the same run as {table.rows[same].name} here: what tells them apart is changed away"
+            )
+        planned.append(Planned(row, source, changes, slug(table.rows[same].name)))
     return planned, told
 
 

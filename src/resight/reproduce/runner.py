@@ -17,14 +17,16 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from resight.assessment import Assessment, assess
 from resight.data.formats import absolute_spec
 from resight.data.formats.manifest import write_manifest
 from resight.data.splits import split_dataset
 from resight.data.union import read_datasets
-from resight.errors import RunError
+from resight.errors import DataError, RecipeError, RunError
 from resight.files import written_whole
 from resight.records import UNLABELLED, ReidDataset
 from resight.reporting import history
@@ -33,8 +35,8 @@ from resight.reproduce.comparison import Comparison
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
 from resight.reproduce.plan import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
-from resight.run import Run
-from resight.training import resume, train
+from resight.run import Run, load
+from resight.training import check, resume, train
 from resight.views import charts
 
 __all__ = ["reproduce"]
@@ -60,18 +62,25 @@ def reproduce(
 
     Figures are of the dataset's query and gallery. A dataset without has a fifth of its identities held out for them.
     Either way they play no part in training or in the choice of an epoch. `overrides` and `forced` as in `plan`,
-    `epochs` and `identities` as in `budget`, `rows` as in `chosen_rows`. Raises DataError, RecipeError, or RunError when
-    `out` was made with other data or a row's folder holds a run of another recipe.
+    `epochs` and `identities` as in `budget`, `rows` as in `chosen_rows`. Every row is checked before the first one
+    trains. Raises DataError, RecipeError, or RunError when `out` was made with other data or a row's folder holds a run
+    of another recipe.
     """
     chosen = chosen_rows(table, rows)
-    planned, notes = plan(table, overrides, forced, epochs)
-    material = _material(data, Path(out), identities)
+    material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first")
+    people = len({record.identity for record in material.dataset.train if record.identity > 0})
+    planned, notes = plan(table, overrides, forced, epochs, people)
     used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
     job = _Job(table, planned, material, Path(out), used)
     work = [(planned[number], seed) for number in chosen for seed in seeds]
     missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
     for line in [*notes, *material.told]:
         tell(line)
+    for row in {row.folder: row for row, _ in missing}.values():
+        try:
+            check(row.recipe(0), material.dataset)
+        except (DataError, RecipeError) as error:
+            raise type(error)(f"row {row.row.name}: {error}; choose others with --rows") from None
     asked: dict[str, object] = {
         "overrides": list(overrides),
         "forced": list(forced),
@@ -103,20 +112,23 @@ class _Material:
     told: list[str]
 
 
-def _material(data: Sequence[str], folder: Path, identities: int | None) -> _Material:
+def _material(
+    data: Sequence[str], folder: Path, identities: int | None, queries: Literal["first", "ratio"]
+) -> _Material:
     whole, known = read_datasets(data), (folder / "settings.json").exists()
     asked: dict[str, object] = {"data": [absolute_spec(spec) for spec in data], "identities": identities}
     if known:
-        before = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        before = _settings(folder / "settings.json")
         if {key: before.get(key) for key in asked} != asked:
             raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
     split = whole.query and whole.gallery and all(record.identity != UNLABELLED for record in whole.query)
     dataset, told = whole, f"{whole.name}: trained on its training split, figures of its query and gallery"
     if not split:
-        dataset = split_dataset(whole)
+        dataset = split_dataset(whole, queries=queries)
+        searching = "a tenth of each one's images" if queries == "ratio" else "each one's first image in a camera"
         told = (
             f"{whole.name} has no labelled query and gallery: a fifth of its training identities, drawn with seed 0, is "
-            "held out, and the figures are of those"
+            f"held out, and the figures are of those; {searching} searches the rest"
         )
     if identities is not None:
         dataset = fewer_identities(dataset, identities)
@@ -132,6 +144,16 @@ def _material(data: Sequence[str], folder: Path, identities: int | None) -> _Mat
     return _Material(dataset, specs, asked, [told])
 
 
+def _settings(file: Path) -> dict[str, object]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise RunError(f"{file} is damaged; choose another --out, or remove that folder")
+    return found
+
+
 @dataclass(frozen=True)
 class _Job:
     """A table with what its rows train, on its images, in its folder."""
@@ -142,6 +164,8 @@ class _Job:
     folder: Path
     changed: list[str]
     """Overrides that some row has, forced and not."""
+    assessed: dict[Path, Assessment] = field(default_factory=dict)
+    """The last attribute run's, for all rows that share it."""
 
     def run(self, row: Planned, seed: int, quiet: bool) -> dict[str, float]:
         """Train the row, or go on with it, and evaluate it."""
@@ -153,7 +177,10 @@ class _Job:
         if self.table.retrieves:
             found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row)
         else:
-            found = attribute_figures(run, self.material.dataset, row.row.targets)
+            if folder not in self.assessed:
+                self.assessed.clear()
+                self.assessed[folder] = assess(load(folder), self.material.dataset, trained_here=True)
+            found = attribute_figures(self.assessed[folder], row.row)
         figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
         facts = {**self._conditions(row), "figures": {name: round(value, 6) for name, value in figures.items()}}
         with written_whole(self._kept(row, seed)) as partial:
@@ -224,6 +251,8 @@ class _Job:
             )
         elif not any(record.attributes for record in [*self.material.dataset.query, *self.material.dataset.gallery]):
             lines.append("No query or gallery image is annotated: figures of the identities held out for validation.")
+        if shares := dict.fromkeys(f"{recipe.validation.ratio:.0%}" for recipe in recipes if recipe.validation.ratio):
+            lines.append(f"Of the training identities {' or '.join(shares)} are held out besides, to choose the epoch.")
         if self.changed:
             lines.append(f"Changed by hand: {', '.join(self.changed)}.")
         if any(len(seeds) > 1 for seeds in measured):
@@ -231,18 +260,26 @@ class _Job:
         return lines
 
     def _commands(self, measured: Sequence[dict[int, dict[str, float]]]) -> str:
-        data = [part for spec in self.material.data for part in ("--data", spec)]
-        lines = [f"# {self.table.title}: the command of each row and of its evaluation."]
+        data = [part for spec in self.material.data for part in ("--data", absolute_spec(spec))]
+        lines = [
+            f"# {self.table.title}: the command of each row and of its evaluation.",
+            "# They make the runs anew, below the folder they are run in.",
+        ]
+        told: set[str] = set()
         for row, seeds in zip(self.planned, measured, strict=True):
             lines += ["", f"# {row.row.name}"]
+            if row.folder != slug(row.row.name):
+                lines.append(f"# the run is {row.folder}'s")
+            if row.row.of == "train" and self.table.retrieves:
+                lines.append("# no command evaluates this: only `resight reproduce` makes queries of training images")
             for seed in seeds or (0,):
-                place = str(self._place(row, seed))
+                place = f"{row.folder}/seed-{seed}"
                 train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
                 judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
                 judge += ["--protocol", str(self.table.protocol)] if self.table.retrieves else []
-                lines.append(shlex.join(train_it))
-                # Only `reproduce` makes queries of training images.
-                lines += [shlex.join(judge)] if row.row.of == "test" else []
+                commands = [shlex.join(train_it), *([shlex.join(judge)] if row.row.of == "test" else [])]
+                lines += [command for command in commands if command not in told]
+                told |= {*commands}
         return "\n".join(lines) + "\n"
 
     def _curves(self, measured: Sequence[dict[int, dict[str, float]]]) -> dict[str, dict[str, list[charts.Points]]]:
@@ -259,7 +296,7 @@ class _Job:
         return panels
 
 
-_DRAWN = ("train/loss", "val/mAP", "val/accuracy")
+_DRAWN = ("train/loss", "val/loss", "val/mAP", "val/accuracy")
 
 _PROTOCOLS = {
     "market1501": "Protocol market1501: the query's identity in its own camera is left out",

@@ -45,7 +45,7 @@ class Row(BaseModel):
     set: list[str] = Field(default_factory=list, description="overrides of the recipe: what this row is about")
     rerank: bool = Field(False, description="evaluate with k-reciprocal re-ranking")
     of: Literal["test", "train"] = Field(
-        "test", description="images of retrieval; `train`: a tenth of the training images searches the rest"
+        "test", description="images to judge by; `train`: those trained on, in retrieval a tenth searches the rest"
     )
     targets: list[str] = Field(default_factory=list, description="attributes whose mean is taken; by default all")
     published: dict[str, float] = Field(default_factory=dict, description="figure -> as the source prints it")
@@ -64,10 +64,17 @@ class Table(BaseModel):
     cumulative: bool = Field(False, description="each row has the changes of the rows above it as well")
     note: str = Field("", description="printed below the table")
     rows: list[Row] = Field(min_length=1)
+    beside: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="other published models, printed below the rows: name -> figure -> value"
+    )
 
     @pydantic.model_validator(mode="after")
     def _known(self) -> Self:
-        for figure in [*self.figures, *(figure for row in self.rows for figure in row.published)]:
+        for figure in [
+            *self.figures,
+            *(figure for row in self.rows for figure in row.published),
+            *(f for other in self.beside.values() for f in other),
+        ]:
             if figure not in FIGURES or figure not in self.figures:
                 raise ValueError(f"unknown figure {figure!r}; there is: {', '.join(FIGURES)}")
         if {*self.figures} & {*RETRIEVAL} and ({*self.figures} & {*ATTRIBUTES} or self.protocol not in PROTOCOLS):

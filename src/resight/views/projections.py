@@ -34,11 +34,18 @@ def tsne(features: NDArray[np.floating], seed: int = 0) -> NDArray[np.float32]:
     return TSNE(2, perplexity=perplexity, init=start, random_state=seed).fit_transform(values)
 
 
-def largest_identities(identities: NDArray[np.int64], count: int = 10) -> NDArray[np.int64]:
-    """Positions of the images of the `count` identities (from 1) that have most images, ascending."""
+def largest_identities(identities: NDArray[np.int64], count: int = 10, most: int = 1000) -> NDArray[np.int64]:
+    """Positions of the images of the `count` identities (from 1) that have most images, ascending.
+
+    Of each at most `most // count`, evenly over its images, so that none crowds out another.
+    """
     names, sizes = np.unique(identities[identities > 0], return_counts=True)
-    chosen = names[np.argsort(-sizes, kind="stable")[:count]]
-    return np.flatnonzero(np.isin(identities, chosen))
+    chosen = []
+    for name in names[np.argsort(-sizes, kind="stable")[:count]]:
+        places = np.flatnonzero(identities == name)
+        kept = min(len(places), max(1, most // count))
+        chosen.append(places[np.linspace(0, len(places) - 1, kept).astype(np.int64)])
+    return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
 
 
 def scatter(points: NDArray[np.floating], identities: NDArray[np.int64], cameras: NDArray[np.int64]) -> Figure:
