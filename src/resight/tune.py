@@ -247,13 +247,21 @@ class _Search:
     def study(self, prune: bool) -> optuna.Study:
         self.folder.mkdir(parents=True, exist_ok=True)
         pruner = self.optuna.pruners.MedianPruner(n_startup_trials=3) if prune else self.optuna.pruners.NopPruner()
-        study = self.optuna.create_study(
-            study_name="resight",
-            storage=f"sqlite:///{self.folder / 'study.db'}",
-            load_if_exists=True,
-            direction=self.direction,
-            pruner=pruner,
-        )
+        file = self.folder / "study.db"
+        try:
+            study = self.optuna.create_study(
+                study_name="resight",
+                storage=f"sqlite:///{file}",
+                load_if_exists=True,
+                direction=self.direction,
+                pruner=pruner,
+            )
+        except self.optuna.exceptions.OptunaError as error:
+            raise RunError(f"{file} cannot be used: {str(error).splitlines()[0]}") from None
+        except Exception as error:  # SQLAlchemy's, which is Optuna's business
+            if not file.exists():
+                raise
+            raise RunError(f"{file} is damaged or no search; choose another --out, or remove it") from error
         asked = {
             "recipe": str(self.name),
             "data": [absolute_spec(spec) for spec in self.data],

@@ -228,3 +228,12 @@ def test_bad_input_is_one_line(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(crowd: ReidDataset, tmp_path: Path, capsys) -> None:
+    write_manifest(tmp_path / "crowd.csv", crowd)
+    (tmp_path / "taken").write_text("a file")
+    data, out = f"manifest:{tmp_path / 'crowd.csv'}", tmp_path / "taken"
+    status, _, err = resight("train", "reid-strong-baseline", *TINY, "--data", data, "--out", out, capsys=capsys)
+    assert status == 2
+    assert err.splitlines()[-1] == f"error: {out}: File exists"
