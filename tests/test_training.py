@@ -280,3 +280,11 @@ def test_no_file_of_a_run_can_execute_code(crowd: ReidDataset, tiny, tmp_path: P
     with pytest.raises(RunError, match="damaged"):
         load(run.folder)
     assert not Path("exploited").exists()
+
+
+def test_a_training_that_can_read_no_image_is_no_success(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    broken = corrupt(tmp_path / "broken.jpg")
+    dataset = replace(crowd, train=[replace(record, path=broken) for record in crowd.train])
+    with pytest.raises(DataError, match=r"none of \d+ images could be read; the first: .*broken\.jpg"):
+        train(tiny("epochs=1"), dataset, tmp_path / "run", quiet=True)
+    assert not Run.open(tmp_path / "run").finished

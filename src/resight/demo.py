@@ -85,13 +85,13 @@ def demo(
     if kind not in KINDS:
         raise RunError(f"no demo of {kind!r}; there is: {', '.join(KINDS)}")
     folder = Path(out)
+    recipe = load_recipe("reid-strong-baseline", [*OVERRIDES, *KINDS[kind], *(overrides or [])])
     layout = PRESETS[f"{kind}-demo"].layout
     spec = f"{layout}:{folder / 'street'}"
     if not (folder / "street").exists():
         tell(f"drawing a street of {kind} that do not exist …")
         synthesize(folder / "street", preset=f"{kind}-demo")
     dataset = replace(read_dataset(spec), name=f"a synthetic street of {kind}")
-    recipe = load_recipe("reid-strong-baseline", [*OVERRIDES, *KINDS[kind], *(overrides or [])])
     started = (folder / "run" / "run.json").exists()
     tell(f"training reid-strong-baseline (ResNet-18, from scratch, {recipe.epochs} epochs) …")
     run = resume(folder / "run", dataset) if started else train(recipe, dataset, folder / "run", data=[spec])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -21,14 +22,20 @@ class Embedded(NamedTuple):
     failed: list[str]
 
 
-def embed(model: Recognizer, records: Sequence[Record], *, progress: Callable[[int], None] | None = None) -> Embedded:
-    """Embed every record's image, batch by batch; images that cannot be read are left out and named.
+def embed(
+    model: Recognizer,
+    images: Sequence[Record | str | os.PathLike[str]],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Embedded:
+    """Embed every image, given by its record or path, batch by batch; those that cannot be read are left out and named.
 
     >>> embedded = embed(resight.load("runs/street"), dataset.gallery)
 
     `progress` is called with the number of images done since the last call. Raises DataError when not one image
     could be read.
     """
+    records = [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
     features, kept, failed = [], [], []
     for batch in model.batches(records, progress=progress):
         if len(batch.images):

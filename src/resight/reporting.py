@@ -15,7 +15,7 @@ from resight.evaluation import Compared
 from resight.map_reporting import looks_section, stages_section
 from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of, verdicts
 from resight.records import UNLABELLED, ReidDataset
-from resight.retrieval import Evaluation, distances
+from resight.retrieval import Evaluation, JunkLast, distances
 from resight.run import Recognizer
 from resight.views import charts
 from resight.views.ranked_lists import ranked_lists
@@ -108,8 +108,13 @@ def _figures(result: Evaluation) -> list[str]:
 
 def _conditions(compared: Compared) -> str:
     result = compared.result
+    junk = (
+        f", {int(compared.metric.junk.sum())} of {len(compared.gallery)} gallery images called junk"
+        if isinstance(compared.metric, JunkLast)
+        else ""
+    )
     return (
-        f"{result.protocol} protocol, {compared.metric.name} distance, "
+        f"{result.protocol} protocol, {compared.metric.name} distance{junk}, "
         f"average precision by {'the precision at each hit' if result.definition == 'precision' else 'trapezoid'}"
         f" ({result.definition}), {result.summary()['queries']} queries"
     )

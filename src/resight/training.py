@@ -27,7 +27,7 @@ from resight.data.loaders import ImageDataset, evaluation_loader, training_loade
 from resight.data.material import Learned, Material, prepare
 from resight.data.samplers import SAMPLERS
 from resight.data.targets import class_counts, encode, junk_targets
-from resight.errors import DataError, MissingExtraError, RecipeError, RunError
+from resight.errors import DataError, MissingExtraError, RecipeError, RunError, none_readable
 from resight.files import written_whole
 from resight.recipe import Recipe, make
 from resight.records import Record, ReidDataset
@@ -234,7 +234,7 @@ class _Data(lightning.LightningDataModule):
 def _trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> lightning.Trainer:
     recipe = run.recipe
     validated = recipe.validation.ratio > 0
-    callbacks: list[Callback] = [_MetricsFile(run)]
+    callbacks: list[Callback] = [_SomethingRead(), _MetricsFile(run)]
     if validated:
         callbacks.append(_BestWeights(run))
         if on_validation is not None:
@@ -259,7 +259,7 @@ def _trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> light
         )
     )
     if not quiet:
-        callbacks.append(RichProgressBar(leave=False) if console.is_terminal else _EpochLines())
+        callbacks.append(_BarOfEpochs(leave=False) if console.is_terminal else _EpochLines())
     _hush()
     try:
         return _lightning_trainer(run, callbacks, validated, quiet)
@@ -404,6 +404,32 @@ class _Told(Callback):
             if name.startswith("val/")
         }
         self.on_validation(trainer.current_epoch + 1, figures)
+
+
+class _SomethingRead(Callback):
+    """Ends a training that has not read one image in an epoch: its weights would be those it began with."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.read = 0
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.read += len(batch.images)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not self.read:
+            failed = sorted(pl_module.unreadable)
+            raise none_readable(len(failed), failed)
+
+
+class _BarOfEpochs(RichProgressBar):
+    """Lightning's bar without the number that it gives a logger's folder."""
+
+    def get_metrics(self, trainer: lightning.Trainer, pl_module: Any) -> dict[str, Any]:
+        figures = dict(super().get_metrics(trainer, pl_module))
+        figures.pop("v_num", None)
+        return figures
 
 
 class _MetricsFile(Callback):

@@ -84,6 +84,19 @@ def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(run: Run, crow
         Gallery.open(tmp_path / "gallery", model=trained_again)
 
 
+def test_images_that_are_there_are_passed_over_and_paths_are_absolute(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    monkeypatch.chdir(Path(crowd.train[0].path).parent)
+    relative = [Record(Path(record.path).name) for record in crowd.train[:3]]
+    assert gallery.add(relative[:2]).count == 2
+    assert [record.path for record in gallery.records] == [record.path for record in crowd.train[:2]]
+    assert gallery.add(relative) == (1, [], 2)
+    assert gallery.add(crowd.train[:3]) == (0, [], 3)
+    assert len(gallery) == 3
+
+
 def test_euclidean_scores_are_minus_distances(model: Recognizer, tmp_path: Path) -> None:
     recipe = model.recipe.model_copy(deep=True)
     recipe.retrieval.metric = "euclidean"

@@ -98,7 +98,7 @@ def test_junk_comes_last_and_counts_where_it_comes(metric) -> None:
     junk = RNG.random(133) < 0.3
     last = JunkLast(the_metric(metric), junk)
     matrix = distances(QUERY, GALLERY, metric)
-    expected = evaluate_distances(np.where(junk, matrix.max() + 1, matrix), **labels)
+    expected = evaluate_distances(np.where(junk, matrix + np.ptp(matrix) + 1, matrix), **labels)
     result = evaluate(QUERY, GALLERY, **labels, metric=last)
     np.testing.assert_allclose(result.average_precision, expected.average_precision)
     assert result.metric.endswith(", junk last")

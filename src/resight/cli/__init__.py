@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 __all__ = ["main"]
@@ -20,9 +21,12 @@ def main(arguments: list[str] | None = None) -> None:
         errors().print(f"[bold red]error:[/] {_escaped(str(error))}")
         sys.exit(2)
     except OSError as error:
-        if error.filename is None:  # nothing that the user has named
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if error.filename is None and not full:  # nothing that the user has named
             raise
-        errors().print(f"[bold red]error:[/] {_escaped(str(error.filename))}: {_escaped(error.strerror or str(error))}")
+        where = error.filename2 or error.filename or "the disk"  # the second one is what a file was to become
+        hint = "; make room, then start again" if full else ""
+        errors().print(f"[bold red]error:[/] {_escaped(f'{where}: {error.strerror or error}{hint}')}")
         sys.exit(2)
     except KeyboardInterrupt:
         errors().print("interrupted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ def evaluate(
     options = f" --rerank --k1 {k1} --k2 {k2} --lambda {lambda_value}" if rerank else ""
     options += f" --protocol {protocol}" if protocol else ""
     options += (f" --ap {average_precision}" if model.embeds else "") + (" --baselines" if baselines else "")
-    command = f"resight evaluate {run} " + " ".join(f"--data {spec}" for spec in data) + options
+    command = shlex.join(["resight", "evaluate", run, *(part for spec in data for part in ("--data", spec))]) + options
     if not model.embeds:
         if rerank or baselines:
             raise typer.BadParameter("--rerank and --baselines are for embedding runs; this one makes no embeddings")

@@ -74,8 +74,9 @@ def index(
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)
+    there = f" ({added.known} were there already)" if added.known else ""
     output().print(
-        f"{added.count} images added, {len(gallery)} in {out}\nnext: resight search {out} QUERY.jpg",
+        f"{added.count} images added{there}, {len(gallery)} in {out}\nnext: resight search {out} QUERY.jpg",
         markup=False,
     )
 

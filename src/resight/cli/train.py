@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -81,5 +82,7 @@ def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
 
 def _finish(folder: Path) -> None:
     from resight.cli.console import output
+    from resight.run import Run
 
-    output().print(f"run: {folder}\nnext: resight evaluate {folder} --data FORMAT:PATH", markup=False)
+    data = [part for spec in Run.open(folder).data or ["FORMAT:PATH"] for part in ("--data", spec)]
+    output().print(f"run: {folder}\nnext: {shlex.join(['resight', 'evaluate', str(folder), *data])}", markup=False)

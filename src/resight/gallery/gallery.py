@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -40,10 +41,11 @@ Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
 class Added(NamedTuple):
-    """What `Gallery.add` did: how many images went in, and one line for each that could not be read."""
+    """What `Gallery.add` did: how many images went in, one line for each that could not be read, how many were there."""
 
     count: int  # type: ignore[assignment]
     failed: list[str]
+    known: int = 0
 
 
 class Gallery:
@@ -167,17 +169,25 @@ class Gallery:
         *,
         progress: Callable[[int], None] | None = None,
     ) -> Added:
-        """Embed images and keep them. Images that cannot be read are left out and named.
+        """Embed images and keep them. Images that cannot be read are left out and named, those of a path that is there
+        already are passed over.
 
         `progress` is called with the number of images done since the last call.
         """
         records = [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
-        embedded = embed(self.model, records, progress=progress)
+        there = {record.path for record in self.records}
+        new = [record for record in records if os.path.abspath(record.path) not in there]
+        if records and not new:
+            return Added(0, [], len(records))
+        embedded = embed(self.model, new, progress=progress)
         self.add_embeddings(embedded.embeddings)
-        return Added(len(embedded.embeddings), embedded.failed)
+        return Added(len(embedded.embeddings), embedded.failed, len(records) - len(new))
 
     def add_embeddings(self, embeddings: Embeddings) -> None:
-        """Keep embeddings that are there already. Raises DataError when their width is another than the gallery's."""
+        """Keep embeddings that were made before; paths become absolute.
+
+        Raises DataError when their width is another than the gallery's.
+        """
         features = np.ascontiguousarray(embeddings.features, np.float32)
         width = features.shape[1]
         if self._index is not None and self._index.d != width:
@@ -186,7 +196,7 @@ class Gallery:
             )
         index = faiss.clone_index(self._index) if self._index is not None else self._empty(width)
         index.add(features)
-        records = self.records + list(embeddings.records)
+        records = self.records + [replace(record, path=os.path.abspath(record.path)) for record in embeddings.records]
         generation = self._facts["generation"] + 1
         with written_whole(_vectors(self.folder, generation)) as partial:
             faiss.write_index(index, str(partial))

@@ -151,7 +151,8 @@ class AttributesBehind:
 class JunkLast:
     """Another distance, but with the gallery's images that are `junk`, bool [G], behind all the others.
 
-    So they are dropped from every list without the figures forgetting a right answer among them. Their distance is infinite.
+    So they are dropped from every list without the figures forgetting a right answer among them. Their distance is
+    infinite, and among themselves they keep their order.
     """
 
     metric: Distance
@@ -167,7 +168,11 @@ class JunkLast:
         return _Last(self.metric.tiles(query, gallery, columns), self.junk if columns is None else self.junk[columns])
 
     def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
-        return np.where(tile == np.finfo(tile.dtype).max, np.inf, self.metric.values(tile))
+        return np.where(tile > _BEHIND / 10, np.inf, self.metric.values(tile))
+
+
+_BEHIND = 1e30
+"""Farther than any image: what junk is moved behind."""
 
 
 class _Last:
@@ -177,8 +182,9 @@ class _Last:
 
     def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
         tile = self._tiles(start, stop)
-        # Not infinity, which the evaluation keeps for what does not count at all.
-        tile[:, self._images] = np.finfo(tile.dtype).max
+        # Not infinity, which the evaluation keeps for what does not count at all. Anything from -1 on goes above _BEHIND / 2.
+        junk = tile[:, self._images]
+        tile[:, self._images] = _BEHIND * (1 + junk / (1 + np.abs(junk)))
         return tile
 
 
