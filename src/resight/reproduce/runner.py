@@ -90,13 +90,13 @@ def reproduce(
     job.write_settings(asked)
     if len(missing) < len(work):
         tell(f"{len(work) - len(missing)} of {len(work)} done before")
-    clock = _Clock(len(missing))
+    clock = _Clock(len({(row.folder, seed) for row, seed in missing}))
     for number, (row, seed) in enumerate(missing, 1):
         label = f"{number}/{len(missing)} {row.row.name}" + (f", seed {seed}" if len(seeds) > 1 else "")
         tell(f"{label} …")
         figures = job.run(row, seed, quiet)
         shown = ", ".join(f"{name} {figures[name]:.4g}" for name in table.figures if name in figures)
-        tell(f"{label}: {shown or 'no figure'}; {clock.lap()}")
+        tell(f"{label}: {shown or 'no figure'}; {clock.lap((row.folder, seed))}")
         job.write_tables()
     return job.write_tables()
 
@@ -306,17 +306,20 @@ _PROTOCOLS = {
 
 
 class _Clock:
-    """How long a row took, and how long the others will take if they are like those before."""
+    """How long a row took, and how long the runs that are missing will take if they are like those before."""
 
-    def __init__(self, rows: int) -> None:
-        self.rows, self.done = rows, 0
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
+        self.done: set[tuple[str, int]] = set()
         self.started = self.last = time.monotonic()
 
-    def lap(self) -> str:
+    def lap(self, run: tuple[str, int]) -> str:
         now = time.monotonic()
-        took, self.last, self.done = now - self.last, now, self.done + 1
-        left = (now - self.started) / self.done * (self.rows - self.done)
-        return f"took {_spoken(took)}" + (f", about {_spoken(left)} left" if self.rows > self.done else "")
+        took, self.last = now - self.last, now
+        self.done.add(run)  # rows that share a run take the time of one
+        rest = self.runs - len(self.done)
+        left = (now - self.started) / len(self.done) * rest
+        return f"took {_spoken(took)}" + (f", about {_spoken(left)} left" if rest else "")
 
 
 def _spoken(seconds: float) -> str:
