@@ -115,7 +115,13 @@ def test_thresholds(run: Path, data: str, tmp_path: Path, capsys) -> None:
 def test_the_page_is_served_until_ctrl_c(run: Path, data: str, tmp_path: Path, capsys) -> None:
     scanned(run, data, tmp_path / "s", capsys)
     command = [sys.executable, "-u", "-m", "resight", "junk", "review", str(tmp_path / "s")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        # One that was started in the background ignores it, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     url = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{43}/", process.stdout.readline())
     assert url is not None

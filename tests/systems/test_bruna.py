@@ -17,7 +17,7 @@ import torch
 
 from resight.cli.app import app
 from resight.data.formats import read_dataset
-from resight.errors import RecipeError, RunError
+from resight.errors import DataError, RecipeError, RunError
 from resight.evaluation import compare
 from resight.gallery import Gallery
 from resight.recipe import load_recipe
@@ -175,7 +175,8 @@ def test_an_item_with_an_unreadable_image_is_left_out(crowd: ReidDataset, tmp_pa
     train(load_recipe("reid-bruna", TINY), replace(dataset, train=broken), tmp_path / "run", quiet=True)
     assert "broken.jpg" in capfd.readouterr().err
     every = [replace(record, path=str(tmp_path / "broken.jpg")) for record in dataset.train[1:]]
-    train(load_recipe("reid-bruna", TINY), replace(dataset, train=every), tmp_path / "none", quiet=True)
+    with pytest.raises(DataError, match="images could be read"):
+        train(load_recipe("reid-bruna", TINY), replace(dataset, train=every), tmp_path / "none", quiet=True)
 
 
 @pytest.mark.slow

@@ -41,9 +41,8 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
 
 
-def fitting_batch(recipe: Recipe, people: int) -> str:
-    """An override for a P×K batch of more identities than `people`, less those held out, and nothing for another one."""
-    there = int(people * (1 - recipe.validation.ratio))
+def fitting_batch(recipe: Recipe, there: int) -> str:
+    """An override for a P×K batch of more identities than are there to train on, and nothing for another one."""
     wanted = recipe.sampler.get("identities", 0)
     return f"sampler.identities={there}" if 0 < there < wanted else ""
 

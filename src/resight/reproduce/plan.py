@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +36,14 @@ def plan(
     overrides: Sequence[str] = (),
     forced: Sequence[str] = (),
     epochs: int | None = None,
-    people: int | None = None,
+    fitted: Callable[[Recipe], int] | None = None,
 ) -> tuple[list[Planned], list[str]]:
     """Every row's recipe, and a line for each override that is not used everywhere and for what a budget takes away.
 
     In order: the recipe, the table's changes, the row's, then `overrides`, `forced`, and last the shorter budget. The
     rows are there to be compared: an override of a key in which they differ is left out, and one of a key that only
     some rows have is left to those. What is `forced` changes every row. A batch of more identities than there are to
-    train on, of `people` with those held out, is made smaller. Raises RecipeError when a row's recipe is none.
+    train on, as `fitted` counts them, is made smaller. Raises RecipeError when a row's recipe is none.
     """
     if any(_key(text) == "seed" for text in [*overrides, *forced]):
         raise RecipeError("a row's seed is given by --seeds, such as --seeds 0,1,2")
@@ -59,7 +59,7 @@ def plan(
         if epochs is not None:
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)
-        if people is not None and (smaller := fitting_batch(recipe, people)):
+        if fitted is not None and (smaller := fitting_batch(recipe, fitted(recipe))):
             told.append(f"{row.name}: {smaller}, since no more identities are there to train on")
             changes.append(smaller)
             recipe = load_recipe(source, changes)

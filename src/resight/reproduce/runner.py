@@ -24,10 +24,11 @@ from typing import Literal
 from resight.assessment import Assessment, assess
 from resight.data.formats import absolute_spec
 from resight.data.formats.manifest import write_manifest
-from resight.data.splits import split_dataset
+from resight.data.splits import held_out, split_dataset
 from resight.data.union import read_datasets
 from resight.errors import DataError, RecipeError, RunError
 from resight.files import written_whole
+from resight.recipe import Recipe
 from resight.records import UNLABELLED, ReidDataset
 from resight.reporting import history
 from resight.reproduce.budget import fewer_identities
@@ -68,8 +69,7 @@ def reproduce(
     """
     chosen = chosen_rows(table, rows)
     material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first")
-    people = len({record.identity for record in material.dataset.train if record.identity > 0})
-    planned, notes = plan(table, overrides, forced, epochs, people)
+    planned, notes = plan(table, overrides, forced, epochs, material.fitted)
     used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
     job = _Job(table, planned, material, Path(out), used)
     work = [(planned[number], seed) for number in chosen for seed in seeds]
@@ -110,6 +110,12 @@ class _Material:
     """What the rows train and are evaluated on, as `--data` takes it."""
     asked: dict[str, object]
     told: list[str]
+
+    def fitted(self, recipe: Recipe) -> int:
+        """Identities that a recipe trains on."""
+        people = [record for record in self.dataset.train if record.identity > 0]
+        kept, _ = held_out(people, recipe.validation.ratio, recipe.seed)
+        return len({record.identity for record in kept})
 
 
 def _material(
