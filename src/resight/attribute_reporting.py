@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from resight.assessment import Assessed, Assessment
 from resight.data.targets import JUNK_TARGET
 from resight.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
+from resight.recognition import AttributeScores
 from resight.records import Record, ReidDataset
 from resight.reporting import training_section
 from resight.views import charts
@@ -25,7 +27,7 @@ from resight.views.report import Report
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["assessment_report", "assessment_summary", "assessment_tables", "confidence_grids"]
+__all__ = ["assessment_report", "assessment_summary", "assessment_tables", "confidence_grids", "confusion_chart"]
 
 _FIGURES = ("accuracy", "precision", "recall")
 _PUBLISHED = ("published train", "published validation")
@@ -108,12 +110,7 @@ def assessment_report(
     report.heading(
         "Confusion matrices", "Rows: annotated; columns: recognised. Shades are shares of the annotated class."
     )
-    report.figure(
-        charts.confusion_matrices(
-            {name: (figures.classes, figures.confusion) for name, figures in judged.scores.attributes.items()}
-        ),
-        "Counts of images.",
-    )
+    report.figure(confusion_chart(judged.scores), "Counts of images.")
     report.heading("Confidence", "Green with a tick: every attribute right. Below an image the mean probability and how many are right.")  # fmt: skip
     for caption, picture in confidence_grids(judged.records, judged.probabilities, judged.targets).items():
         report.image(picture, caption)
@@ -166,6 +163,12 @@ def _field_row(name: str, split: Assessed) -> list[str]:
     figures = [scores.mean_balanced, split.majority.mean_balanced]
     figures += [getattr(scores, f"instance_{figure}") for figure in _INSTANCE]
     return [f"{name} ({scores.images:,})", *map(_percent, figures)]
+
+
+def confusion_chart(scores: AttributeScores) -> Figure:
+    """A confusion matrix for each attribute."""
+    matrices = {name: (figures.classes, figures.confusion) for name, figures in scores.attributes.items()}
+    return charts.confusion_matrices(matrices)
 
 
 def confidence_grids(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resight.errors import none_readable
-from resight.records import Embeddings, Record
+from resight.records import Embeddings, Record, as_records
 from resight.run import Recognizer
 
 __all__ = ["Embedded", "embed"]
@@ -35,7 +35,7 @@ def embed(
     `progress` is called with the number of images done since the last call. Raises DataError when not one image
     could be read.
     """
-    records = [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
+    records = as_records(images)
     features, kept, failed = [], [], []
     for batch in model.batches(records, progress=progress):
         if len(batch.images):

@@ -29,6 +29,7 @@ __all__ = [
     "Record",
     "ReidDataset",
     "Relevance",
+    "as_records",
 ]
 
 UNLABELLED = -2
@@ -121,6 +122,11 @@ class Relevance:
 
     good: Sequence[NDArray[np.int64]]
     junk: Sequence[NDArray[np.int64]]
+
+
+def as_records(images: Sequence[Record | str | os.PathLike[str]]) -> list[Record]:
+    """Records as they are; paths as records of images of which nothing else is known."""
+    return [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
 
 
 @dataclass(frozen=True, slots=True)

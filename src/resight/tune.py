@@ -232,7 +232,8 @@ class _Search:
             for key, part in self.space.items()
         }
         for key, values in ends.items():
-            others = [[f"{other}={ends[other][end]}" for other in ends if other != key] for end in (0, -1)]
+            rests = (tuple(f"{other}={ends[other][end]}" for other in ends if other != key) for end in (0, -1))
+            others = dict.fromkeys(rests)  # one, where both ends are the same
             errors: list[ResightError] = []
             for value in values:
                 load_recipe(self.name, [*self.fixed, f"{key}={value}"])

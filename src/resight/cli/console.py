@@ -70,12 +70,10 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
 
     `split` names another split of FORMAT:PATH.
     """
-    import os
-
     from resight.data.formats import FORMATS, read_dataset
     from resight.data.images import list_images
     from resight.errors import DataError
-    from resight.records import Record
+    from resight.records import as_records
 
     if source.partition(":")[0] in FORMATS:
         dataset = read_dataset(source)
@@ -85,7 +83,7 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
     elif split is not None:
         raise DataError(f"{source} is no FORMAT:PATH and has no splits; leave out --split")
     else:
-        records = [Record(os.path.abspath(path)) for path in list_images(source)]
+        records = as_records(list_images(source))
     if not records:
         raise DataError(f"{source} holds no images")
     return records

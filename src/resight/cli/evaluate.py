@@ -63,6 +63,7 @@ def evaluate(
     of one mask for all. All write a report with pictures: of an embedding run ranked lists, where the network looked for
     a match, and the feature maps of its stages.
     """
+    from resight.data.formats import data_options
     from resight.data.union import read_datasets
     from resight.run import load
 
@@ -73,7 +74,7 @@ def evaluate(
     options = f" --rerank --k1 {k1} --k2 {k2} --lambda {lambda_value}" if rerank else ""
     options += f" --protocol {protocol}" if protocol else ""
     options += (f" --ap {average_precision}" if model.embeds else "") + (" --baselines" if baselines else "")
-    command = shlex.join(["resight", "evaluate", run, *(part for spec in data for part in ("--data", spec))]) + options
+    command = shlex.join(["resight", "evaluate", run, *data_options(data)]) + options
     if not model.embeds:
         if rerank or baselines:
             raise typer.BadParameter("--rerank and --baselines are for embedding runs; this one makes no embeddings")

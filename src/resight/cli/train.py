@@ -82,7 +82,8 @@ def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
 
 def _finish(folder: Path) -> None:
     from resight.cli.console import output
+    from resight.data.formats import data_options
     from resight.run import Run
 
-    data = [part for spec in Run.open(folder).data or ["FORMAT:PATH"] for part in ("--data", spec)]
+    data = data_options(Run.open(folder).data or ["FORMAT:PATH"])
     output().print(f"run: {folder}\nnext: {shlex.join(['resight', 'evaluate', str(folder), *data])}", markup=False)

@@ -30,7 +30,7 @@ from resight.embedding import embed
 from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.gallery.hit import Hit
-from resight.records import Embeddings, Record, record_table, table_records
+from resight.records import Embeddings, Record, as_records, record_table, table_records
 from resight.retrieval import AttributesBehind, nearest
 from resight.run import Recognizer, load
 
@@ -174,7 +174,7 @@ class Gallery:
 
         `progress` is called with the number of images done since the last call.
         """
-        records = [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
+        records = as_records(images)
         there = {record.path for record in self.records}
         new = [record for record in records if os.path.abspath(record.path) not in there]
         if records and not new:

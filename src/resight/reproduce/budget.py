@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -41,9 +41,10 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
 
 
-def fitting_batch(recipe: Recipe, there: int) -> str:
-    """An override for a P×K batch of more identities than are there to train on, and nothing for another one."""
+def fitting_batch(recipe: Recipe, fitted: Callable[[Recipe], int]) -> str:
+    """An override for a P×K batch of more identities than `fitted` counts, and nothing for another one."""
     wanted = recipe.sampler.get("identities", 0)
+    there = fitted(recipe) if wanted else 0
     return f"sampler.identities={there}" if 0 < there < wanted else ""
 
 

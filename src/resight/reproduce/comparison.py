@@ -112,13 +112,14 @@ class Comparison:
         writer = csv.writer(text, lineterminator="\n")
         figures = self.table.figures
         kinds = ("published {}", "published {} difference", "{}", "{} deviation", "{} difference")
-        writer.writerow(["row", "seeds", *(kind.format(figure) for figure in figures for kind in kinds)])
+        header = ["row", "seeds", *(kind.format(figure) for figure in figures for kind in kinds)]
+        writer.writerow(header)
         for number, row in enumerate(self.table.rows):
             seeds = " ".join(map(str, self.measured[number]))
             writer.writerow([row.name, seeds, *(text for figure in figures for text in self._numbers(number, figure))])
         for name, found in self.table.beside.items():
-            numbers = [text for f in figures for text in (f"{found[f]:.6g}" if f in found else "", "", "", "", "")]
-            writer.writerow([name, "", *numbers])
+            columns = {f"published {figure}": f"{value:.6g}" for figure, value in found.items()}
+            writer.writerow([name, "", *(columns.get(column, "") for column in header[2:])])
         return text.getvalue()
 
     def _numbers(self, row: int, figure: str) -> Sequence[str]:

@@ -59,7 +59,7 @@ def plan(
         if epochs is not None:
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)
-        if fitted is not None and (smaller := fitting_batch(recipe, fitted(recipe))):
+        if fitted is not None and (smaller := fitting_batch(recipe, fitted)):
             told.append(f"{row.name}: {smaller}, since no more identities are there to train on")
             changes.append(smaller)
             recipe = load_recipe(source, changes)

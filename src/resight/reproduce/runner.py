@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from resight.assessment import Assessment, assess
-from resight.data.formats import absolute_spec
+from resight.data.formats import absolute_spec, data_options
 from resight.data.formats.manifest import write_manifest
 from resight.data.splits import held_out, split_dataset
 from resight.data.union import read_datasets
@@ -266,7 +266,7 @@ class _Job:
         return lines
 
     def _commands(self, measured: Sequence[dict[int, dict[str, float]]]) -> str:
-        data = [part for spec in self.material.data for part in ("--data", absolute_spec(spec))]
+        data = data_options([absolute_spec(spec) for spec in self.material.data])
         lines = [
             f"# {self.table.title}: the command of each row and of its evaluation.",
             "# They make the runs anew, below the folder they are run in.",

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from resight.attribute_reporting import confidence_grids
+from resight.attribute_reporting import confidence_grids, confusion_chart
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES
@@ -93,8 +93,7 @@ class AttributeSystem(System):
         targets: NDArray[np.int64],
         index: list[int],
     ) -> None:
-        matrices = {name: (figures.classes, figures.confusion) for name, figures in scores.attributes.items()}
-        self.picture("validation/confusion", charts.raster(charts.confusion_matrices(matrices)))
+        self.picture("validation/confusion", charts.raster(confusion_chart(scores)))
         grids = confidence_grids([self.validation[position] for position in index], found, targets)
         for name, grid in zip(("most-confident", "least-confident"), grids.values(), strict=False):
             self.picture(f"validation/{name}", grid)

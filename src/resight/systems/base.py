@@ -99,10 +99,14 @@ class System(lightning.LightningModule):
         """
         return []
 
+    def _together(self) -> list[tuple[str, nn.Parameter]]:
+        """Name and parameter of all that has no optimiser of its own."""
+        theirs = {id(parameter) for part, _ in self.apart() for parameter in part.parameters()}
+        return [(name, parameter) for name, parameter in self.named_parameters() if id(parameter) not in theirs]
+
     def configure_optimizers(self) -> Any:
         apart = self.apart()
-        theirs = {id(parameter) for part, _ in apart for parameter in part.parameters()}
-        rest = [(name, p) for name, p in self.named_parameters() if p.requires_grad and id(p) not in theirs]
+        rest = [(name, parameter) for name, parameter in self._together() if parameter.requires_grad]
         main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=_groups(rest, self.recipe.rates))
         others = [part.own_optimiser(part.parameters(), lr=part.learning_rate) for part, _ in apart]  # type: ignore[operator]
         schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
@@ -114,19 +118,12 @@ class System(lightning.LightningModule):
             "lr_scheduler": {"scheduler": LambdaLR(optimiser, factors), "interval": "epoch"},
         }
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
-        for module in self.modules():
-            if hasattr(module, "iterations"):  # such as mining that changes with the batches; once, for all branches
-                module.iterations += 1  # type: ignore[operator,assignment]
-
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
         # Parts with an optimiser of their own neither decide what is clipped nor are clipped themselves.
-        theirs = {id(parameter) for part, _ in self.apart() for parameter in part.parameters()}
         if gradient_clip_val:
-            rest = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
-            torch.nn.utils.clip_grad_norm_(rest, gradient_clip_val)
+            torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._together()], gradient_clip_val)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         for part, weight in self.apart():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,20 +54,25 @@ class EmbeddingSystem(RetrievalSystem):
             on_epoch=True,
         )
         return {
-            label: self.weights[label]
-            * torch.stack([_read(loss, value, batch) for value in getattr(output, str(loss.reads))]).sum()
+            label: self.weights[label] * _over_branches(loss, getattr(output, str(loss.reads)), batch)
             for label, loss in self.losses.items()
         }
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        for module in self.losses.modules():
+            if hasattr(module, "iterations"):  # mining that changes with the batches; once, for all branches
+                module.iterations += 1  # type: ignore[operator,assignment]
 
     def apart(self) -> list[tuple[nn.Module, float]]:
         return [(loss, self.weights[label]) for label, loss in self.losses.items() if hasattr(loss, "own_optimiser")]
 
 
-def _read(loss: nn.Module, value: Tensor, batch: Batch) -> Tensor:
-    rows = whole_groups(batch.places, _group(loss)).flatten()
-    if len(rows) == len(value):
-        return loss(value, batch.ids, batch.cameras)
-    return loss(value[rows], batch.ids[rows], batch.cameras[rows])
+def _over_branches(loss: nn.Module, branches: Sequence[Tensor], batch: Batch) -> Tensor:
+    ids, cameras = batch.ids, batch.cameras
+    if _group(loss) > 1:
+        rows = whole_groups(batch.places, _group(loss)).flatten()
+        ids, cameras, branches = ids[rows], cameras[rows], [values[rows] for values in branches]
+    return torch.stack([loss(values, ids, cameras) for values in branches]).sum()
 
 
 def _group(loss: nn.Module) -> int:

@@ -131,7 +131,7 @@ def training_curves(columns: Mapping[str, Sequence[tuple[float, float]]]) -> Fig
         axes.plot(epochs, values, color=COLOURS[0], marker="." if len(points) < 40 else None)
         axes.set_title(name, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axes, "")
     for axes in panels[len(columns) :]:
         axes.set_axis_off()
@@ -162,7 +162,6 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
                 )
         axes.set_title(quantity, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axes, "")
     lines = {line.get_label(): line for axes in figure.axes for line in axes.lines if line.get_label() in names}

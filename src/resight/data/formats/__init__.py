@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from resight.data.formats.viper import is_viper, read_viper
 from resight.errors import DataError
 from resight.records import ReidDataset
 
-__all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "describe_format", "detect_format", "read_dataset"]
+__all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "data_options", "describe_format", "detect_format", "read_dataset"]
 
 FORMATS: dict[str, Callable[[str], ReidDataset]] = {
     "market1501": read_market1501,
@@ -81,6 +81,11 @@ def absolute_spec(spec: str) -> str:
     if colon and name in FORMATS:
         return f"{name}:{Path(path).expanduser().absolute()}"
     return str(Path(spec).expanduser().absolute())
+
+
+def data_options(specs: Sequence[str]) -> list[str]:
+    """Datasets as a command takes them: `--data A --data B`."""
+    return [part for spec in specs for part in ("--data", spec)]
 
 
 def read_dataset(spec: str) -> ReidDataset:
