@@ -10,28 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from PIL import Image
 
 from resight.assessment import Assessed, Assessment
+from resight.attribute_pictures import confidence_grids, confusion_chart
 from resight.data.targets import JUNK_TARGET
 from resight.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
-from resight.recognition import AttributeScores
-from resight.records import Record, ReidDataset
+from resight.records import ReidDataset
 from resight.reporting import training_section
-from resight.views import charts
-from resight.views.ranked_lists import Tile, tile_grid
 from resight.views.report import Report
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["assessment_report", "assessment_summary", "assessment_tables", "confidence_grids", "confusion_chart"]
+__all__ = ["assessment_report", "assessment_summary", "assessment_tables"]
 
 _FIGURES = ("accuracy", "precision", "recall")
 _PUBLISHED = ("published train", "published validation")
-_SHOWN = 16
 _CELL = 17
 """Characters of a column with three figures."""
 
@@ -163,36 +157,6 @@ def _field_row(name: str, split: Assessed) -> list[str]:
     figures = [scores.mean_balanced, split.majority.mean_balanced]
     figures += [getattr(scores, f"instance_{figure}") for figure in _INSTANCE]
     return [f"{name} ({scores.images:,})", *map(_percent, figures)]
-
-
-def confusion_chart(scores: AttributeScores) -> Figure:
-    """A confusion matrix for each attribute."""
-    matrices = {name: (figures.classes, figures.confusion) for name, figures in scores.attributes.items()}
-    return charts.confusion_matrices(matrices)
-
-
-def confidence_grids(
-    records: Sequence[Record], probabilities: Mapping[str, NDArray[np.floating]], targets: NDArray[np.int64]
-) -> dict[str, Image.Image]:
-    """Pictures of the most and of the least confident images, by caption; none for no image.
-
-    Confidence is the mean probability of the classes recognised. `probabilities` is attribute -> [N, classes], `targets`
-    are the classes annotated, [N, attributes], -1 unknown.
-    """
-    sure = np.mean([values.max(1) for values in probabilities.values()], axis=0)
-    order = np.argsort(-sure, kind="stable")
-    # Those made junk for the evaluation would be shown as they are on disk.
-    whole = [row for row in order if (targets[row] >= 0).sum() > 3 or len(probabilities) <= 3]
-    guesses = np.stack([values.argmax(1) for values in probabilities.values()], axis=1)
-
-    def tile(row: int) -> Tile:
-        known = targets[row] >= 0
-        right = int(((guesses[row] == targets[row]) & known).sum())
-        caption = f"{sure[row]:.2f} {right}/{known.sum()}"
-        return Tile(records[row].path, "right" if right == known.sum() else "wrong", caption)
-
-    shown = {"The most confident.": whole[:_SHOWN], "The least confident.": whole[::-1][:_SHOWN]}
-    return {caption: tile_grid([tile(row) for row in rows]) for caption, rows in shown.items() if rows}
 
 
 def _note(source: str) -> str:

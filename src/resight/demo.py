@@ -11,7 +11,7 @@ from resight.data.formats import read_dataset
 from resight.errors import RunError
 from resight.evaluation import Compared, compare
 from resight.gallery import Gallery, Hit
-from resight.ranking import search_picture
+from resight.gallery.picture import search_picture
 from resight.recipe import load_recipe
 from resight.records import ReidDataset
 from resight.reporting import evaluation_report

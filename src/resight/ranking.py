@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from resight.evaluation import Compared
-from resight.gallery import Hit
-from resight.records import Record
 from resight.retrieval import distances
 from resight.views import projections
-from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, save
+from resight.views.ranked_lists import RankedList, Tile, Verdict, found_caption
 
-__all__ = ["drawn_queries", "feature_space", "hardest_queries", "lists_of", "search_picture", "verdicts"]
-
-
-def search_picture(answers: Mapping[str, Sequence[Hit]], path: str | os.PathLike[str]) -> None:
-    """Ranked lists of a search, a row for each query's path. Raises DataError when `path` is no picture's name."""
-    rows = [
-        RankedList(
-            query,
-            Path(query).name,
-            [Tile(hit.record.path, "unknown", _caption(hit.record, hit.score)) for hit in hits],
-        )
-        for query, hits in answers.items()
-    ]
-    save(ranked_lists(rows), path)
+__all__ = ["drawn_queries", "feature_space", "hardest_queries", "lists_of", "verdicts"]
 
 
 def drawn_queries(compared: Compared, count: int) -> NDArray[np.int64]:
@@ -54,7 +35,7 @@ def lists_of(compared: Compared, queries: NDArray[np.int64], length: int = 10) -
         tiles = []
         for place in np.argsort(row, kind="stable")[:length]:
             found = compared.gallery.records[place]
-            tiles.append(Tile(found.path, judged[place], _caption(found, float(row[place]))))
+            tiles.append(Tile(found.path, judged[place], found_caption(float(row[place]), found.camera)))
         # Short enough to stand under a crop twice as high as wide.
         caption = f"{record.identity} AP {100 * compared.result.average_precision[query]:.0f}"
         lists.append(RankedList(record.path, caption, tiles))
@@ -86,8 +67,3 @@ def feature_space(compared: Compared, most: int = 1000) -> Figure | None:
 
 def _counted(compared: Compared) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isnan(compared.result.average_precision))
-
-
-def _caption(record: Record, score: float) -> str:
-    camera = f" c{record.camera}" if record.camera >= 0 else ""
-    return f"{score:.3f}{camera}"

@@ -6,16 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
 
-from resight.data.images import read_image
-from resight.data.loaders import resize
 from resight.errors import DataError, none_readable
 from resight.records import JUNK, Record, ReidDataset
 from resight.run import Recognizer
-from resight.views.reconstructions import reconstructions
 
 __all__ = [
     "JUNK_KIND",
@@ -25,7 +20,6 @@ __all__ = [
     "images_to_reconstruct",
     "junk_figures",
     "kind_of_junk",
-    "picture_of",
     "reconstruct",
 ]
 
@@ -82,12 +76,6 @@ def images_to_reconstruct(dataset: ReidDataset) -> list[Record]:
     if not records:
         raise DataError(f"{dataset.name} holds no images")
     return records
-
-
-def picture_of(model: Recognizer, records: Sequence[Record]) -> Image.Image:
-    """Images above their reconstructions."""
-    images = torch.stack([resize(read_image(record.path), model.recipe.image) for record in records])
-    return reconstructions(images.numpy(), model.reconstruct_batch(images))
 
 
 def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dict[str, JunkFigures]:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from PIL import Image
 
-from resight.reconstruction import SCORES, Reconstructed, junk_figures, kind_of_junk, picture_of
-from resight.records import ReidDataset
+from resight.data.images import read_image
+from resight.data.loaders import resize
+from resight.reconstruction import SCORES, Reconstructed, junk_figures, kind_of_junk
+from resight.records import Record, ReidDataset
 from resight.reporting import training_section
 from resight.run import Recognizer
 from resight.views import charts
+from resight.views.reconstructions import reconstructions
 from resight.views.report import Report
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["reconstruction_report", "reconstruction_summary", "reconstruction_tables"]
+__all__ = ["picture_of", "reconstruction_report", "reconstruction_summary", "reconstruction_tables"]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SHOWN = 16
@@ -136,3 +142,9 @@ def _facts(found: Reconstructed, dataset: ReidDataset) -> dict[str, object]:
         "Images": f"{len(found.records):,}",
         "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
     }
+
+
+def picture_of(model: Recognizer, records: Sequence[Record]) -> Image.Image:
+    """Images above their reconstructions."""
+    images = torch.stack([resize(read_image(record.path), model.recipe.image) for record in records])
+    return reconstructions(images.numpy(), model.reconstruct_batch(images))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import os
 from pathlib import Path
@@ -16,7 +15,7 @@ from resight.map_reporting import looks_section, stages_section
 from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of, verdicts
 from resight.records import UNLABELLED, ReidDataset
 from resight.retrieval import Evaluation, JunkLast, distances
-from resight.run import Recognizer
+from resight.run import Recognizer, history
 from resight.views import charts
 from resight.views.ranked_lists import ranked_lists
 from resight.views.report import Report
@@ -24,7 +23,7 @@ from resight.views.report import Report
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["evaluation_report", "figures_table", "history", "training_section"]
+__all__ = ["evaluation_report", "figures_table", "training_section"]
 
 _LISTS = 6
 _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -192,15 +191,6 @@ def _distances(report: Report, compared: Compared) -> None:
         report.heading("Distances")
         figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), compared.metric.name)
         report.figure(figure, "Distances of queries to images of the same individual and of others. The less the two overlap, the better a threshold works.")  # fmt: skip
-
-
-def history(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """The curves of a run's metrics.csv: column -> (epoch, value) points, those of epochs that have one."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]
-    curves = {name: [(float(row["epoch"]), float(row[name])) for row in rows if row[name]] for name in names}
-    return {name: points for name, points in curves.items() if points}
 
 
 def _facts(compared: Compared, dataset: ReidDataset) -> dict[str, object]:

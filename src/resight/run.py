@@ -13,6 +13,7 @@ runs/street/
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import inspect
 import json
@@ -44,7 +45,7 @@ from resight.recipe import Recipe, load_recipe, make
 from resight.records import AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributesBehind, Distance, the_metric
 
-__all__ = ["Images", "Recognizer", "Run", "build_model", "comparable", "load", "metric_of"]
+__all__ = ["Images", "Recognizer", "Run", "build_model", "comparable", "history", "load", "metric_of"]
 
 _NO_ATTRIBUTES = AttributeSchema()
 
@@ -462,3 +463,12 @@ class Recognizer:
     def _width(self) -> int:
         size = self.recipe.image
         return self.embed_batch(torch.zeros(1, 3, size.height, size.width, dtype=torch.uint8)).shape[1]
+
+
+def history(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The curves of a run's metrics.csv: column -> (epoch, value) points, those of epochs that have one."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]
+    curves = {name: [(float(row["epoch"]), float(row[name])) for row in rows if row[name]] for name in names}
+    return {name: points for name, points in curves.items() if points}

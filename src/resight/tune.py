@@ -28,8 +28,7 @@ from resight.errors import DataError, MissingExtraError, RecipeError, ResightErr
 from resight.files import written_whole
 from resight.recipe import Recipe, load_recipe
 from resight.records import ReidDataset
-from resight.reporting import history
-from resight.run import Run
+from resight.run import Run, history
 from resight.training import check, resume, train
 
 if TYPE_CHECKING:

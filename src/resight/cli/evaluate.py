@@ -88,7 +88,7 @@ def evaluate(
         return
     from resight.cli.console import name_failed, output, progress
     from resight.evaluation import compare, searchable
-    from resight.reconstruction import picture_of
+    from resight.reconstruction_reporting import picture_of
     from resight.reporting import evaluation_report, figures_table
     from resight.retrieval import KReciprocal
 

@@ -119,7 +119,7 @@ def search(
         for query, hits in answers.items():
             output().print(_table(query, hits))
     if picture is not None:
-        from resight.ranking import search_picture
+        from resight.gallery.picture import search_picture
 
         search_picture(answers, picture)
         if not as_json:

@@ -9,10 +9,9 @@ from resight.assessment import Assessment
 from resight.data.splits import held_out, query_gallery_split
 from resight.evaluation import compare
 from resight.records import ReidDataset
-from resight.reporting import history
 from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
 from resight.retrieval import KReciprocal
-from resight.run import Run, load
+from resight.run import Run, history, load
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from resight.attribute_reporting import confidence_grids, confusion_chart
+from resight.attribute_pictures import confidence_grids, confusion_chart
 from resight.data.loaders import Batch
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES

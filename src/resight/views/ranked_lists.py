@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from resight.errors import DataError
 from resight.files import written_whole
 
-__all__ = ["FRAMES", "RankedList", "Tile", "Verdict", "ranked_lists", "save", "tile_grid"]
+__all__ = ["FRAMES", "RankedList", "Tile", "Verdict", "found_caption", "ranked_lists", "save", "tile_grid"]
 
 Verdict = Literal["right", "wrong", "junk", "unknown"]
 
@@ -76,6 +76,11 @@ def ranked_lists(lists: Sequence[RankedList], *, tile_height: int = 128) -> Imag
             left = 2 * size.gap + column * size.step[0]
             _draw_cell(page, draw, size, (left, top), tile.path, tile.verdict, tile.caption)
     return page
+
+
+def found_caption(value: float, camera: int) -> str:
+    """What stands under an image found: its score or distance, and its camera where that is known (from 0)."""
+    return f"{value:.3f}" + (f" c{camera}" if camera >= 0 else "")
 
 
 def tile_grid(tiles: Sequence[Tile], *, columns: int = 8, tile_height: int = 128) -> Image.Image:

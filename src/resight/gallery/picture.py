@@ -1,0 +1,25 @@
+"""What a search found, as a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from resight.gallery.hit import Hit
+from resight.views.ranked_lists import RankedList, Tile, found_caption, ranked_lists, save
+
+__all__ = ["search_picture"]
+
+
+def search_picture(answers: Mapping[str, Sequence[Hit]], path: str | os.PathLike[str]) -> None:
+    """Ranked lists of a search, a row for each query's path. Raises DataError when `path` is no picture's name."""
+    rows = [
+        RankedList(
+            query,
+            Path(query).name,
+            [Tile(hit.record.path, "unknown", found_caption(hit.score, hit.record.camera)) for hit in hits],
+        )
+        for query, hits in answers.items()
+    ]
+    save(ranked_lists(rows), path)
