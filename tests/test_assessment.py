@@ -23,8 +23,9 @@ from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
 from resight.prediction import predict, write_predictions
 from resight.recipe import load_recipe
+from resight.recognizer import load
 from resight.records import Record, ReidDataset
-from resight.run import Run, load
+from resight.run import Run
 from resight.synthetic import synthesize
 from resight.training import train
 from tests.conftest import TINY, corrupt

@@ -13,8 +13,8 @@ from PIL import Image
 from resight.data import formats
 from resight.losses import LOSSES
 from resight.models import MODELS
+from resight.recognizer import load
 from resight.records import DISTRACTOR, ReidDataset
-from resight.run import load
 from resight.training import train
 
 ROOT = Path(__file__).parent.parent

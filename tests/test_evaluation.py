@@ -7,8 +7,9 @@ from dataclasses import replace
 import torch
 
 from resight.evaluation import compare
+from resight.recognizer import Recognizer
 from resight.records import ReidDataset
-from resight.run import Recognizer, build_model
+from resight.run import build_model
 
 
 def test_protocol_asked_for_before_the_recipes_before_the_datasets_own(crowd: ReidDataset, tiny) -> None:

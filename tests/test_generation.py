@@ -13,8 +13,9 @@ from resight.data.material import prepare
 from resight.errors import DataError, RunError
 from resight.generation import generate
 from resight.recipe import load_recipe
+from resight.recognizer import Recognizer
 from resight.records import UNLABELLED
-from resight.run import Recognizer, Run, build_model
+from resight.run import Run, build_model
 from tests.cli.test_cli import resight
 
 SMALL = ["image.height=32", "image.width=16", "model.channels=[4,8]", "model.dim=6"]

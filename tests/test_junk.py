@@ -22,8 +22,9 @@ from resight.junk import (
 )
 from resight.junk_reporting import scan_report, scan_table
 from resight.recipe import load_recipe
+from resight.recognizer import Recognizer
 from resight.records import AttributeSchema, Record
-from resight.run import Recognizer, build_model
+from resight.run import build_model
 from tests.conftest import TINY, corrupt
 
 SIZE = ["image.height=32", "image.width=16", "loader.workers=0"]

@@ -14,7 +14,7 @@ from resight.maps import match_maps, stage_maps
 from resight.models import MODELS
 from resight.models.unet import UNet
 from resight.recipe import Recipe
-from resight.run import Recognizer
+from resight.recognizer import Recognizer
 
 TinyRecipe = Callable[..., Recipe]
 

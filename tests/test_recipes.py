@@ -11,8 +11,8 @@ from PIL import Image
 from pydantic import BaseModel
 
 from resight.recipe import Recipe, built_in_recipes, load_recipe
+from resight.recognizer import load
 from resight.records import AttributeSchema, ReidDataset
-from resight.run import load
 from resight.training import train
 
 # Sizes only, by section; a key that a recipe's part does not have is left out.

@@ -20,8 +20,9 @@ import torch
 
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RecipeError, RunError
+from resight.recognizer import load
 from resight.records import ReidDataset
-from resight.run import Run, load
+from resight.run import Run
 from resight.training import resume, train
 from tests.conftest import TINY, corrupt
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from resight.gallery import Gallery, Hit
     from resight.prediction import predict
     from resight.recipe import Recipe, load_recipe
+    from resight.recognizer import Recognizer, load
     from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
     from resight.retrieval import AttributeWeighted, Evaluation, KReciprocal, evaluate, rerank
-    from resight.run import Recognizer, load
     from resight.synthetic import synthesize
     from resight.training import resume, train
 
@@ -30,13 +30,13 @@ _HOMES = {
     "Hit": "resight.gallery",
     "KReciprocal": "resight.retrieval",
     "Recipe": "resight.recipe",
-    "Recognizer": "resight.run",
+    "Recognizer": "resight.recognizer",
     "Record": "resight.records",
     "ReidDataset": "resight.records",
     "ResightError": "resight.errors",
     "embed": "resight.embedding",
     "evaluate": "resight.retrieval",
-    "load": "resight.run",
+    "load": "resight.recognizer",
     "load_recipe": "resight.recipe",
     "predict": "resight.prediction",
     "read_dataset": "resight.data.formats",

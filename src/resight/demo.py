@@ -13,10 +13,11 @@ from resight.evaluation import Compared, compare
 from resight.gallery import Gallery, Hit
 from resight.gallery.picture import search_picture
 from resight.recipe import load_recipe
+from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.reporting import evaluation_report
 from resight.retrieval import KReciprocal
-from resight.run import Run, load
+from resight.run import Run
 from resight.synthetic import PRESETS, synthesize
 from resight.training import resume, train
 

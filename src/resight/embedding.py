@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from resight.errors import none_readable
+from resight.recognizer import Recognizer
 from resight.records import Embeddings, Record, as_records
-from resight.run import Recognizer
 
 __all__ = ["Embedded", "embed"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from resight.baselines import BASELINES
 from resight.embedding import embed
 from resight.errors import DataError
+from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, evaluate
-from resight.run import Recognizer
 
 __all__ = ["Compared", "compare", "evaluate_embeddings", "searchable"]
 

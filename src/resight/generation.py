@@ -11,8 +11,8 @@ from PIL import Image
 
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
+from resight.recognizer import Recognizer
 from resight.records import Record, ReidDataset
-from resight.run import Recognizer
 
 __all__ = ["generate"]
 

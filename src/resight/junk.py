@@ -29,8 +29,8 @@ from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
 from resight.prediction import predict
 from resight.recognition.detection import Detection, detection, threshold_for_precision
+from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, Record
-from resight.run import Recognizer
 from resight.suspects import write_rows
 
 __all__ = [
@@ -109,7 +109,7 @@ def learn_threshold(labelled: Scored, precision: float) -> float:
     """
     if not 0 < precision <= 1:
         raise DataError(f"precision {precision:g}: it is a share, over 0 and up to 1")
-    junk = np.array([bool(reconstruction.kind_of_junk(record)) for record in labelled.records])
+    junk = np.array([bool(record.junk_kind) for record in labelled.records])
     known = junk | _labelled(labelled.records)
     return threshold_for_precision(labelled.scores[known], junk[known], precision)
 
@@ -147,7 +147,7 @@ def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile
 
 
 def _figures(scored: Scored, threshold: float) -> dict[str, Detection]:
-    kinds = np.array([reconstruction.kind_of_junk(record) for record in scored.records])
+    kinds = np.array([record.junk_kind for record in scored.records])
     known = (kinds != "") | _labelled(scored.records)
     junk = kinds != ""
     if not junk.any() or junk[known].all():

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from resight.junk import Scan
-from resight.reconstruction import kind_of_junk
 from resight.records import UNLABELLED, Record
 from resight.views import charts
 from resight.views.ranked_lists import Tile, Verdict, tile_grid
@@ -92,6 +91,6 @@ def _share(value: float) -> str:
 
 
 def _verdict(record: Record, found: Scan) -> Verdict:
-    if kind_of_junk(record):
+    if record.junk_kind:
         return "right"
     return "wrong" if found.figures and record.identity != UNLABELLED else "unknown"

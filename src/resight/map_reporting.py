@@ -13,7 +13,7 @@ from resight.errors import RunError
 from resight.evaluation import Compared
 from resight.maps import match_maps, stage_maps
 from resight.ranking import drawn_queries, lists_of
-from resight.run import Recognizer
+from resight.recognizer import Recognizer
 from resight.views.image_rows import image_rows
 from resight.views.maps import coloured, overlay, strongest_channels
 from resight.views.ranked_lists import RankedList, Tile, ranked_lists

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from resight.errors import RunError
-from resight.run import Images, Recognizer
+from resight.recognizer import Images, Recognizer
 
 __all__ = ["Looked", "match_maps", "stage_maps"]
 

@@ -17,8 +17,8 @@ from resight.data.attributes import MARKET_SCHEMA
 from resight.data.formats.course import write_course_classification
 from resight.errors import DataError, none_readable
 from resight.files import written_whole
+from resight.recognizer import Recognizer
 from resight.records import AttributeSchema, Record
-from resight.run import Recognizer
 
 __all__ = ["Predicted", "Written", "annotate", "predict", "write_predictions"]
 

@@ -9,22 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import DataError, none_readable
-from resight.records import JUNK, Record, ReidDataset
-from resight.run import Recognizer
+from resight.recognizer import Recognizer
+from resight.records import Record, ReidDataset
 
 __all__ = [
-    "JUNK_KIND",
     "SCORES",
     "JunkFigures",
     "Reconstructed",
     "images_to_reconstruct",
     "junk_figures",
-    "kind_of_junk",
     "reconstruct",
 ]
 
-JUNK_KIND = "junk_kind"
-"""Attribute that says what is wrong with an image; `resight data synthesize` lists it in pictures.csv."""
 SCORES = ("error", "relative")
 """`error` is the mean squared error, on which the VAE report puts a threshold. `relative` is that divided by the image's
 detail, for smooth images are reconstructed best whatever they show."""
@@ -86,7 +82,7 @@ def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dic
     """
     from sklearn.metrics import average_precision_score, roc_auc_score  # late: slow to import
 
-    kinds = np.array([kind_of_junk(record) for record in records])
+    kinds = np.array([record.junk_kind for record in records])
     good = scores[kinds == ""]
     members = {kind: kinds == kind for kind in sorted(set(kinds.tolist()) - {""})}
     if not len(good) or not members:
@@ -100,8 +96,3 @@ def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dic
             int(member.sum()), float(roc_auc_score(truth, values)), float(average_precision_score(truth, values))
         )
     return figures
-
-
-def kind_of_junk(record: Record) -> str:
-    """What is wrong with an image; empty for one that shows somebody."""
-    return record.attributes.get(JUNK_KIND, "junk" if record.identity == JUNK else "")

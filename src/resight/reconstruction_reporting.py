@@ -14,10 +14,10 @@ from PIL import Image
 
 from resight.data.images import read_image
 from resight.data.loaders import resize
-from resight.reconstruction import SCORES, Reconstructed, junk_figures, kind_of_junk
+from resight.recognizer import Recognizer
+from resight.reconstruction import SCORES, Reconstructed, junk_figures
 from resight.records import Record, ReidDataset
 from resight.reporting import training_section
-from resight.run import Recognizer
 from resight.views import charts
 from resight.views.reconstructions import reconstructions
 from resight.views.report import Report
@@ -122,7 +122,7 @@ def _tables(found: Reconstructed) -> list[tuple[list[str], list[list[str]]]]:
 
 
 def _junk_note(found: Reconstructed) -> str:
-    junk = sum(bool(kind_of_junk(record)) for record in found.records)
+    junk = sum(bool(record.junk_kind) for record in found.records)
     return (
         f"{junk} of {len(found.records)} images are labelled junk; chance is 50 in ROC-AUC, and below it a score points "
         "the wrong way"
@@ -130,7 +130,7 @@ def _junk_note(found: Reconstructed) -> str:
 
 
 def _by_kind(found: Reconstructed, score: str) -> dict[str, np.ndarray]:
-    kinds = np.array([kind_of_junk(record) or "no junk" for record in found.records])
+    kinds = np.array([record.junk_kind or "no junk" for record in found.records])
     return {kind: found.scores[score][kinds == kind] for kind in sorted(set(kinds), key=lambda kind: kind != "no junk")}
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DISTRACTOR",
     "JUNK",
+    "JUNK_KIND",
+    "NO_ATTRIBUTES",
     "NO_CAMERA",
     "UNLABELLED",
     "AttributeSchema",
@@ -40,6 +42,8 @@ DISTRACTOR = 0
 """Identity of an image of somebody who is no query (Market-1501's `0000`): stays, as a wrong answer."""
 NO_CAMERA = -1
 """Camera of an image whose camera is unknown."""
+JUNK_KIND = "junk_kind"
+"""Attribute that says what is wrong with an image; `resight data synthesize` lists it in pictures.csv."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,11 @@ class Record:
                 f"{self.path}: identity {self.identity} / camera {self.camera} is impossible; "
                 "identities start at 1 (0 distractor, -1 junk, -2 unlabelled), cameras at 0 (-1 unknown)"
             )
+
+    @property
+    def junk_kind(self) -> str:
+        """What is wrong with the image; empty for one that shows somebody."""
+        return self.attributes.get(JUNK_KIND, "junk" if self.identity == JUNK else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,10 @@ class AttributeSchema:
             for name, value in record.attributes.items():
                 found.setdefault(name, set()).add(value)
         return cls({name: tuple(sorted(values)) for name, values in found.items()})
+
+
+NO_ATTRIBUTES = AttributeSchema()
+"""The schema of whatever knows no attributes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from PIL import Image
 from resight.evaluation import Compared
 from resight.map_reporting import looks_section, stages_section
 from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of, verdicts
+from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, ReidDataset
 from resight.retrieval import Evaluation, JunkLast, distances
-from resight.run import Recognizer, history
+from resight.run import history
 from resight.views import charts
 from resight.views.ranked_lists import ranked_lists
 from resight.views.report import Report

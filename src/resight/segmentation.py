@@ -17,8 +17,8 @@ from resight.data.splits import held_out
 from resight.errors import DataError, ImageError, none_readable
 from resight.files import written_whole
 from resight.recognition import MaskScores, mask_scores
+from resight.recognizer import Recognizer
 from resight.records import Record, ReidDataset
-from resight.run import Recognizer
 
 __all__ = ["Segmentation", "Segmented", "WrittenMasks", "compare_masks", "masked_images", "write_masks"]
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from resight.errors import DataError, ImageError, RunError
 from resight.gallery import Gallery
+from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
-from resight.run import Recognizer, Run, load
+from resight.run import Run
 from resight.training import train
 from tests.conftest import corrupt
 

@@ -9,7 +9,8 @@ from resight.errors import RecipeError
 from resight.models.convolutional_autoencoder import ConvolutionalAutoencoder
 from resight.models.variational_autoencoder import VariationalAutoencoder
 from resight.recipe import ImageOptions, load_recipe
-from resight.run import Recognizer, build_model
+from resight.recognizer import Recognizer
+from resight.run import build_model
 
 SMALL = {"channels": (4, 6, 8), "image_size": (32, 16)}
 

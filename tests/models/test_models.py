@@ -10,7 +10,8 @@ import torch
 
 from resight.data.loaders import normalise
 from resight.recipe import built_in_recipes, load_recipe
-from resight.run import Run, build_model, load
+from resight.recognizer import load
+from resight.run import Run, build_model
 
 SMALL = ["image.height=32", "image.width=16", "model.pretrained=false"]
 

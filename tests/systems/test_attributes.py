@@ -14,8 +14,8 @@ from resight.assessment import Assessment, assess
 from resight.data.formats import read_dataset
 from resight.data.inspect import attribute_counts
 from resight.recipe import load_recipe
+from resight.recognizer import load
 from resight.records import ReidDataset
-from resight.run import load
 from resight.synthetic import synthesize
 from resight.training import train
 

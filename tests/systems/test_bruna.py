@@ -21,9 +21,9 @@ from resight.errors import DataError, RecipeError, RunError
 from resight.evaluation import compare
 from resight.gallery import Gallery
 from resight.recipe import load_recipe
+from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
-from resight.run import load
 from resight.synthetic import synthesize
 from resight.training import train
 from tests.conftest import corrupt

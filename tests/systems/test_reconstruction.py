@@ -16,8 +16,9 @@ from resight.data.formats.manifest import write_manifest
 from resight.errors import RecipeError
 from resight.evaluation import compare
 from resight.recipe import Recipe, load_recipe
+from resight.recognizer import Recognizer, load
 from resight.records import JUNK, UNLABELLED, AttributeSchema, ReidDataset
-from resight.run import Recognizer, Run, build_model, load
+from resight.run import Run, build_model
 from resight.synthetic import synthesize
 from resight.training import train
 from tests.cli.test_cli import resight

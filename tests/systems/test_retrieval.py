@@ -11,9 +11,9 @@ import pytest
 
 from resight.data.splits import held_out, query_gallery_split
 from resight.errors import RecipeError
+from resight.recognizer import load
 from resight.records import Record, ReidDataset
 from resight.retrieval import evaluate
-from resight.run import load
 from resight.training import train
 
 

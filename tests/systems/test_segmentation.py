@@ -18,8 +18,8 @@ from resight.data.formats import read_dataset
 from resight.data.union import read_datasets
 from resight.errors import DataError, RunError
 from resight.recipe import load_recipe
+from resight.recognizer import load
 from resight.records import Record
-from resight.run import load
 from resight.segmentation import compare_masks, write_masks
 from resight.synthetic import synthesize
 from resight.training import train

@@ -10,9 +10,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resight.recognizer import Recognizer
     from resight.records import Embeddings, Record
     from resight.retrieval.cluster import Method
-    from resight.run import Recognizer
 
 __all__ = ["cluster"]
 
@@ -76,7 +76,7 @@ def cluster(
     from resight.cli.console import output
     from resight.cluster_reporting import assignment_report, cluster_report, cluster_table, contact_sheet
     from resight.clustering import Centroids, cluster_embeddings, write_assignments
-    from resight.run import load
+    from resight.recognizer import load
     from resight.views.ranked_lists import save
 
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip

@@ -251,7 +251,7 @@ def sample_data(
     """
     from resight.cli.console import output, progress
     from resight.generation import generate
-    from resight.run import load
+    from resight.recognizer import load
 
     model = load(run)
     with progress("drawing", images) as advance:

@@ -12,8 +12,8 @@ import typer
 from resight.cli.console import DataOption
 
 if TYPE_CHECKING:
+    from resight.recognizer import Recognizer
     from resight.records import ReidDataset
-    from resight.run import Recognizer
 
 __all__ = ["evaluate"]
 
@@ -65,7 +65,7 @@ def evaluate(
     """
     from resight.data.formats import data_options
     from resight.data.union import read_datasets
-    from resight.run import load
+    from resight.recognizer import load
 
     dataset = read_datasets(data)
     model = load(run)

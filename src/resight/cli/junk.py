@@ -13,8 +13,8 @@ from resight.cli.search import ImagesArgument, RunArgument
 
 if TYPE_CHECKING:
     from resight.junk import Scored
+    from resight.recognizer import Recognizer
     from resight.records import Record
-    from resight.run import Recognizer
     from resight.suspects import Review
 
 __all__ = ["app"]
@@ -63,7 +63,7 @@ def scan_images(
     from resight.cli.console import images_of, name_failed, output
     from resight.junk import default_score, learn_threshold, scan, write_scan
     from resight.junk_reporting import scan_report, scan_table
-    from resight.run import load
+    from resight.recognizer import load
 
     if sum(given is not None for given in (threshold, quantile, precision)) > 1:
         raise typer.BadParameter("give one of --threshold, --quantile and --precision")

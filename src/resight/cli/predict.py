@@ -32,7 +32,7 @@ def predict(
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.prediction import write_predictions
-    from resight.run import load
+    from resight.recognizer import load
     from resight.segmentation import write_masks
 
     records = images_of(images)

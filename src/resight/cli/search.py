@@ -28,7 +28,7 @@ def embed(
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.embedding import embed as embed_images
-    from resight.run import load
+    from resight.recognizer import load
 
     records = images_of(images)
     model = load(run)
@@ -131,7 +131,7 @@ def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
     from resight.cli.console import name_failed, output, progress
     from resight.errors import DataError
     from resight.prediction import annotate
-    from resight.run import load
+    from resight.recognizer import load
 
     model = load(run)
     if drop_junk and "junk" not in model.schema.names:

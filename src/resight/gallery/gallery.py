@@ -30,9 +30,9 @@ from resight.embedding import embed
 from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.gallery.hit import Hit
+from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, as_records, record_table, table_records
 from resight.retrieval import AttributesBehind, nearest
-from resight.run import Recognizer, load
 
 __all__ = ["Added", "Gallery"]
 

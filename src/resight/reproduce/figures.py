@@ -8,10 +8,11 @@ from dataclasses import replace
 from resight.assessment import Assessment
 from resight.data.splits import held_out, query_gallery_split
 from resight.evaluation import compare
+from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
 from resight.retrieval import KReciprocal
-from resight.run import Run, history, load
+from resight.run import Run, history
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 

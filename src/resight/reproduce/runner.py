@@ -29,13 +29,14 @@ from resight.data.union import read_datasets
 from resight.errors import DataError, RecipeError, RunError
 from resight.files import written_whole
 from resight.recipe import Recipe
+from resight.recognizer import load
 from resight.records import UNLABELLED, ReidDataset
 from resight.reproduce.budget import fewer_identities
 from resight.reproduce.comparison import Comparison
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
 from resight.reproduce.plan import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
-from resight.run import Run, history, load
+from resight.run import Run, history
 from resight.training import check, resume, train
 from resight.views import charts
 

@@ -14,9 +14,9 @@ from resight.errors import RecipeError
 from resight.evaluation import Compared, evaluate_embeddings
 from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.recipe import Recipe, nearest
+from resight.recognizer import comparable, metric_of
 from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
 from resight.retrieval import PROTOCOLS
-from resight.run import comparable, metric_of
 from resight.systems.base import System
 from resight.views import charts
 from resight.views.ranked_lists import ranked_lists

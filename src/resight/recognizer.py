@@ -1,0 +1,313 @@
+"""A trained model at work: images in, embeddings, attributes, masks or pictures out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from resight.data.images import read_image
+from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
+from resight.data.targets import JUNK_TARGET
+from resight.errors import RecipeError, RunError
+from resight.models.heads import probabilities
+from resight.recipe import Recipe
+from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
+from resight.retrieval.distance import AttributesBehind, Distance, the_metric
+from resight.run import Run, build_model
+
+__all__ = ["Images", "Recognizer", "comparable", "load", "metric_of"]
+
+
+def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> Distance:
+    """What compares embeddings of a recipe's model. Raises RecipeError where attributes are weighed and none are learned."""
+    name = recipe.retrieval.metric
+    if name == "attribute-weighted":
+        if not schema.classes:
+            raise RecipeError(
+                "retrieval.metric: attribute-weighted is for systems that learn identities and attributes"
+            )
+        return AttributesBehind(sum(map(len, schema.classes.values())))
+    return the_metric(name)
+
+
+def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
+    """Normalised images -> what the recipe's metric compares, float32 (batch, width).
+
+    L2-normalised for cosine; for attribute-weighted the attributes' probabilities stand behind the feature.
+    """
+    found = _compared(model, recipe, inputs)
+    if recipe.retrieval.flip:
+        found = (found + _compared(model, recipe, inputs.flip(3))) / 2
+    return F.normalize(found, dim=1) if recipe.retrieval.metric == "cosine" else found
+
+
+def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
+    if recipe.retrieval.metric != "attribute-weighted":
+        return getattr(model, "embed", model)(inputs).float()
+    feature, logits = model(inputs)
+    return torch.cat([feature.float(), *probabilities(logits).values()], dim=1)
+
+
+def load(source: str | os.PathLike[str], device: str | None = None) -> Recognizer:
+    """A trained model, ready to turn images into embeddings.
+
+    >>> model = resight.load("runs/street")
+    >>> model.embed(["a.jpg", "b.jpg"]).shape  # (2, 2048)
+
+    `source` is a run folder, or `hf:owner/name` for a run folder on the Hugging Face hub. `device` defaults to a
+    GPU where there is one. No code is ever loaded: weights are safetensors and the recipe names table keys.
+    Raises RunError for a folder that is no run.
+    """
+    folder = _fetch(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
+    run = Run.open(folder)
+    model = build_model(run.recipe, run.classes, run.schema, pretrained=False)
+    run.load_weights(model)
+    return Recognizer(model, run.recipe, run.schema, device, source=_source(source))
+
+
+def _source(source: str | os.PathLike[str]) -> str:
+    return str(source) if str(source).startswith("hf:") else os.path.abspath(source)
+
+
+def _fetch(name: str) -> Path:
+    import huggingface_hub  # comes with timm
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(name, allow_patterns=["recipe.yaml", "run.json", "model.safetensors"])
+        )
+    except Exception as error:  # the hub client raises a different class for each way of being offline
+        raise RunError(
+            f"hf:{name} cannot be fetched ({type(error).__name__}); connect, or give a run folder"
+        ) from error
+
+
+Images = Sequence[str | os.PathLike[str] | Image.Image | NDArray[np.uint8]]
+"""Paths, PIL images or uint8 RGB arrays (height, width, 3)."""
+
+
+class Recognizer:
+    """A model with the recipe it was trained by: images in, embeddings or attributes out. Made by `resight.load`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        schema: AttributeSchema = NO_ATTRIBUTES,
+        device: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        self.recipe, self.schema = recipe, schema
+        self.source = source
+        """What `load` was given: a run folder, absolute, or hf:owner/name; None for a model from elsewhere."""
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells models apart whose embeddings do not compare: SHA-256 of the weights, the image options and the metric."""
+        digest = hashlib.sha256(f"{self.recipe.image.model_dump_json()} {self.recipe.retrieval.metric}".encode())
+        for name, values in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the model makes embeddings: one that does says how wide they are, as `dim`."""
+        return hasattr(self.model, "dim")
+
+    @property
+    def recognises(self) -> bool:
+        """Whether the model recognises attributes; an autoencoder that is told them does not."""
+        return bool(self.schema.classes) and not self.reconstructs
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the model makes pictures of pictures: one that does has a method `reconstruct`."""
+        return hasattr(self.model, "reconstruct")
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model makes pictures from nothing: one that does has a method `sample`."""
+        return hasattr(self.model, "sample")
+
+    @property
+    def segments(self) -> bool:
+        """Whether the model makes masks: one that does has a method `segment`."""
+        return hasattr(self.model, "segment")
+
+    @property
+    def metric(self) -> Distance:
+        """What compares the embeddings."""
+        return metric_of(self.recipe, self.schema)
+
+    def features_alone(self, embeddings: Embeddings) -> Embeddings:
+        """Embeddings without the attributes that may stand behind them: what plain Euclidean distance compares."""
+        if not isinstance(self.metric, AttributesBehind):
+            return embeddings
+        return Embeddings(self.metric.split(embeddings.features)[0], embeddings.records)
+
+    def junk(self, embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which of some embeddings [N, D] are of images that show nobody well, bool [N].
+
+        Raises RunError when the embeddings do not tell: only where attributes are weighed, and junk is one.
+        """
+        if not isinstance(self.metric, AttributesBehind) or JUNK_TARGET not in self.schema.classes:
+            raise RunError("junk can be dropped where a run weighs attributes and knows junk, as reid-bruna does")
+        _, chances = self.metric.split(embeddings)
+        before = sum(
+            len(self.schema.classes[name]) for name in self.schema.names[: self.schema.names.index(JUNK_TARGET)]
+        )
+        return chances[:, before + 1] > 0.5
+
+    def embed(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
+        """Embeddings of images as float32 [N, D].
+
+        L2-normalised where the recipe compares by cosine; where it weighs attributes, their probabilities stand behind
+        the feature, in the order of `schema`. Raises ImageError for an image that cannot be read
+        (to skip those instead, use `resight.embed`), RunError when the model recognises attributes only.
+        """
+        features = [self.embed_batch(batch) for batch in self._batches(images, batch_size)]
+        return np.concatenate(features) if features else np.empty((0, self._width()), np.float32)
+
+    def recognise(self, images: Images, batch_size: int = 64) -> dict[str, NDArray[np.float32]]:
+        """Attribute -> probabilities of its classes in the order of `schema`, float32 [N, classes].
+
+        Raises ImageError for an image that cannot be read (to skip those instead, use `resight.predict`), RunError
+        when the model recognises no attributes.
+        """
+        found = [self.recognise_batch(batch) for batch in self._batches(images, batch_size)]
+        empty = {name: np.empty((0, len(values)), np.float32) for name, values in self.schema.classes.items()}
+        return {name: np.concatenate([blank, *(part[name] for part in found)]) for name, blank in empty.items()}
+
+    def segment(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
+        """The probability of each pixel to show the individual, float32 [N, height, width] of the recipe's size.
+
+        Raises ImageError for an image that cannot be read, RunError when the model makes no masks.
+        """
+        size = self.recipe.image
+        found = [self.segment_batch(batch) for batch in self._batches(images, batch_size)]
+        return np.concatenate([np.empty((0, size.height, size.width), np.float32), *found])
+
+    def batches(
+        self, records: Sequence[Record], masks: bool = False, progress: Callable[[int], None] | None = None
+    ) -> Iterator[Batch]:
+        """Every record's image once, in order, as `embed_batch` and the like take them; with its mask if asked for.
+
+        `progress` is called with the number of a batch's images, read or not, once the next batch is asked for.
+        """
+        for batch in evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), self.recipe.loader):
+            yield batch
+            if progress is not None:
+                progress(len(batch.images) + len(batch.failed))
+
+    @torch.inference_mode()
+    def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, D)."""
+        self._require_embeddings()
+        return comparable(self.model, self.recipe, self._prepare(images)).cpu().numpy()
+
+    @torch.inference_mode()
+    def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
+        if not self.recognises:
+            raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
+        logits = getattr(self.model, "recognise", self.model)(self._prepare(images))
+        return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
+
+    @torch.inference_mode()
+    def segment_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> probabilities, float32 (batch, height, width)."""
+        if not self.segments:
+            raise RunError("this run makes no masks; train one that does: `resight train segmentation-unet`")
+        logits = self.model.segment(self._prepare(images))  # type: ignore[operator]
+        return torch.sigmoid(logits[:, 0].float()).cpu().numpy()
+
+    @torch.inference_mode()
+    def reconstruct_batch(self, images: Tensor) -> NDArray[np.uint8]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> what the model makes of them, in the same form."""
+        pixels = denormalise(self._reconstructed(self._prepare(images)), self.recipe.image)
+        return pixels.cpu().numpy()
+
+    @torch.inference_mode()
+    def sample_batch(self, count: int) -> NDArray[np.uint8]:
+        """New images, uint8 (count, 3, height, width), by torch's random numbers."""
+        if not self.generates:
+            raise RunError("this run makes no new images; train one that does, such as `resight train reid-vae`")
+        return denormalise(self.model.sample(count), self.recipe.image).cpu().numpy()  # type: ignore[operator]
+
+    @torch.inference_mode()
+    def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, as the network sees it."""
+        inputs = self._prepare(images)
+        errors = (self._reconstructed(inputs) - inputs).square().flatten(1).mean(1)
+        return errors.cpu().numpy()
+
+    @torch.inference_mode()
+    def detail_batch(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 (batch, 3, height, width) of the recipe's size -> how much there is to reconstruct in each.
+
+        The mean absolute difference of neighbouring pixels, squared: on the scale of the errors, and never 0.
+        """
+        inputs = self._prepare(images)
+        down = (inputs[:, :, 1:] - inputs[:, :, :-1]).abs().flatten(1).mean(1)
+        across = (inputs[:, :, :, 1:] - inputs[:, :, :, :-1]).abs().flatten(1).mean(1)
+        return (down + across).square().clamp(min=1e-6).cpu().numpy()
+
+    def _reconstructed(self, inputs: Tensor) -> Tensor:
+        if not self.reconstructs:
+            raise RunError(
+                "this run reconstructs no images; train one that does, such as `resight train junk-autoencoder`"
+            )
+        return self.model.reconstruct(inputs).float()  # type: ignore[operator]
+
+    def inputs(self, images: Images) -> Tensor:
+        """What the network is given for these images: normalised float32 (batch, 3, height, width).
+
+        Raises ImageError for an image that cannot be read.
+        """
+        return self._prepare(torch.stack([self._tensor(image) for image in images]))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Embeddings float32 (batch, dim) of what `inputs` returns, without normalisation, flip or attributes.
+
+        Raises RunError when the model makes none.
+        """
+        self._require_embeddings()
+        return getattr(self.model, "embed", self.model)(inputs).float()
+
+    def _require_embeddings(self) -> None:
+        if not self.embeds:
+            other = "recognises attributes" if self.recognises else "works on pixels"
+            raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)
+
+    def _batches(self, images: Images, size: int) -> Iterator[Tensor]:
+        for start in range(0, len(images), size):
+            yield torch.stack([self._tensor(image) for image in images[start : start + size]])
+
+    def _tensor(self, image: str | os.PathLike[str] | Image.Image | NDArray[np.uint8]) -> Tensor:
+        if isinstance(image, Image.Image):
+            pixels = np.asarray(image.convert("RGB"))
+        elif isinstance(image, np.ndarray):
+            pixels = image
+        else:
+            pixels = read_image(image)
+        return resize(pixels, self.recipe.image)
+
+    def _width(self) -> int:
+        size = self.recipe.image
+        return self.embed_batch(torch.zeros(1, 3, size.height, size.width, dtype=torch.uint8)).shape[1]
