@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from resight.data.formats import read_dataset
-from resight.data.material import prepare
+from resight.data.training_set import prepare
 from resight.errors import DataError, RunError
 from resight.generation import generate
 from resight.recipe import load_recipe

@@ -24,9 +24,9 @@ from rich.console import Console
 from resight.data.augmentations import build_augmentation
 from resight.data.formats import absolute_spec
 from resight.data.loaders import ImageDataset, evaluation_loader, training_loader
-from resight.data.material import Learned, Material, prepare
 from resight.data.samplers import SAMPLERS
 from resight.data.targets import class_counts, encode, junk_targets
+from resight.data.training_set import Learned, Material, prepare
 from resight.errors import DataError, MissingExtraError, RecipeError, RunError, none_readable
 from resight.files import written_whole
 from resight.recipe import Recipe, make

@@ -11,8 +11,8 @@ from PIL import Image
 
 from resight.data.augmentations import build_augmentation
 from resight.data.loaders import ImageDataset, resize_mask
-from resight.data.material import prepare
 from resight.data.samplers import Draw
+from resight.data.training_set import prepare
 from resight.errors import DataError
 from resight.recipe import ImageOptions, load_recipe
 from resight.records import Record, ReidDataset

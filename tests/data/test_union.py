@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resight.data.attributes import MARKET_SCHEMA, VERI_SCHEMA
-from resight.data.inspect import find_problems
+from resight.data.summary import find_problems
 from resight.data.union import join_datasets, read_datasets
 from resight.errors import DataError
 from resight.records import (

@@ -12,7 +12,7 @@ import pytest
 
 from resight.assessment import Assessment, assess
 from resight.data.formats import read_dataset
-from resight.data.inspect import attribute_counts
+from resight.data.summary import attribute_counts
 from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset

@@ -47,7 +47,7 @@ def inspect_data(
     from rich.table import Table
 
     from resight.cli.console import output
-    from resight.data.inspect import attribute_counts, find_problems, images_per_identity, summarise
+    from resight.data.summary import attribute_counts, find_problems, images_per_identity, summarise
     from resight.data.union import read_datasets
     from resight.views.charts import attribute_imbalance, images_per_identity_chart, save
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
-from resight.data.material import Learned
+from resight.data.training_set import Learned
 from resight.errors import RecipeError
 from resight.recipe import Options, Recipe, make, scalar
 from resight.records import Record

@@ -6,7 +6,7 @@ import pytest
 
 from resight.data.formats import read_dataset
 from resight.data.formats.msmt17 import read_msmt17
-from resight.data.inspect import find_problems
+from resight.data.summary import find_problems
 from resight.errors import DataError
 
 from ..conftest import Pictures, msmt_lists

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.data.formats import read_dataset
-from resight.data.inspect import attribute_counts, find_problems, images_per_identity, summarise
+from resight.data.summary import attribute_counts, find_problems, images_per_identity, summarise
 from resight.records import AttributeSchema, Record, ReidDataset, Relevance
 
 
