@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 from resight.cli.app import app
 from resight.data.augmentations import AUGMENTATIONS
 from resight.data.samplers import SAMPLERS
+from resight.engine.optimisers import OPTIMISERS
+from resight.engine.schedules import SCHEDULES
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
 from resight.models import MODELS
 from resight.recipe import Recipe, arguments
 from resight.reproduce import load_table, plan, tables
 from resight.reproduce.table import chosen_rows
-from resight.systems.optimisers import OPTIMISERS
-from resight.systems.schedules import SCHEDULES
 
 PUBLISHED = {
     ("attributes-skip", 2): {"accuracy": 79.87},

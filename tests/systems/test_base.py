@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from resight.engine.system import System, weighted_losses
 from resight.errors import RecipeError
 from resight.models import MODELS
 from resight.recipe import load_recipe
 from resight.records import AttributeSchema
 from resight.systems import SYSTEMS
-from resight.systems.base import System, weighted_losses
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
 

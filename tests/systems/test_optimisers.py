@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from resight.engine.optimisers import OPTIMISERS
 from resight.errors import RecipeError
 from resight.recipe import make
-from resight.systems.optimisers import OPTIMISERS
 
 THEIRS: list[tuple[dict, Callable[..., Optimizer]]] = [
     ({"name": "adam"}, lambda p: torch.optim.Adam(p, lr=3.5e-4, weight_decay=5e-4)),

@@ -12,9 +12,9 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from resight.engine.schedules import SCHEDULES
 from resight.recipe import load_recipe, make
 from resight.records import ReidDataset
-from resight.systems.schedules import SCHEDULES
 from tests.systems.cuts import assert_resumes_to_the_same
 
 TRIPLET = "losses={triplet: {margin: 10, distance: squared-euclidean, mining: random}}"

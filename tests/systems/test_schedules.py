@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from resight.engine.schedules import SCHEDULES
 from resight.errors import RecipeError
 from resight.recipe import make
-from resight.systems.schedules import SCHEDULES
 
 HALF = math.cos(math.pi / 4) / 2  # half a cosine's distance from its middle, a quarter of the way along
 

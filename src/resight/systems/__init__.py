@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from resight.engine.system import System
 from resight.systems.attributes import AttributeSystem
-from resight.systems.base import System
 from resight.systems.bruna import BrunaSystem
 from resight.systems.embedding import EmbeddingSystem
 from resight.systems.reconstruction import LabelledReconstructionSystem, ReconstructionSystem

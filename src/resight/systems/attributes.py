@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from resight.attribute_pictures import confidence_grids, confusion_chart
 from resight.data.loaders import Batch
+from resight.engine.system import System
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES
 from resight.losses.attributes import AttributeLoss
@@ -19,7 +20,6 @@ from resight.models.heads import probabilities
 from resight.recipe import Recipe, make
 from resight.recognition import AttributeScores, score
 from resight.records import AttributeSchema, Record
-from resight.systems.base import System
 from resight.views import charts
 
 __all__ = ["AttributeSystem", "adapt_weights"]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
 from resight.data.samplers.items import OTHERS, SAME
+from resight.engine.system import weighted_losses
 from resight.errors import RecipeError
 from resight.losses import BRUNA_LOSSES
 from resight.losses.bruna import other_distances, same_distances
@@ -16,7 +17,6 @@ from resight.models.selector import Selector
 from resight.recipe import Recipe
 from resight.records import AttributeSchema, Record
 from resight.systems.attributes import adapt_weights
-from resight.systems.base import weighted_losses
 from resight.systems.retrieval import RetrievalSystem
 from resight.views.picks import Pick, picks_picture
 

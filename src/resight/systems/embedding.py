@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
+from resight.engine.system import weighted_losses
 from resight.errors import RecipeError
 from resight.losses import LOSSES
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
 from resight.records import NO_CAMERA, Record
-from resight.systems.base import weighted_losses
 from resight.systems.retrieval import RetrievalSystem
 
 __all__ = ["EmbeddingSystem"]

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, denormalise
+from resight.engine.system import weighted_losses
 from resight.errors import RecipeError
 from resight.losses import RECONSTRUCTION_LOSSES
 from resight.models.output import Reconstruction
 from resight.recipe import Recipe
 from resight.records import Record
-from resight.systems.base import weighted_losses
 from resight.systems.retrieval import RetrievalSystem
 from resight.views.reconstructions import reconstructions
 

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
+from resight.engine.system import System
 from resight.errors import RecipeError
 from resight.evaluation import Compared, evaluate_embeddings
 from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of
@@ -17,7 +18,6 @@ from resight.recipe import Recipe, nearest
 from resight.recognizer import comparable, metric_of
 from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
 from resight.retrieval import PROTOCOLS
-from resight.systems.base import System
 from resight.views import charts
 from resight.views.ranked_lists import ranked_lists
 

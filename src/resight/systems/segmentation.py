@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
+from resight.engine.system import System, weighted_losses
 from resight.errors import DataError, RecipeError
 from resight.losses import MASK_LOSSES
 from resight.recipe import Recipe
 from resight.recognition import mask_scores
 from resight.records import Record
-from resight.systems.base import System, weighted_losses
 
 __all__ = ["SegmentationSystem"]
 

@@ -16,11 +16,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
 from resight.data.training_set import Learned
+from resight.engine.optimisers import OPTIMISERS, Jointly
+from resight.engine.schedules import SCHEDULES
 from resight.errors import RecipeError
 from resight.recipe import Options, Recipe, make, scalar
 from resight.records import Record
-from resight.systems.optimisers import OPTIMISERS, Jointly
-from resight.systems.schedules import SCHEDULES
 from resight.views.ranked_lists import save
 
 __all__ = ["System", "weighted_losses"]

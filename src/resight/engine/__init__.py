@@ -1,0 +1,1 @@
+"""Lightning's side of training: what every system shares, whatever its task."""

@@ -1,0 +1,164 @@
+"""What happens around the epochs of a training: metrics.csv, best weights, progress, who listens to validations."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from rich.console import Console
+
+from resight.errors import RecipeError, none_readable
+from resight.files import written_whole
+from resight.run import Run
+
+__all__ = [
+    "BestWeights",
+    "EpochBar",
+    "EpochLines",
+    "MetricsFile",
+    "OnValidation",
+    "SomethingRead",
+    "ValidationListener",
+    "console",
+]
+
+
+OnValidation = Callable[[int, dict[str, float]], None]
+"""Called with the epoch, from 1, and its figures by name, such as `{"mAP": 0.41, "rank-1": 0.6}`."""
+
+
+console = Console(stderr=True, soft_wrap=True)
+
+
+class BestWeights(Callback):
+    """Keeps model.safetensors at the best validated epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.key = f"val/{run.recipe.validation.monitor}"
+        # A loss is better when it is lower: kept negated.
+        self.sign = -1 if run.recipe.validation.monitor == "loss" else 1
+        self.best = float("-inf")
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if self.key not in trainer.callback_metrics:
+            known = sorted(key[4:] for key in trainer.callback_metrics if key.startswith("val/"))
+            raise RecipeError(
+                f"validation.monitor = {self.run.recipe.validation.monitor!r}; there is: {', '.join(known)}"
+            )
+        value = self.sign * float(trainer.callback_metrics[self.key])
+        # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
+        if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
+            self.best = max(value, self.best)
+            self.run.save_weights(pl_module.model)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+
+class ValidationListener(Callback):
+    """Tells somebody each validation's figures."""
+
+    def __init__(self, on_validation: OnValidation) -> None:
+        self.on_validation = on_validation
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        figures = {
+            name.removeprefix("val/"): float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("val/")
+        }
+        self.on_validation(trainer.current_epoch + 1, figures)
+
+
+class SomethingRead(Callback):
+    """Ends a training that has not read one image in an epoch: its weights would be those it began with."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.read = 0
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.read += len(batch.images)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not self.read:
+            failed = sorted(pl_module.unreadable)
+            raise none_readable(len(failed), failed)
+
+
+class EpochBar(RichProgressBar):
+    """Lightning's bar without the number that it gives a logger's folder."""
+
+    def get_metrics(self, trainer: lightning.Trainer, pl_module: Any) -> dict[str, Any]:
+        figures = dict(super().get_metrics(trainer, pl_module))
+        figures.pop("v_num", None)
+        return figures
+
+
+class MetricsFile(Callback):
+    """metrics.csv: one row an epoch, kept across a resume, rows of epochs that will be repeated dropped."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.rows: list[dict[str, Any]] = []
+        self.validated = False
+        self.started = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if self.run.metrics.exists():
+            with open(self.run.metrics, newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= pl_module.first_epoch]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.started, self.validated = time.monotonic(), False
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.validated = True
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        row: dict[str, Any] = {
+            "epoch": trainer.current_epoch + 1,
+            "seconds": round(time.monotonic() - self.started, 2),
+        }
+        for name, value in trainer.callback_metrics.items():
+            if name == "lr" or name.startswith("train/") or (name.startswith("val/") and self.validated):
+                row[name] = f"{float(value):.6g}"
+        self.rows = [kept for kept in self.rows if int(kept["epoch"]) < row["epoch"]] + [row]
+        columns = list(dict.fromkeys(name for kept in self.rows for name in kept))
+        with (
+            written_whole(self.run.metrics) as partial,
+            open(partial, "w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class EpochLines(Callback):
+    """Where there is no terminal to draw a bar on: a line an epoch."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.started, self.first = time.monotonic(), pl_module.first_epoch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
+            rest = (time.monotonic() - self.started) / (done - self.first) * (total - done)
+            figures = "  ".join(
+                f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name
+            )
+            console.print(f"epoch {done}/{total}  {figures}  {rest:.0f} s left", highlight=False, soft_wrap=True)

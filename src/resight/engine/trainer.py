@@ -1,0 +1,166 @@
+"""Lightning's Trainer as a recipe asks for it: precision, devices, loggers, callbacks, whole checkpoints."""
+
+from __future__ import annotations
+
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.plugins.io import CheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from resight.engine.callbacks import (
+    BestWeights,
+    EpochBar,
+    EpochLines,
+    MetricsFile,
+    OnValidation,
+    SomethingRead,
+    ValidationListener,
+    console,
+)
+from resight.errors import MissingExtraError, RecipeError, RunError
+from resight.files import written_whole
+from resight.recipe import Recipe
+from resight.run import Run
+
+__all__ = ["make_trainer", "process_rank"]
+
+
+def make_trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> lightning.Trainer:
+    """The Trainer of a run, which writes into its folder. Raises RecipeError for a setting that does not fit the machine."""
+    recipe = run.recipe
+    validated = recipe.validation.ratio > 0
+    callbacks: list[Callback] = [SomethingRead(), MetricsFile(run)]
+    if validated:
+        callbacks.append(BestWeights(run))
+        if on_validation is not None:
+            callbacks.append(ValidationListener(on_validation))
+        if recipe.validation.patience:
+            callbacks.append(
+                EarlyStopping(
+                    f"val/{recipe.validation.monitor}",
+                    mode="min" if recipe.validation.monitor == "loss" else "max",
+                    patience=recipe.validation.patience,
+                    check_on_train_epoch_end=False,
+                )
+            )
+    # Saves after all other callbacks have seen the epoch, so their state is whole.
+    callbacks.append(
+        ModelCheckpoint(
+            run.folder,
+            filename=run.checkpoint.stem,
+            every_n_epochs=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+    )
+    if not quiet:
+        callbacks.append(EpochBar(leave=False) if console.is_terminal else EpochLines())
+    _hush()
+    try:
+        return _lightning_trainer(run, callbacks, validated, quiet)
+    except (MisconfigurationException, ValueError) as error:
+        raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, quiet: bool) -> lightning.Trainer:
+    recipe, options = run.recipe, run.recipe.trainer
+    return lightning.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+        strategy=_strategy(recipe),
+        precision=_precision(recipe),
+        accumulate_grad_batches=options.accumulate,
+        gradient_clip_val=options.clip or None,
+        check_val_every_n_epoch=recipe.validation.every,
+        limit_val_batches=None if validated else 0,
+        callbacks=callbacks,
+        logger=_loggers(run),
+        plugins=[_WholeCheckpoints()],
+        use_distributed_sampler=False,  # the sampler shares its batches out itself
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_progress_bar=not quiet and console.is_terminal,
+        enable_model_summary=False,
+        default_root_dir=run.folder,
+    )
+
+
+def _strategy(recipe: Recipe) -> str:
+    options = recipe.trainer
+    if options.strategy == "auto" and options.devices * options.num_nodes > 1:
+        # Heads that no loss reads, as without an identity loss, have no gradient.
+        return "ddp_find_unused_parameters_true"
+    return options.strategy
+
+
+def _precision(recipe: Recipe) -> Any:
+    chosen = recipe.trainer.precision
+    if chosen == "auto":
+        on_gpu = recipe.trainer.accelerator in ("auto", "gpu") and torch.cuda.is_available()
+        chosen = "bf16" if (torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()) else "32"
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[chosen]
+
+
+def process_rank() -> int:
+    """Number of this process among those that train together, from 0."""
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
+def _cpu_has_bf16() -> bool:
+    # Only where the processor multiplies bfloat16 itself: emulated, it is slower than float32. Without a public
+    # question to ask, an absent private one counts as no.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def _loggers(run: Run) -> list[Logger]:
+    made: list[Logger] = []
+    for name in run.recipe.loggers:
+        if name == "tensorboard":
+            made.append(TensorBoardLogger(run.folder, name="", version="tensorboard"))
+        else:
+            try:
+                import wandb  # noqa: F401
+            except ImportError:
+                raise MissingExtraError("logging to Weights & Biases needs: pip install 'resight[wandb]'") from None
+            from lightning.pytorch.loggers import WandbLogger
+
+            made.append(WandbLogger(name=run.folder.name, save_dir=run.folder, project="resight"))
+    return made
+
+
+def _hush() -> None:
+    # Lightning's tips about hardware and workers; every setting they speak of is the recipe's.
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+
+
+class _WholeCheckpoints(CheckpointIO):
+    """Checkpoints written whole or not at all, and read with PyTorch's restricted unpickler: no code runs."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        # Through memory, since PyTorch's own writer hides what went wrong on the disk.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        with written_whole(path) as partial:
+            partial.write_bytes(buffer.getbuffer())
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise RunError(f"{path} is damaged or not a checkpoint: {str(error).splitlines()[0]}") from None
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
