@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from resight.retrieval.cluster import Density, GaussianMixture, Hierarchical, Method, cluster, score_clusters
+from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, Method, cluster, score_clusters
 from side_by_side import Memory, where
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resight.retrieval import rerank
+from resight.retrieval import reranking as rerank
 from side_by_side import Memory, seconds, where
 
 sys.path.insert(0, str(Path(__file__).parent.parent))

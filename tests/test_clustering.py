@@ -14,7 +14,7 @@ from resight.clustering import Centroids, Clustering, cluster_embeddings, write_
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
 from resight.records import UNLABELLED, Embeddings, Record
-from resight.retrieval.cluster import Density, GaussianMixture, Hierarchical, search_within
+from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, search_within
 
 
 @pytest.fixture(scope="module")

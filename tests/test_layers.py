@@ -23,4 +23,4 @@ def test_layers_hold_and_an_upward_import_is_refused(tmp_path: Path) -> None:
         file.write("\nimport resight.run\n")
     refused = lint(tmp_path)
     assert refused.returncode != 0
-    assert "resight.retrieval.metrics" in refused.stdout
+    assert "resight.retrieval.scores" in refused.stdout

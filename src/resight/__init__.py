@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from resight.recipe import Recipe, load_recipe
     from resight.recognizer import Recognizer, load
     from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
-    from resight.retrieval import AttributeWeighted, Evaluation, KReciprocal, evaluate, rerank
+    from resight.retrieval import AttributeWeighted, Evaluation, KReciprocal, evaluate
+    from resight.retrieval import reranking as rerank
     from resight.synthetic import synthesize
     from resight.training import resume, train
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from resight.clustering import Clustering
 from resight.records import Embeddings
-from resight.retrieval.cluster import Assigned, ClusterScores, majorities
+from resight.retrieval.clusters import Assigned, ClusterScores, majorities
 from resight.views import charts
 from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, tile_grid
 from resight.views.report import Report

@@ -29,7 +29,7 @@ from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.records import UNLABELLED, Embeddings, ReidDataset
-from resight.retrieval.cluster import (
+from resight.retrieval.clusters import (
     NOWHERE,
     Assigned,
     Clusters,
@@ -43,7 +43,7 @@ from resight.retrieval.cluster import (
     score_clusters,
     search_within,
 )
-from resight.retrieval.metrics import Evaluation
+from resight.retrieval.scores import Evaluation
 
 __all__ = ["Centroids", "Clustering", "cluster_embeddings", "write_assignments"]
 

@@ -17,7 +17,8 @@ from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
 from resight.models import MODELS
 from resight.recipe import Recipe, arguments
-from resight.reproduce import load_table, plan, tables
+from resight.reproduce import load_table, tables
+from resight.reproduce import planning as plan
 from resight.reproduce.table import chosen_rows
 
 PUBLISHED = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from resight.recognizer import Recognizer
     from resight.records import Embeddings, Record
-    from resight.retrieval.cluster import Method
+    from resight.retrieval.clusters import Method
 
 __all__ = ["cluster"]
 
@@ -119,7 +119,7 @@ def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
 
     from resight.errors import DataError
     from resight.recipe import nearest
-    from resight.retrieval.cluster import METHODS
+    from resight.retrieval.clusters import METHODS
 
     if name not in METHODS:
         raise DataError(f"no clustering method {name!r}{nearest(name, METHODS)}; there is: {', '.join(METHODS)}")

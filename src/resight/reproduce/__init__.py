@@ -2,7 +2,7 @@
 
 from resight.reproduce.budget import shorter
 from resight.reproduce.comparison import Comparison
-from resight.reproduce.plan import plan
+from resight.reproduce.planning import plan
 from resight.reproduce.runner import reproduce
 from resight.reproduce.table import Row, Table, load_table, tables
 

@@ -34,7 +34,7 @@ from resight.records import UNLABELLED, ReidDataset
 from resight.reproduce.budget import fewer_identities
 from resight.reproduce.comparison import Comparison
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
-from resight.reproduce.plan import Planned, plan
+from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, history
 from resight.training import check, resume, train

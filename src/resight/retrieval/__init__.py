@@ -1,6 +1,6 @@
 """Retrieval maths on plain arrays: distances, evaluation, re-ranking, clusters."""
 
-from resight.retrieval.cluster import METHODS, Clusters, assign, cluster, score_clusters
+from resight.retrieval.clusters import METHODS, Clusters, assign, cluster, score_clusters
 from resight.retrieval.distance import (
     METRICS,
     AttributesBehind,
@@ -10,7 +10,9 @@ from resight.retrieval.distance import (
     distances,
     nearest,
 )
-from resight.retrieval.metrics import (
+from resight.retrieval.protocol import PROTOCOLS
+from resight.retrieval.reranking import KReciprocal, rerank, rerank_distances
+from resight.retrieval.scores import (
     Evaluation,
     evaluate,
     evaluate_clusters,
@@ -18,8 +20,6 @@ from resight.retrieval.metrics import (
     single_shot_cmc,
     true_positive_rate,
 )
-from resight.retrieval.protocol import PROTOCOLS
-from resight.retrieval.rerank import KReciprocal, rerank, rerank_distances
 
 __all__ = [
     "METHODS",

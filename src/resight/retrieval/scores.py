@@ -21,7 +21,7 @@ from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, j
 from resight.retrieval.tiles import Tiles, over_tiles
 
 if TYPE_CHECKING:
-    from resight.retrieval.rerank import KReciprocal
+    from resight.retrieval.reranking import KReciprocal
 
 __all__ = [
     "AVERAGE_PRECISION",
@@ -125,7 +125,7 @@ def evaluate(
     judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
     columns = judgement.columns
     if rerank is not None:
-        from resight.retrieval.rerank import rerank_features
+        from resight.retrieval.reranking import rerank_features
 
         if not isinstance(metric, str):
             raise DataError(f"re-ranking compares features alone; it cannot be combined with metric {metric.name!r}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.retrieval.arrays import Array, as_features, as_labels, to_numpy
 from resight.retrieval.distance import checked_pair, normalised, the_metric
-from resight.retrieval.metrics import Evaluation, evaluate_clusters
+from resight.retrieval.scores import Evaluation, evaluate_clusters
 from resight.retrieval.tiles import over_tiles
 
 __all__ = [

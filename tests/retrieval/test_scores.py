@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from resight.errors import DataError
 from resight.records import Relevance
-from resight.retrieval import (
-    evaluate,
-    evaluate_distances,
-    metrics,
-    single_shot_cmc,
-    tiles,
-    true_positive_rate,
-)
+from resight.retrieval import evaluate, evaluate_distances, single_shot_cmc, tiles, true_positive_rate
+from resight.retrieval import scores as metrics
 
 from . import brute
 

@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 
 from resight.errors import DataError
 from resight.retrieval import evaluate
-from resight.retrieval.cluster import (
+from resight.retrieval.clusters import (
     FIGURES,
     Clusters,
     Density,
@@ -25,7 +25,7 @@ from resight.retrieval.cluster import (
     score_clusters,
     search_within,
 )
-from resight.retrieval.metrics import evaluate_clusters
+from resight.retrieval.scores import evaluate_clusters
 from tests.retrieval import brute
 
 # Two groups on a line: 0, 1, 2 and 10, 11, 12; their means are 1 and 11.
