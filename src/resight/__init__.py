@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from resight.embedding import embed
     from resight.errors import ResightError
     from resight.gallery import Gallery, Hit
-    from resight.prediction import predict
     from resight.recipe import Recipe, load_recipe
     from resight.recognizer import Recognizer, load
     from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
     from resight.retrieval import AttributeWeighted, Evaluation, KReciprocal, evaluate
     from resight.retrieval import reranking as rerank
     from resight.synthetic import synthesize
+    from resight.tasks.attributes.prediction import predict
     from resight.training import resume, train
 
 _HOMES = {
@@ -39,7 +39,7 @@ _HOMES = {
     "evaluate": "resight.retrieval",
     "load": "resight.recognizer",
     "load_recipe": "resight.recipe",
-    "predict": "resight.prediction",
+    "predict": "resight.tasks.attributes.prediction",
     "read_dataset": "resight.data.formats",
     "rerank": "resight.retrieval",
     "resume": "resight.training",

@@ -27,11 +27,11 @@ from resight import reconstruction
 from resight.data.targets import JUNK_TARGET
 from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
-from resight.prediction import predict
 from resight.recognition.detection import Detection, detection, threshold_for_precision
 from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, Record
 from resight.suspects import write_rows
+from resight.tasks.attributes.prediction import predict
 
 __all__ = [
     "SCORES",

@@ -148,9 +148,9 @@ def _attributes(
     command: str,
     as_json: bool,
 ) -> None:
-    from resight.assessment import assess, images_to_assess
-    from resight.attribute_reporting import assessment_report, assessment_summary, assessment_tables
     from resight.cli.console import name_failed, output, progress
+    from resight.tasks.attributes.evaluation import assess, images_to_assess
+    from resight.tasks.attributes.report import assessment_report, assessment_summary, assessment_tables
 
     trained_here = _trained_here(folder, data)
     images = images_to_assess(model, dataset, trained_here, protocol)

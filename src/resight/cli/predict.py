@@ -31,9 +31,9 @@ def predict(
     of its size and name. Unreadable images are named, the rest is predicted.
     """
     from resight.cli.console import images_of, name_failed, output, progress
-    from resight.prediction import write_predictions
     from resight.recognizer import load
     from resight.segmentation import write_masks
+    from resight.tasks.attributes.prediction import write_predictions
 
     records = images_of(images)
     model = load(run)

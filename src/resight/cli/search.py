@@ -130,8 +130,8 @@ def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
     """The records with what an attribute run sees in them, without junk if it is to go."""
     from resight.cli.console import name_failed, output, progress
     from resight.errors import DataError
-    from resight.prediction import annotate
     from resight.recognizer import load
+    from resight.tasks.attributes.prediction import annotate
 
     model = load(run)
     if drop_junk and "junk" not in model.schema.names:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from resight.assessment import Assessment
 from resight.data.splits import held_out, query_gallery_split
 from resight.evaluation import compare
 from resight.recognizer import load
@@ -13,6 +12,7 @@ from resight.records import ReidDataset
 from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
+from resight.tasks.attributes.evaluation import Assessment
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from resight.assessment import Assessment, assess
 from resight.data.formats import absolute_spec, data_options
 from resight.data.formats.manifest import write_manifest
 from resight.data.splits import held_out, split_dataset
@@ -37,6 +36,7 @@ from resight.reproduce.figures import attribute_figures, loss_figures, retrieval
 from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, history
+from resight.tasks.attributes.evaluation import Assessment, assess
 from resight.training import check, resume, train
 from resight.views import charts
 

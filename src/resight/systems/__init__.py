@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from resight.engine.system import System
-from resight.systems.attributes import AttributeSystem
 from resight.systems.bruna import BrunaSystem
 from resight.systems.embedding import EmbeddingSystem
 from resight.systems.reconstruction import LabelledReconstructionSystem, ReconstructionSystem
 from resight.systems.segmentation import SegmentationSystem
+from resight.tasks.attributes.system import AttributeSystem
 
 __all__ = ["SYSTEMS"]
 

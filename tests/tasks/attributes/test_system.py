@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from resight.assessment import Assessment, assess
 from resight.data.formats import read_dataset
 from resight.data.summary import attribute_counts
 from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.synthetic import synthesize
+from resight.tasks.attributes.evaluation import Assessment, assess
 from resight.training import train
 
 SCRATCH = [

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from resight.assessment import Assessed, Assessment
-from resight.attribute_reporting import assessment_tables
-from resight.recognition import score
 from resight.records import AttributeSchema
+from resight.tasks.attributes.evaluation import Assessed, Assessment
+from resight.tasks.attributes.report import assessment_tables
+from resight.tasks.attributes.scores import score
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "gender": ("male", "female"), "camera-4": ("no", "yes")})
 

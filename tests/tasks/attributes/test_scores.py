@@ -9,9 +9,8 @@ import pytest
 from sklearn import metrics as sk
 
 from resight.errors import DataError
-from resight.recognition import majority_guess, score
-from resight.recognition.metrics import label_columns
 from resight.records import AttributeSchema
+from resight.tasks.attributes.scores import label_columns, majority_guess, score
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old"), "bag": ("no", "yes")})
 

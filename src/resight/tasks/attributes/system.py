@@ -10,7 +10,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from resight.attribute_pictures import confidence_grids, confusion_chart
 from resight.data.loaders import Batch
 from resight.engine.system import System
 from resight.errors import RecipeError
@@ -18,8 +17,9 @@ from resight.losses import ATTRIBUTE_LOSSES
 from resight.losses.attributes import AttributeLoss
 from resight.models.heads import probabilities
 from resight.recipe import Recipe, make
-from resight.recognition import AttributeScores, score
 from resight.records import AttributeSchema, Record
+from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
+from resight.tasks.attributes.scores import AttributeScores, score
 from resight.views import charts
 
 __all__ = ["AttributeSystem", "adapt_weights"]

@@ -13,9 +13,9 @@ from resight.data.samplers import Draw
 from resight.data.splits import held_out
 from resight.data.targets import JUNK_TARGET, class_counts, encode, junk_targets
 from resight.errors import DataError, none_readable
-from resight.recognition import AttributeScores, majority_guess, score
 from resight.recognizer import Recognizer
 from resight.records import AttributeSchema, Record, ReidDataset
+from resight.tasks.attributes.scores import AttributeScores, majority_guess, score
 
 __all__ = ["PROTOCOLS", "Assessed", "Assessment", "assess"]
 

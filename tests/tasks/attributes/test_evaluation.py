@@ -14,19 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from resight.assessment import assess
 from resight.cli.app import app
 from resight.data.attributes import MARKET_COLUMNS, columns_from_targets
 from resight.data.formats import read_dataset
 from resight.data.formats.course import read_course_classification
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
-from resight.prediction import predict, write_predictions
 from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import Record, ReidDataset
 from resight.run import Run
 from resight.synthetic import synthesize
+from resight.tasks.attributes.evaluation import assess
+from resight.tasks.attributes.prediction import predict, write_predictions
 from resight.training import train
 from tests.conftest import TINY, corrupt
 from tests.test_training import assert_equal_weights, command, rows

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from resight.recognition import AttributeScores
 from resight.records import Record
+from resight.tasks.attributes.scores import AttributeScores
 from resight.views import charts
 from resight.views.ranked_lists import Tile, tile_grid
 

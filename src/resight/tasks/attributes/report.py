@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resight.assessment import Assessed, Assessment
-from resight.attribute_pictures import confidence_grids, confusion_chart
 from resight.data.targets import JUNK_TARGET
-from resight.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
 from resight.records import ReidDataset
 from resight.reporting import training_section
+from resight.tasks.attributes.evaluation import Assessed, Assessment
+from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
+from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
 from resight.views.report import Report
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Recognise attributes: gender, sleeves, bags, colours, age."""
