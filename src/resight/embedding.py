@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from resight.errors import none_readable
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import Embeddings, Record, as_records
 
 __all__ = ["Embedded", "embed"]
@@ -26,7 +26,7 @@ def embed(
     model: Recognizer,
     images: Sequence[Record | str | os.PathLike[str]],
     *,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Embedded:
     """Embed every image, given by its record or path, batch by batch; those that cannot be read are left out and named.
 

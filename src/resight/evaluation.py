@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from resight.baselines import BASELINES
 from resight.embedding import embed
 from resight.errors import DataError
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, evaluate
 
@@ -44,7 +44,7 @@ def compare(
     protocol: str | None = None,
     baselines: bool = False,
     drop_junk: bool | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Compared:
     """Embed query and gallery and evaluate them under `protocol`, by default the recipe's, else the dataset's own.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from PIL import Image
 
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import Record, ReidDataset
 
 __all__ = ["generate"]
@@ -25,7 +24,7 @@ def generate(
     images: int,
     *,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write that many PNGs drawn from the model into the folder `out`, and return their manifest there.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from resight.data.targets import JUNK_TARGET
 from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
 from resight.recognition.detection import Detection, detection, threshold_for_precision
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Record
 from resight.suspects import write_rows
 from resight.tasks.attributes.prediction import predict
@@ -46,8 +46,6 @@ __all__ = [
 
 SCORES = ("probability", *reconstruction.SCORES)
 """`probability` is an attribute run's that an image is junk; `error` and `relative` are a reconstruction run's."""
-
-Progress = Callable[[int], None]
 
 
 class Scored(NamedTuple):

@@ -25,7 +25,7 @@ from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributesBehind, Distance, the_metric
 from resight.run import Run, build_model
 
-__all__ = ["Images", "Recognizer", "comparable", "load", "metric_of"]
+__all__ = ["Images", "Progress", "Recognizer", "comparable", "load", "metric_of"]
 
 
 def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> Distance:
@@ -91,6 +91,9 @@ def _fetch(name: str) -> Path:
             f"hf:{name} cannot be fetched ({type(error).__name__}); connect, or give a run folder"
         ) from error
 
+
+Progress = Callable[[int], None]
+"""Called with the number of images done since the last call."""
 
 Images = Sequence[str | os.PathLike[str] | Image.Image | NDArray[np.uint8]]
 """Paths, PIL images or uint8 RGB arrays (height, width, 3)."""
@@ -201,7 +204,7 @@ class Recognizer:
         return np.concatenate([np.empty((0, size.height, size.width), np.float32), *found])
 
     def batches(
-        self, records: Sequence[Record], masks: bool = False, progress: Callable[[int], None] | None = None
+        self, records: Sequence[Record], masks: bool = False, progress: Progress | None = None
     ) -> Iterator[Batch]:
         """Every record's image once, in order, as `embed_batch` and the like take them; with its mask if asked for.
 

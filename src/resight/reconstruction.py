@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import DataError, none_readable
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import Record, ReidDataset
 
 __all__ = [
@@ -42,9 +42,7 @@ class JunkFigures(NamedTuple):
     average_precision: float
 
 
-def reconstruct(
-    model: Recognizer, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
-) -> Reconstructed:
+def reconstruct(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Reconstructed:
     """Errors of every record's image, batch by batch; images that cannot be read are left out and named.
 
     >>> reconstruct(resight.load("runs/junk"), dataset.gallery).scores["error"]

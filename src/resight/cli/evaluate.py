@@ -183,8 +183,8 @@ def _masks(
     as_json: bool,
 ) -> None:
     from resight.cli.console import name_failed, output, progress
-    from resight.segmentation import compare_masks, masked_images
-    from resight.segmentation_reporting import segmentation_report, segmentation_summary, segmentation_table
+    from resight.tasks.masks.evaluation import compare_masks, masked_images
+    from resight.tasks.masks.report import segmentation_report, segmentation_summary, segmentation_table
 
     trained_here = _trained_here(folder, data)
     images = sum(map(len, masked_images(model, dataset, trained_here).values()))

@@ -32,8 +32,8 @@ def predict(
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.recognizer import load
-    from resight.segmentation import write_masks
     from resight.tasks.attributes.prediction import write_predictions
+    from resight.tasks.masks.prediction import write_masks
 
     records = images_of(images)
     model = load(run)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -30,7 +30,7 @@ from resight.embedding import embed
 from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.gallery.hit import Hit
-from resight.recognizer import Recognizer, load
+from resight.recognizer import Progress, Recognizer, load
 from resight.records import Embeddings, Record, as_records, record_table, table_records
 from resight.retrieval import AttributesBehind, nearest
 
@@ -167,7 +167,7 @@ class Gallery:
         self,
         images: Sequence[Record | str | os.PathLike[str]],
         *,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Added:
         """Embed images and keep them. Images that cannot be read are left out and named, those of a path that is there
         already are passed over.

@@ -6,8 +6,8 @@ from resight.engine.system import System
 from resight.systems.bruna import BrunaSystem
 from resight.systems.embedding import EmbeddingSystem
 from resight.systems.reconstruction import LabelledReconstructionSystem, ReconstructionSystem
-from resight.systems.segmentation import SegmentationSystem
 from resight.tasks.attributes.system import AttributeSystem
+from resight.tasks.masks.system import SegmentationSystem
 
 __all__ = ["SYSTEMS"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from resight.data.samplers import Draw
 from resight.data.splits import held_out
 from resight.data.targets import JUNK_TARGET, class_counts, encode, junk_targets
 from resight.errors import DataError, none_readable
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import AttributeSchema, Record, ReidDataset
 from resight.tasks.attributes.scores import AttributeScores, majority_guess, score
 
@@ -62,7 +62,7 @@ def assess(
     *,
     trained_here: bool,
     protocol: str = "sources",
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Assessment:
     """Compare a model's attributes with a dataset's annotations.
 
@@ -117,7 +117,7 @@ def _splits(
 
 
 def _look(
-    model: Recognizer, records: Sequence[Record], progress: Callable[[int], None] | None
+    model: Recognizer, records: Sequence[Record], progress: Progress | None
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64], list[Record], list[str]]:
     """Probabilities, targets and records of every image that could be read, junk made of some at the end."""
     targets = encode(records, model.schema)

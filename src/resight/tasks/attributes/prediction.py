@@ -17,12 +17,10 @@ from resight.data.attributes import MARKET_SCHEMA
 from resight.data.formats.course import write_course_classification
 from resight.errors import DataError, none_readable
 from resight.files import written_whole
-from resight.recognizer import Recognizer
+from resight.recognizer import Progress, Recognizer
 from resight.records import AttributeSchema, Record
 
 __all__ = ["Predicted", "Written", "annotate", "predict", "write_predictions"]
-
-Progress = Callable[[int], None]
 
 
 class Predicted(NamedTuple):

@@ -8,7 +8,7 @@ import torch
 from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index
 
 from resight.errors import DataError
-from resight.recognition import mask_scores
+from resight.tasks.masks.scores import mask_scores
 
 
 def test_by_hand() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from resight.records import ReidDataset
 from resight.reporting import training_section
-from resight.segmentation import Segmentation, Segmented
+from resight.tasks.masks.evaluation import Segmentation, Segmented
 from resight.views.ranked_lists import Tile, tile_grid
 from resight.views.report import Report
 

@@ -20,8 +20,9 @@ from resight.errors import DataError, RunError
 from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import Record
-from resight.segmentation import compare_masks, write_masks
 from resight.synthetic import synthesize
+from resight.tasks.masks.evaluation import compare_masks
+from resight.tasks.masks.prediction import write_masks
 from resight.training import train
 
 SMALL = [

@@ -12,8 +12,8 @@ from resight.engine.system import System, weighted_losses
 from resight.errors import DataError, RecipeError
 from resight.losses import MASK_LOSSES
 from resight.recipe import Recipe
-from resight.recognition import mask_scores
 from resight.records import Record
+from resight.tasks.masks.scores import mask_scores
 
 __all__ = ["SegmentationSystem"]
 

@@ -1,0 +1,1 @@
+"""Tell the individual from the background: a mask for each image."""

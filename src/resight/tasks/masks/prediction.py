@@ -1,0 +1,76 @@
+"""Masks of images, written to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from resight.data.images import read_image
+from resight.errors import DataError, ImageError, none_readable
+from resight.files import written_whole
+from resight.recognizer import Progress, Recognizer
+from resight.records import Record
+
+__all__ = ["WrittenMasks", "write_masks"]
+
+
+class WrittenMasks(NamedTuple):
+    """`images` is how many masks were written; `failed` has one line for each image that could not be read."""
+
+    images: int
+    failed: list[str]
+
+
+def write_masks(
+    folder: str | os.PathLike[str], model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None
+) -> WrittenMasks:
+    """Write a PNG of 0 and 255 for every record's image, of the image's own size, to the same place below `folder`.
+
+    The place is counted from the deepest folder that holds all the images. Images that cannot be read are left out and
+    named. Raises DataError when two masks would have one name, RunError when the model makes none.
+    """
+    places = _places(Path(folder), [record.path for record in records])
+    written, failed = 0, []
+    for start in range(0, len(records), model.recipe.loader.batch_size):
+        chunk = range(start, min(start + model.recipe.loader.batch_size, len(records)))
+        pictures = {}
+        for position in chunk:
+            try:
+                pictures[position] = read_image(records[position].path)
+            except ImageError as error:
+                failed.append(str(error))
+        for position, chances in zip(pictures, model.segment(list(pictures.values())), strict=True):
+            _write(places[position], chances, pictures[position].shape[:2])
+        written += len(pictures)
+        if progress is not None:
+            progress(len(chunk))
+    if not written:
+        raise none_readable(len(records), failed)
+    return WrittenMasks(written, failed)
+
+
+def _places(folder: Path, paths: list[str]) -> list[Path]:
+    full = [os.path.abspath(path) for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in full])
+    places: dict[Path, str] = {}
+    for path in full:
+        place = (folder / os.path.relpath(path, base)).with_suffix(".png")
+        if place in places:
+            raise DataError(f"{places[place]} and {path} would both be {place}; give one of them another name")
+        places[place] = path
+    return list(places)
+
+
+def _write(place: Path, chances: NDArray[np.float32], size: tuple[int, int]) -> None:
+    # Enlarged before the threshold, so that outlines are smooth.
+    whole = Image.fromarray(chances).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    mask = Image.fromarray(np.where(np.asarray(whole) > 0.5, 255, 0).astype(np.uint8))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(place) as partial:
+        mask.save(partial, format="PNG")
