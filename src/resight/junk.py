@@ -23,15 +23,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resight import reconstruction
 from resight.data.targets import JUNK_TARGET
 from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
-from resight.recognition.detection import Detection, detection, threshold_for_precision
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Record
 from resight.suspects import write_rows
 from resight.tasks.attributes.prediction import predict
+from resight.tasks.detection import Detection, detection, threshold_for_precision
+from resight.tasks.reconstruction import evaluation as reconstruction
 
 __all__ = [
     "SCORES",

@@ -250,8 +250,8 @@ def sample_data(
     data for another autoencoder. They show nobody: for anything else, give them identities or attributes first.
     """
     from resight.cli.console import output, progress
-    from resight.generation import generate
     from resight.recognizer import load
+    from resight.tasks.reconstruction.generation import generate
 
     model = load(run)
     with progress("drawing", images) as advance:

@@ -88,9 +88,9 @@ def evaluate(
         return
     from resight.cli.console import name_failed, output, progress
     from resight.evaluation import compare, searchable
-    from resight.reconstruction_reporting import picture_of
     from resight.reporting import evaluation_report, figures_table
     from resight.retrieval import KReciprocal
+    from resight.tasks.reconstruction.report import picture_of
 
     images = sum(map(len, searchable(dataset)))
     with progress("embedding", images) as advance:
@@ -118,12 +118,8 @@ def _reconstructions(
     model: Recognizer, dataset: ReidDataset, folder: Path | None, target: Path, command: str, as_json: bool
 ) -> None:
     from resight.cli.console import name_failed, output, progress
-    from resight.reconstruction import images_to_reconstruct, reconstruct
-    from resight.reconstruction_reporting import (
-        reconstruction_report,
-        reconstruction_summary,
-        reconstruction_tables,
-    )
+    from resight.tasks.reconstruction.evaluation import images_to_reconstruct, reconstruct
+    from resight.tasks.reconstruction.report import reconstruction_report, reconstruction_summary, reconstruction_tables
 
     records = images_to_reconstruct(dataset)
     with progress("reconstructing", len(records)) as advance:

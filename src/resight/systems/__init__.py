@@ -5,9 +5,9 @@ from collections.abc import Callable
 from resight.engine.system import System
 from resight.systems.bruna import BrunaSystem
 from resight.systems.embedding import EmbeddingSystem
-from resight.systems.reconstruction import LabelledReconstructionSystem, ReconstructionSystem
 from resight.tasks.attributes.system import AttributeSystem
 from resight.tasks.masks.system import SegmentationSystem
+from resight.tasks.reconstruction.system import LabelledReconstructionSystem, ReconstructionSystem
 
 __all__ = ["SYSTEMS"]
 

@@ -15,11 +15,12 @@ from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
 from resight.recipe import load_recipe
 from resight.recognizer import Recognizer, load
-from resight.reconstruction import images_to_reconstruct, junk_figures, reconstruct
-from resight.reconstruction_reporting import picture_of, reconstruction_report, reconstruction_summary
 from resight.records import JUNK, Record, ReidDataset
 from resight.run import build_model
 from resight.synthetic import synthesize
+from resight.tasks.detection import junk_figures
+from resight.tasks.reconstruction.evaluation import images_to_reconstruct, reconstruct
+from resight.tasks.reconstruction.report import picture_of, reconstruction_report, reconstruction_summary
 from resight.training import train
 from tests.conftest import corrupt
 

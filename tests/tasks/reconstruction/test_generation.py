@@ -11,11 +11,11 @@ from PIL import Image
 from resight.data.formats import read_dataset
 from resight.data.training_set import prepare
 from resight.errors import DataError, RunError
-from resight.generation import generate
 from resight.recipe import load_recipe
 from resight.recognizer import Recognizer
 from resight.records import UNLABELLED
 from resight.run import Run, build_model
+from resight.tasks.reconstruction.generation import generate
 from tests.cli.test_cli import resight
 
 SMALL = ["image.height=32", "image.width=16", "model.channels=[4,8]", "model.dim=6"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resight.errors import DataError
-from resight.recognition.detection import detection, threshold_for_precision
+from resight.tasks.detection import detection, threshold_for_precision
 
 SCORES = np.array([0.9, 0.8, 0.8, 0.5, 0.1])
 WANTED = np.array([True, True, False, True, False])

@@ -12,14 +12,7 @@ from resight.errors import DataError, none_readable
 from resight.recognizer import Progress, Recognizer
 from resight.records import Record, ReidDataset
 
-__all__ = [
-    "SCORES",
-    "JunkFigures",
-    "Reconstructed",
-    "images_to_reconstruct",
-    "junk_figures",
-    "reconstruct",
-]
+__all__ = ["SCORES", "Reconstructed", "images_to_reconstruct", "reconstruct"]
 
 SCORES = ("error", "relative")
 """`error` is the mean squared error, on which the VAE report puts a threshold. `relative` is that divided by the image's
@@ -32,14 +25,6 @@ class Reconstructed(NamedTuple):
     records: list[Record]
     scores: dict[str, NDArray[np.float32]]
     failed: list[str]
-
-
-class JunkFigures(NamedTuple):
-    """How well a score tells junk of one kind from the images that are none. Both in [0, 1]; chance is 0.5 for `auc`."""
-
-    images: int
-    auc: float
-    average_precision: float
 
 
 def reconstruct(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Reconstructed:
@@ -70,27 +55,3 @@ def images_to_reconstruct(dataset: ReidDataset) -> list[Record]:
     if not records:
         raise DataError(f"{dataset.name} holds no images")
     return records
-
-
-def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dict[str, JunkFigures]:
-    """Kind of junk -> how well high scores point at it; `all` of several kinds first; empty where no image is labelled junk.
-
-    Junk has identity -1, or an attribute `junk_kind` that says what is wrong with it. Each kind is told from all images
-    that are no junk. Empty too when all images are junk.
-    """
-    from sklearn.metrics import average_precision_score, roc_auc_score  # late: slow to import
-
-    kinds = np.array([record.junk_kind for record in records])
-    good = scores[kinds == ""]
-    members = {kind: kinds == kind for kind in sorted(set(kinds.tolist()) - {""})}
-    if not len(good) or not members:
-        return {}
-    if len(members) > 1:
-        members = {"all": kinds != "", **members}
-    figures = {}
-    for kind, member in members.items():
-        truth, values = np.repeat([0, 1], [len(good), member.sum()]), np.concatenate([good, scores[member]])
-        figures[kind] = JunkFigures(
-            int(member.sum()), float(roc_auc_score(truth, values)), float(average_precision_score(truth, values))
-        )
-    return figures

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import DataError
+from resight.records import Record
 
-__all__ = ["Detection", "detection", "threshold_for_precision"]
+__all__ = ["Detection", "JunkFigures", "detection", "junk_figures", "threshold_for_precision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,35 @@ def threshold_for_precision(scores: NDArray[np.floating], wanted: NDArray[np.boo
             f"no threshold has precision {precision:g} on the labelled images; the best is {share.max():.3f}"
         )
     return float(ranked[enough[-1]])
+
+
+class JunkFigures(NamedTuple):
+    """How well a score tells junk of one kind from the images that are none. Both in [0, 1]; chance is 0.5 for `auc`."""
+
+    images: int
+    auc: float
+    average_precision: float
+
+
+def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dict[str, JunkFigures]:
+    """Kind of junk -> how well high scores point at it; `all` of several kinds first; empty where no image is labelled junk.
+
+    Junk has identity -1, or an attribute `junk_kind` that says what is wrong with it. Each kind is told from all images
+    that are no junk. Empty too when all images are junk.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # late: slow to import
+
+    kinds = np.array([record.junk_kind for record in records])
+    good = scores[kinds == ""]
+    members = {kind: kinds == kind for kind in sorted(set(kinds.tolist()) - {""})}
+    if not len(good) or not members:
+        return {}
+    if len(members) > 1:
+        members = {"all": kinds != "", **members}
+    figures = {}
+    for kind, member in members.items():
+        truth, values = np.repeat([0, 1], [len(good), member.sum()]), np.concatenate([good, scores[member]])
+        figures[kind] = JunkFigures(
+            int(member.sum()), float(roc_auc_score(truth, values)), float(average_precision_score(truth, values))
+        )
+    return figures
