@@ -15,7 +15,7 @@ from PIL import Image
 
 from resight.errors import DataError
 from resight.serving.review import ReviewServer
-from resight.suspects import Review
+from resight.tasks.junk.review import Review
 from tests.conftest import corrupt
 
 

@@ -74,9 +74,9 @@ def cluster(
     by density many times as long, in little memory.
     """
     from resight.cli.console import output
-    from resight.cluster_reporting import assignment_report, cluster_report, cluster_table, contact_sheet
-    from resight.clustering import Centroids, cluster_embeddings, write_assignments
     from resight.recognizer import load
+    from resight.tasks.clusters.evaluation import Centroids, cluster_embeddings, write_assignments
+    from resight.tasks.clusters.report import assignment_report, cluster_report, cluster_table, contact_sheet
     from resight.views.ranked_lists import save
 
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip

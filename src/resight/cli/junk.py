@@ -12,10 +12,10 @@ from resight.cli.console import DataOption
 from resight.cli.search import ImagesArgument, RunArgument
 
 if TYPE_CHECKING:
-    from resight.junk import Scored
     from resight.recognizer import Recognizer
     from resight.records import Record
-    from resight.suspects import Review
+    from resight.tasks.junk.evaluation import Scored
+    from resight.tasks.junk.review import Review
 
 __all__ = ["app"]
 
@@ -61,9 +61,9 @@ def scan_images(
     each kind of junk as well if a column junk_kind names it.
     """
     from resight.cli.console import images_of, name_failed, output
-    from resight.junk import default_score, learn_threshold, scan, write_scan
-    from resight.junk_reporting import scan_report, scan_table
     from resight.recognizer import load
+    from resight.tasks.junk.evaluation import default_score, learn_threshold, scan, write_scan
+    from resight.tasks.junk.report import scan_report, scan_table
 
     if sum(given is not None for given in (threshold, quantile, precision)) > 1:
         raise typer.BadParameter("give one of --threshold, --quantile and --precision")
@@ -106,7 +106,7 @@ def review_suspects(
     """
     from resight.cli.console import output
     from resight.errors import DataError
-    from resight.suspects import Review
+    from resight.tasks.junk.review import Review
 
     review = Review.open(folder)
     if not review.suspects:
@@ -142,7 +142,7 @@ def apply_decisions(
     from resight.data.formats.manifest import write_manifest
     from resight.data.union import read_datasets
     from resight.errors import DataError
-    from resight.suspects import Review, without_junk
+    from resight.tasks.junk.review import Review, without_junk
 
     review = Review.open(folder)
     if len(review.undecided) == len(review.suspects) and review.suspects:
@@ -157,7 +157,7 @@ def apply_decisions(
 
 def _scored(model: Recognizer, records: list[Record], score: str) -> Scored:
     from resight.cli.console import progress
-    from resight.junk import junk_scores
+    from resight.tasks.junk.evaluation import junk_scores
 
     with progress("scoring", len(records)) as advance:
         return junk_scores(model, records, score, progress=advance)

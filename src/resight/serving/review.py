@@ -17,7 +17,7 @@ from PIL import Image
 from resight.data.images import read_image
 from resight.errors import DataError, ImageError
 from resight.serving.security import HEADERS, Gate, Refusal
-from resight.suspects import Review
+from resight.tasks.junk.review import Review
 
 __all__ = ["ReviewServer"]
 

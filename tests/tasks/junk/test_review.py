@@ -12,7 +12,7 @@ from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
 from resight.records import Record, ReidDataset, Relevance
-from resight.suspects import Review, without_junk
+from resight.tasks.junk.review import Review, without_junk
 
 
 @pytest.fixture(scope="module")

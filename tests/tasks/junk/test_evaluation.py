@@ -12,19 +12,12 @@ import torch
 from PIL import Image
 
 from resight.errors import DataError, RunError
-from resight.junk import (
-    Scored,
-    default_score,
-    junk_scores,
-    learn_threshold,
-    scan,
-    write_scan,
-)
-from resight.junk_reporting import scan_report, scan_table
 from resight.recipe import load_recipe
 from resight.recognizer import Recognizer
 from resight.records import AttributeSchema, Record
 from resight.run import build_model
+from resight.tasks.junk.evaluation import Scored, default_score, junk_scores, learn_threshold, scan, write_scan
+from resight.tasks.junk.report import scan_report, scan_table
 from tests.conftest import TINY, corrupt
 
 SIZE = ["image.height=32", "image.width=16", "loader.workers=0"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from resight.clustering import Clustering
 from resight.records import Embeddings
 from resight.retrieval.clusters import Assigned, ClusterScores, majorities
+from resight.tasks.clusters.evaluation import Clustering
 from resight.views import charts
 from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, tile_grid
 from resight.views.report import Report

@@ -8,7 +8,7 @@ suspects/
   report.html     the suspects as pictures
 ```
 
-What a person says of them is the business of `resight.suspects`.
+What a person says of them is the business of `resight.tasks.junk.review`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Record
-from resight.suspects import write_rows
 from resight.tasks.attributes.prediction import predict
 from resight.tasks.detection import Detection, detection, threshold_for_precision
+from resight.tasks.junk.review import write_rows
 from resight.tasks.reconstruction import evaluation as reconstruction
 
 __all__ = [

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resight.cluster_reporting import assignment_report, cluster_report, cluster_table, contact_sheet
-from resight.clustering import Centroids, Clustering, cluster_embeddings, write_assignments
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
 from resight.records import UNLABELLED, Embeddings, Record
 from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, search_within
+from resight.tasks.clusters.evaluation import Centroids, Clustering, cluster_embeddings, write_assignments
+from resight.tasks.clusters.report import assignment_report, cluster_report, cluster_table, contact_sheet
 
 
 @pytest.fixture(scope="module")

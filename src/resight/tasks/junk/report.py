@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from resight.junk import Scan
 from resight.records import UNLABELLED, Record
+from resight.tasks.junk.evaluation import Scan
 from resight.views import charts
 from resight.views.ranked_lists import Tile, Verdict, tile_grid
 from resight.views.report import Report

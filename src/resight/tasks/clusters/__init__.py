@@ -1,0 +1,1 @@
+"""Group images by whom they show, where nobody has said who that is."""
