@@ -32,7 +32,7 @@ def test_searching_and_evaluating_need_no_lightning() -> None:
     code = (
         "import sys, resight\n"
         "resight.load, resight.embed, resight.evaluate, resight.rerank, resight.Gallery, resight.read_dataset\n"
-        "import resight.evaluation, resight.reporting\n"
+        "import resight.tasks.reid.evaluation, resight.tasks.reid.report\n"
         "assert 'lightning' not in sys.modules and 'pytorch_lightning' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from resight.data.formats import read_dataset
 from resight.errors import RunError
-from resight.evaluation import Compared, compare
 from resight.gallery import Gallery, Hit
 from resight.gallery.picture import search_picture
 from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset
-from resight.reporting import evaluation_report
 from resight.retrieval import KReciprocal
 from resight.run import Run
 from resight.synthetic import PRESETS, synthesize
+from resight.tasks.reid.evaluation import Compared, compare
+from resight.tasks.reid.report import evaluation_report
 from resight.training import resume, train
 
 __all__ = ["KINDS", "DemoResult", "demo"]

@@ -131,7 +131,7 @@ class RetrievalOptions(_Section):
 class Recipe(_Section):
     """One training run, whole: what a run folder stores as `recipe.yaml`."""
 
-    system: Part = Field(description="training regime, a key of resight.systems.SYSTEMS")
+    system: Part = Field(description="training regime, a key of resight.tasks.systems.SYSTEMS")
     source: str = Field("", description="the built-in recipe that this one was made from; resight fills it in")
     seed: int = Field(0, ge=0, le=2**31 - 1)
     epochs: int = Field(ge=1)

@@ -26,7 +26,7 @@ from resight.errors import DataError, RunError
 from resight.recipe import Recipe, make
 from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
-from resight.systems import SYSTEMS, System
+from resight.tasks.systems import SYSTEMS, System
 
 __all__ = ["check", "resume", "train"]
 

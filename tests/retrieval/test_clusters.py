@@ -26,7 +26,7 @@ from resight.retrieval.clusters import (
     search_within,
 )
 from resight.retrieval.scores import evaluate_clusters
-from tests.retrieval import brute
+from tests.support import brute
 
 # Two groups on a line: 0, 1, 2 and 10, 11, 12; their means are 1 and 11.
 LINE = np.array([[0, 0], [1, 0], [2, 0], [10, 0], [11, 0], [12, 0]], np.float32)

@@ -9,8 +9,7 @@ from scipy.spatial.distance import cdist
 from resight.errors import DataError
 from resight.retrieval import KReciprocal, evaluate, evaluate_distances, rerank_distances, tiles
 from resight.retrieval import reranking as rerank
-
-from . import brute
+from tests.support import brute
 
 
 def features(kind: str, count: int = 240, width: int = 16, seed: int = 0) -> np.ndarray:

@@ -12,8 +12,7 @@ from resight.errors import DataError
 from resight.records import Relevance
 from resight.retrieval import evaluate, evaluate_distances, single_shot_cmc, tiles, true_positive_rate
 from resight.retrieval import scores as metrics
-
-from . import brute
+from tests.support import brute
 
 # Four queries against eight gallery images, worked by hand below. Camera 1 for every query.
 DISTANCES = np.array(

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resight.baselines import colour_histogram
 from resight.data.formats import read_dataset
 from resight.errors import DataError
 from resight.records import DISTRACTOR, JUNK, ReidDataset
 from resight.retrieval import evaluate
 from resight.synthetic import WRITERS, Street, synthesize
+from resight.tasks.reid.baselines import colour_histogram
 
 
 def digest(folder: Path) -> dict[str, str]:

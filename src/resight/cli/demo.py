@@ -27,7 +27,7 @@ def demo(
     """
     from resight.cli.console import errors, output
     from resight.demo import demo as run_demo
-    from resight.reporting import figures_table
+    from resight.tasks.reid.report import figures_table
 
     folder = out or Path("resight-demo" if kind == "people" else f"resight-demo-{kind}")
     made = run_demo(folder, kind, overrides=overrides, tell=lambda line: errors().print(line, markup=False))

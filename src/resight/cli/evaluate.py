@@ -87,10 +87,10 @@ def evaluate(
         _attributes(model, dataset, data, folder, protocol or "sources", target, command, as_json)
         return
     from resight.cli.console import name_failed, output, progress
-    from resight.evaluation import compare, searchable
-    from resight.reporting import evaluation_report, figures_table
     from resight.retrieval import KReciprocal
     from resight.tasks.reconstruction.report import picture_of
+    from resight.tasks.reid.evaluation import compare, searchable
+    from resight.tasks.reid.report import evaluation_report, figures_table
 
     images = sum(map(len, searchable(dataset)))
     with progress("embedding", images) as advance:

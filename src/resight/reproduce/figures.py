@@ -6,13 +6,13 @@ import math
 from dataclasses import replace
 
 from resight.data.splits import held_out, query_gallery_split
-from resight.evaluation import compare
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.tasks.attributes.evaluation import Assessment
+from resight.tasks.reid.evaluation import compare
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 

@@ -8,8 +8,8 @@ import pytest
 from resight.data.formats import read_dataset
 from resight.data.formats.vehicleid import read_vehicleid
 from resight.errors import DataError
-from resight.evaluation import evaluate_embeddings
 from resight.records import NO_CAMERA, Embeddings, ReidDataset
+from resight.tasks.reid.evaluation import evaluate_embeddings
 
 
 def test_one_image_of_each_vehicle_is_the_gallery(vehicleid: Path) -> None:

@@ -14,12 +14,12 @@ from PIL import Image
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.errors import RecipeError
-from resight.evaluation import compare
 from resight.recipe import Recipe, load_recipe
 from resight.recognizer import Recognizer, load
 from resight.records import JUNK, UNLABELLED, AttributeSchema, ReidDataset
 from resight.run import Run, build_model
 from resight.synthetic import synthesize
+from resight.tasks.reid.evaluation import compare
 from resight.training import train
 from tests.cli.test_cli import resight
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from resight.data.targets import JUNK_TARGET
 from resight.records import ReidDataset
-from resight.reporting import training_section
 from resight.tasks.attributes.evaluation import Assessed, Assessment
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
+from resight.tasks.reid.report import training_section
 from resight.views.report import Report
 
 if TYPE_CHECKING:

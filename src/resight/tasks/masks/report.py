@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resight.records import ReidDataset
-from resight.reporting import training_section
 from resight.tasks.masks.evaluation import Segmentation, Segmented
+from resight.tasks.reid.report import training_section
 from resight.views.ranked_lists import Tile, tile_grid
 from resight.views.report import Report
 

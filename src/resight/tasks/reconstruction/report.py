@@ -16,9 +16,9 @@ from resight.data.images import read_image
 from resight.data.loaders import resize
 from resight.recognizer import Recognizer
 from resight.records import Record, ReidDataset
-from resight.reporting import training_section
 from resight.tasks.detection import junk_figures
 from resight.tasks.reconstruction.evaluation import SCORES, Reconstructed
+from resight.tasks.reid.report import training_section
 from resight.views import charts
 from resight.views.reconstructions import reconstructions
 from resight.views.report import Report

@@ -14,7 +14,7 @@ from resight.losses import RECONSTRUCTION_LOSSES
 from resight.models.output import Reconstruction
 from resight.recipe import Recipe
 from resight.records import Record
-from resight.systems.retrieval import RetrievalSystem
+from resight.tasks.reid.system import RetrievalSystem
 from resight.views.reconstructions import reconstructions
 
 __all__ = ["LabelledReconstructionSystem", "ReconstructionSystem"]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from resight.evaluation import compare
 from resight.recognizer import Recognizer
 from resight.records import ReidDataset
 from resight.run import build_model
+from resight.tasks.reid.evaluation import compare
 
 
 def test_protocol_asked_for_before_the_recipes_before_the_datasets_own(crowd: ReidDataset, tiny) -> None:

@@ -16,9 +16,9 @@ from resight.losses.bruna import other_distances, same_distances
 from resight.models.selector import Selector
 from resight.recipe import Recipe
 from resight.records import AttributeSchema, Record
-from resight.systems.retrieval import RetrievalSystem
 from resight.tasks.attributes.system import adapt_weights
-from resight.views.picks import Pick, picks_picture
+from resight.tasks.reid.pictures import Pick, picks_picture
+from resight.tasks.reid.system import RetrievalSystem
 
 __all__ = ["BrunaSystem"]
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from resight.engine.system import System
-from resight.systems.bruna import BrunaSystem
-from resight.systems.embedding import EmbeddingSystem
 from resight.tasks.attributes.system import AttributeSystem
 from resight.tasks.masks.system import SegmentationSystem
 from resight.tasks.reconstruction.system import LabelledReconstructionSystem, ReconstructionSystem
+from resight.tasks.reid.bruna import BrunaSystem
+from resight.tasks.reid.system import EmbeddingSystem
 
 __all__ = ["SYSTEMS"]
 

@@ -11,7 +11,7 @@ from resight.errors import RecipeError
 from resight.models import MODELS
 from resight.recipe import load_recipe
 from resight.records import AttributeSchema
-from resight.systems import SYSTEMS
+from resight.tasks.systems import SYSTEMS
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
 

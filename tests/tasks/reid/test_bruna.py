@@ -18,16 +18,16 @@ import torch
 from resight.cli.app import app
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RecipeError, RunError
-from resight.evaluation import compare
 from resight.gallery import Gallery
 from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
 from resight.synthetic import synthesize
+from resight.tasks.reid.evaluation import compare
 from resight.training import train
 from tests.conftest import corrupt
-from tests.systems.cuts import assert_resumes_to_the_same
+from tests.support.cuts import assert_resumes_to_the_same
 
 QUICK = [
     "image.height=32",
@@ -232,7 +232,7 @@ def test_a_segmenter_that_does_not_fit_is_named(crowd: ReidDataset, unet: Path, 
 
 def test_only_whole_items_are_items() -> None:
     from resight.data.loaders import Batch
-    from resight.systems.bruna import _whole_items
+    from resight.tasks.reid.bruna import _whole_items
 
     # two items of twelve, the second with a gap at place 15, and junk behind them
     places = torch.tensor([place for place in range(26) if place != 15])

@@ -15,7 +15,7 @@ from PIL import Image
 from resight.engine.schedules import SCHEDULES
 from resight.recipe import load_recipe, make
 from resight.records import ReidDataset
-from tests.systems.cuts import assert_resumes_to_the_same
+from tests.support.cuts import assert_resumes_to_the_same
 
 TRIPLET = "losses={triplet: {margin: 10, distance: squared-euclidean, mining: random}}"
 KINDS = {

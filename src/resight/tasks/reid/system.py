@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
-from resight.data.loaders import Batch
-from resight.engine.system import System
+from resight.data.loaders import Batch, whole_groups
+from resight.engine.system import System, weighted_losses
 from resight.errors import RecipeError
-from resight.evaluation import Compared, evaluate_embeddings
-from resight.ranking import drawn_queries, feature_space, hardest_queries, lists_of
+from resight.losses import LOSSES
+from resight.models.output import ReidOutput
 from resight.recipe import Recipe, nearest
 from resight.recognizer import comparable, metric_of
-from resight.records import AttributeSchema, Embeddings, Record, ReidDataset
+from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.retrieval import PROTOCOLS
+from resight.tasks.reid.evaluation import Compared, evaluate_embeddings
+from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.views import charts
 from resight.views.ranked_lists import ranked_lists
 
-__all__ = ["RetrievalSystem"]
+__all__ = ["EmbeddingSystem", "RetrievalSystem"]
 
 _PICTURED, _PROJECTED = 6, 200
 """Queries whose lists are drawn, and images in the t-SNE: a second or two after each validation."""
@@ -87,3 +90,62 @@ class RetrievalSystem(System):
         space = feature_space(compared, _PROJECTED)
         if space is not None:
             self.picture("validation/feature-space", charts.raster(space))
+
+
+class EmbeddingSystem(RetrievalSystem):
+    """Total = sum over losses of weight × loss, each summed over the model's branches.
+
+    `query` and `gallery` are the held-out identities that validation retrieves; both may be empty.
+    """
+
+    learns = frozenset({"identities"})
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: nn.Module,
+        classes: int,
+        query: Sequence[Record] = (),
+        gallery: Sequence[Record] = (),
+        training: Sequence[Record] = (),
+    ) -> None:
+        super().__init__(recipe, model, query, gallery)
+        self.losses, self.weights = weighted_losses(recipe.losses, LOSSES, num_classes=classes, dim=model.dim)
+        for label, loss in self.losses.items():
+            if _group(loss) == 3 and recipe.sampler["name"] != "random-triplets":
+                raise RecipeError(f"losses.{label}.mining: drawn takes the triplets of sampler.name=random-triplets")
+            if getattr(loss, "needs_cameras", False) and all(record.camera == NO_CAMERA for record in training):
+                raise RecipeError(f"losses.{label}.mining: this data has no camera labels; choose batch-hard")
+
+    def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        output: ReidOutput = self.model(inputs)
+        self.log(
+            "train/accuracy",
+            (output.logits[0].argmax(1) == batch.ids).float().mean(),
+            on_step=False,
+            on_epoch=True,
+        )
+        return {
+            label: self.weights[label] * _over_branches(loss, getattr(output, str(loss.reads)), batch)
+            for label, loss in self.losses.items()
+        }
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        for module in self.losses.modules():
+            if hasattr(module, "iterations"):  # mining that changes with the batches; once, for all branches
+                module.iterations += 1  # type: ignore[operator,assignment]
+
+    def apart(self) -> list[tuple[nn.Module, float]]:
+        return [(loss, self.weights[label]) for label, loss in self.losses.items() if hasattr(loss, "own_optimiser")]
+
+
+def _over_branches(loss: nn.Module, branches: Sequence[Tensor], batch: Batch) -> Tensor:
+    ids, cameras = batch.ids, batch.cameras
+    if _group(loss) > 1:
+        rows = whole_groups(batch.places, _group(loss)).flatten()
+        ids, cameras, branches = ids[rows], cameras[rows], [values[rows] for values in branches]
+    return torch.stack([loss(values, ids, cameras) for values in branches]).sum()
+
+
+def _group(loss: nn.Module) -> int:
+    return getattr(loss, "group", 1)

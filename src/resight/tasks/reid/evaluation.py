@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resight.baselines import BASELINES
 from resight.embedding import embed
 from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, evaluate
+from resight.tasks.reid.baselines import BASELINES
 
 __all__ = ["Compared", "compare", "evaluate_embeddings", "searchable"]
 

@@ -10,7 +10,7 @@ import torch
 
 from resight.recipe import Recipe
 from resight.records import ReidDataset
-from resight.systems import SYSTEMS
+from resight.tasks.systems import SYSTEMS
 from resight.training import resume, train
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from resight.errors import RunError
-from resight.maps import match_maps, stage_maps
 from resight.models import MODELS
 from resight.models.unet import UNet
 from resight.recipe import Recipe
 from resight.recognizer import Recognizer
+from resight.tasks.reid.feature_maps import match_maps, stage_maps
 
 TinyRecipe = Callable[..., Recipe]
 

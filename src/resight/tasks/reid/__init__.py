@@ -1,0 +1,1 @@
+"""Re-identify: find every other image of the same individual."""
