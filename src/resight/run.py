@@ -167,7 +167,12 @@ def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
 
 
 def history(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """The curves of a run's metrics.csv: column -> (epoch, value) points, those of epochs that have one."""
+    """The curves of a run's metrics.csv: column -> (epoch, value) points, those of epochs that have one.
+
+    Empty where there is no such file.
+    """
+    if not path.exists():
+        return {}
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]

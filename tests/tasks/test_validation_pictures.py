@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from resight.recipe import Recipe, load_recipe
 from resight.records import AttributeSchema, ReidDataset
 from resight.training import train
-from resight.views.ranked_lists import FRAMES
+from resight.views.grids import FRAMES
 
 HELD_OUT = ["epochs=1", "validation.ratio=0.5", "validation.every=1", "validation.pictures=true"]
 

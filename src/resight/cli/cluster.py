@@ -77,7 +77,7 @@ def cluster(
     from resight.recognizer import load
     from resight.tasks.clusters.evaluation import Centroids, cluster_embeddings, write_assignments
     from resight.tasks.clusters.report import assignment_report, cluster_report, cluster_table, contact_sheet
-    from resight.views.ranked_lists import save
+    from resight.views.grids import save
 
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
     given = {name: value for name, value in every.items() if value is not None}

@@ -125,8 +125,7 @@ def augment_data(
     from resight.data.images import read_image
     from resight.data.loaders import resize
     from resight.recipe import load_recipe
-    from resight.views.image_rows import image_rows
-    from resight.views.ranked_lists import save
+    from resight.views.grids import image_rows, save
 
     loaded = load_recipe(recipe, overrides or [])
     picture = resize(read_image(image), loaded.image)

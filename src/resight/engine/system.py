@@ -21,7 +21,7 @@ from resight.engine.schedules import SCHEDULES
 from resight.errors import RecipeError
 from resight.recipe import Options, Recipe, make, scalar
 from resight.records import Record
-from resight.views.ranked_lists import save
+from resight.views.grids import save
 
 __all__ = ["System", "weighted_losses"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resight.gallery.hit import Hit
-from resight.views.ranked_lists import RankedList, Tile, found_caption, ranked_lists, save
+from resight.views.grids import RankedList, Tile, found_caption, ranked_lists, save
 
 __all__ = ["search_picture"]
 

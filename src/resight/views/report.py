@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import functools
 import io
 import math
@@ -19,7 +20,7 @@ from PIL import Image
 
 from resight.errors import DataError
 from resight.files import written_whole
-from resight.views.charts import svg
+from resight.views.charts import Points, svg, training_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,6 +105,32 @@ class Report:
     def facts(self, facts: Mapping[str, object]) -> None:
         """Add names with their values, one below the other."""
         self._add("facts", facts=[(name, _shown(value)) for name, value in facts.items()])
+
+    def training(self, curves: Mapping[str, Points]) -> None:
+        """Add the section on a run's training: column of metrics.csv -> (epoch, value) points; nothing for no curve."""
+        if curves:
+            self.heading("Training")
+            self.figure(training_curves(curves), "Per epoch, from metrics.csv of the run.")
+
+    def ending(
+        self,
+        command: str,
+        facts: Mapping[str, object],
+        failed: Sequence[str] = (),
+        without: str = "They are missing from every figure above.",
+    ) -> None:
+        """Add what every report ends with: the command that made it, the facts, the date, the images left out.
+
+        `failed` has a line for each image that could not be used; `without` says what that means.
+        """
+        from resight.version import __version__
+
+        self.heading("How this was made")
+        self.code(command)
+        self.facts({**facts, "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"})
+        if failed:
+            self.heading("Images that could not be used", without)
+            self.table(("image",), [(line,) for line in failed])
 
     def html(self) -> str:
         """The page as text."""

@@ -12,7 +12,7 @@ from PIL import Image
 from resight.records import Record
 from resight.tasks.attributes.scores import AttributeScores
 from resight.views import charts
-from resight.views.ranked_lists import Tile, tile_grid
+from resight.views.grids import Tile, tile_grid
 
 __all__ = ["confidence_grids", "confusion_chart"]
 

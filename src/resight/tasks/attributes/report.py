@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,10 @@ import numpy as np
 
 from resight.data.targets import JUNK_TARGET
 from resight.records import ReidDataset
+from resight.run import history
 from resight.tasks.attributes.evaluation import Assessed, Assessment
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
-from resight.tasks.reid.report import training_section
 from resight.views.report import Report
 
 if TYPE_CHECKING:
@@ -109,13 +108,8 @@ def assessment_report(
     for caption, picture in confidence_grids(judged.records, judged.probabilities, judged.targets).items():
         report.image(picture, caption)
     if run is not None:
-        training_section(report, run)
-    report.heading("How this was made")
-    report.code(command)
-    report.facts(_facts(assessment, dataset))
-    if assessment.failed:
-        report.heading("Images that could not be read", "They are missing from every figure above.")
-        report.table(("image",), [(line,) for line in assessment.failed])
+        report.training(history(run / "metrics.csv"))
+    report.ending(command, _facts(assessment, dataset), assessment.failed)
     report.save(path)
 
 
@@ -164,12 +158,9 @@ def _note(source: str) -> str:
 
 
 def _facts(assessment: Assessment, dataset: ReidDataset) -> dict[str, object]:
-    from resight.version import __version__
-
     return {
         "Dataset": dataset.name,
         **{f"Images of {name}": f"{split.scores.images:,}" for name, split in assessment.splits.items()},
-        "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from resight.records import Embeddings
 from resight.retrieval.clusters import Assigned, ClusterScores, majorities
 from resight.tasks.clusters.evaluation import Clustering
 from resight.views import charts
-from resight.views.ranked_lists import RankedList, Tile, Verdict, ranked_lists, tile_grid
+from resight.views.grids import RankedList, Tile, Verdict, ranked_lists, tile_grid
 from resight.views.report import Report
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def cluster_report(
         learned = clustering.learned
         report.figure(charts.cut_curve(learned.tried, learned.threshold, learned.figure), f"The cut was learned: {learned.figure} of labelled images over the number of clusters, for every cut tried.")  # fmt: skip
     _pictures(report, clustering.embeddings, clustering.assigned)
-    _ending(report, command, facts, failed)
+    report.ending(command, facts, failed, "They are in no cluster.")
     report.save(path)
 
 
@@ -111,7 +110,7 @@ def assignment_report(
         f"Clusters of {name}", f"{len(embeddings):,} new images, each in the cluster of the nearest centroid"
     )
     _pictures(report, embeddings, assigned)
-    _ending(report, command, facts, failed)
+    report.ending(command, facts, failed, "They are in no cluster.")
     report.save(path)
 
 
@@ -164,17 +163,6 @@ def _pictures(report: Report, embeddings: Embeddings, assigned: Assigned) -> Non
     if tiles:
         report.heading("Least certain", "1 - distance to the own centroid / distance to the nearest other: 1 is certain, 0 between two clusters, below 0 nearer to another.")  # fmt: skip
         report.image(tile_grid(tiles, tile_height=96), "The margin, and the cluster of each.")
-
-
-def _ending(report: Report, command: str, facts: Mapping[str, object], failed: Sequence[str]) -> None:
-    from resight.version import __version__
-
-    report.heading("How this was made")
-    report.code(command)
-    report.facts({**facts, "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"})
-    if failed:
-        report.heading("Images that could not be read", "They are in no cluster.")
-        report.table(("image",), [(line,) for line in failed])
 
 
 def _verdict(identity: int, most: int) -> Verdict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from resight.records import UNLABELLED, Record
 from resight.tasks.junk.evaluation import Scan
 from resight.views import charts
-from resight.views.ranked_lists import Tile, Verdict, tile_grid
+from resight.views.grids import Tile, Verdict, tile_grid
 from resight.views.report import Report
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ def scan_report(
     path: str | os.PathLike[str], found: Scan, name: str, *, command: str, facts: Mapping[str, object]
 ) -> None:
     """Write one self-contained HTML page: figures where labels tell, scores, and the suspects as pictures."""
-    from resight.version import __version__
-
     suspects = found.suspects.tolist()
     scored = found.scored
     report = Report(
@@ -69,12 +66,7 @@ def scan_report(
         report.image(tile_grid(tiles, tile_height=96, columns=16), f"Suspects {first + 1} to {first + len(rows)}.")
     if len(suspects) > _A_SHEET * _SHEETS:
         report.text(f"{len(suspects) - _A_SHEET * _SHEETS:,} further suspects are in suspects.csv.")
-    report.heading("How this was made")
-    report.code(command)
-    report.facts({**facts, "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"})
-    if scored.failed:
-        report.heading("Images that could not be read", "They have no score.")
-        report.table(("image",), [(line,) for line in scored.failed])
+    report.ending(command, facts, scored.failed, "They have no score.")
     report.save(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resight.records import ReidDataset
+from resight.run import history
 from resight.tasks.masks.evaluation import Segmentation, Segmented
-from resight.tasks.reid.report import training_section
-from resight.views.ranked_lists import Tile, tile_grid
+from resight.views.grids import Tile, tile_grid
 from resight.views.report import Report
 
 if TYPE_CHECKING:
@@ -76,13 +75,8 @@ def segmentation_report(
     report.table(("%", "images", *_FIGURES), rows, note=_NOTE)
     _pictures(report, segmentation.judged)
     if run is not None:
-        training_section(report, run)
-    report.heading("How this was made")
-    report.code(command)
-    report.facts(_facts(dataset))
-    if segmentation.failed:
-        report.heading("Images that could not be used", "They are missing from every figure above.")
-        report.table(("image",), [(line,) for line in segmentation.failed])
+        report.training(history(run / "metrics.csv"))
+    report.ending(command, _facts(dataset), segmentation.failed)
     report.save(path)
 
 
@@ -108,6 +102,4 @@ def _picture(mask: NDArray[np.bool_]) -> Image.Image:
 
 
 def _facts(dataset: ReidDataset) -> dict[str, object]:
-    from resight.version import __version__
-
-    return {"Dataset": dataset.name, "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"}
+    return {"Dataset": dataset.name}

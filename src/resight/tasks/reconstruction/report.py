@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ from resight.data.images import read_image
 from resight.data.loaders import resize
 from resight.recognizer import Recognizer
 from resight.records import Record, ReidDataset
+from resight.run import history
 from resight.tasks.detection import junk_figures
 from resight.tasks.reconstruction.evaluation import SCORES, Reconstructed
-from resight.tasks.reid.report import training_section
 from resight.views import charts
-from resight.views.reconstructions import reconstructions
+from resight.views.grids import reconstructions
 from resight.views.report import Report
 
 if TYPE_CHECKING:
@@ -94,13 +93,8 @@ def reconstruction_report(
             values = ", ".join(f"{found.scores[score][place]:.3g}" for place in chosen[:_SHOWN])
             report.image(picture_of(model, shown), f"The {caption} scores: {values}.")
     if run is not None:
-        training_section(report, run)
-    report.heading("How this was made")
-    report.code(command)
-    report.facts(_facts(found, dataset))
-    if found.failed:
-        report.heading("Images that could not be read", "They are missing from every figure above.")
-        report.table(("image",), [(line,) for line in found.failed])
+        report.training(history(run / "metrics.csv"))
+    report.ending(command, _facts(found, dataset), found.failed)
     report.save(path)
 
 
@@ -136,12 +130,9 @@ def _by_kind(found: Reconstructed, score: str) -> dict[str, np.ndarray]:
 
 
 def _facts(found: Reconstructed, dataset: ReidDataset) -> dict[str, object]:
-    from resight.version import __version__
-
     return {
         "Dataset": dataset.name,
         "Images": f"{len(found.records):,}",
-        "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
     }
 
 

@@ -15,7 +15,7 @@ from resight.models.output import Reconstruction
 from resight.recipe import Recipe
 from resight.records import Record
 from resight.tasks.reid.system import RetrievalSystem
-from resight.views.reconstructions import reconstructions
+from resight.views.grids import reconstructions
 
 __all__ = ["LabelledReconstructionSystem", "ReconstructionSystem"]
 

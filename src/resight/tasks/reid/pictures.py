@@ -13,7 +13,7 @@ from PIL import Image
 from resight.retrieval import distances
 from resight.tasks.reid.evaluation import Compared
 from resight.views import projections
-from resight.views.ranked_lists import RankedList, Tile, Verdict, found_caption, tile_grid
+from resight.views.grids import RankedList, Tile, Verdict, found_caption, tile_grid
 
 __all__ = ["Pick", "drawn_queries", "feature_space", "hardest_queries", "lists_of", "picks_picture", "verdicts"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +21,14 @@ from resight.tasks.reid.evaluation import Compared
 from resight.tasks.reid.feature_maps import match_maps, stage_maps
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of, verdicts
 from resight.views import charts
-from resight.views.image_rows import image_rows
-from resight.views.maps import coloured, overlay, strongest_channels
-from resight.views.ranked_lists import RankedList, Tile, ranked_lists
+from resight.views.grids import RankedList, Tile, image_rows, ranked_lists
+from resight.views.heatmaps import coloured, overlay, strongest_channels
 from resight.views.report import Report
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["evaluation_report", "figures_table", "looks_section", "stages_section", "training_section"]
+__all__ = ["evaluation_report", "figures_table", "looks_section", "stages_section"]
 
 _LISTS = 6
 _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -90,21 +88,9 @@ def evaluation_report(
         report.heading("Reconstructions")
         report.image(reconstructed, "Above images as the network sees them, below what it makes of their embeddings.")
     if run is not None:
-        training_section(report, run)
-    report.heading("How this was made")
-    report.code(command)
-    report.facts(_facts(compared, dataset))
-    if compared.failed:
-        report.heading("Images that could not be read", "They are missing from every figure above.")
-        report.table(("image",), [(line,) for line in compared.failed])
+        report.training(history(run / "metrics.csv"))
+    report.ending(command, _facts(compared, dataset), compared.failed)
     report.save(path)
-
-
-def training_section(report: Report, run: Path) -> None:
-    """The curves of a run's metrics.csv, where it has one."""
-    if (run / "metrics.csv").exists():
-        report.heading("Training")
-        report.figure(charts.training_curves(history(run / "metrics.csv")), "Per epoch, from metrics.csv of the run.")
 
 
 def _figures(result: Evaluation) -> list[str]:
@@ -201,15 +187,12 @@ def _distances(report: Report, compared: Compared) -> None:
 
 
 def _facts(compared: Compared, dataset: ReidDataset) -> dict[str, object]:
-    from resight.version import __version__
-
     people = {identity for identity in compared.query.identities.tolist() if identity > UNLABELLED}
     return {
         "Dataset": dataset.name,
         "Queries": f"{len(compared.query):,} images of {len(people):,} identities",
         "Gallery": f"{len(compared.gallery):,} images",
         "Feature": f"{compared.query.features.shape[1]:,} dimensions",
-        "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}",
     }
 
 

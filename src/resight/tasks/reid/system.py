@@ -22,7 +22,7 @@ from resight.retrieval import PROTOCOLS
 from resight.tasks.reid.evaluation import Compared, evaluate_embeddings
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.views import charts
-from resight.views.ranked_lists import ranked_lists
+from resight.views.grids import ranked_lists
 
 __all__ = ["EmbeddingSystem", "RetrievalSystem"]
 

@@ -10,7 +10,17 @@ import pytest
 from PIL import Image
 
 from resight.errors import DataError
-from resight.views.ranked_lists import FRAMES, RankedList, Tile, Verdict, ranked_lists, save, tile_grid
+from resight.views.grids import (
+    FRAMES,
+    RankedList,
+    Tile,
+    Verdict,
+    image_rows,
+    ranked_lists,
+    reconstructions,
+    save,
+    tile_grid,
+)
 
 PINK = (250, 20, 240)
 # At a tile height of 128 and images of 64 x 128: frame 4, gap 8, line 14.
@@ -105,3 +115,47 @@ def test_save_writes_what_the_ending_says(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"list\.txt"):
         save(Image.new("RGB", (4, 4)), tmp_path / "list.txt")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_every_image_is_there_in_its_row_and_order() -> None:
+    colours = {"one": [(255, 0, 0)], "two": [(0, 255, 0), (0, 0, 255)]}
+    rows = {caption: [np.full((40, 20, 3), c, np.uint8) for c in found] for caption, found in colours.items()}
+    pixels = np.asarray(image_rows(rows, height=80))
+    corners = {}
+    for colour in [(255, 0, 0), (0, 255, 0), (0, 0, 255)]:
+        inside = (pixels == colour).all(2)
+        assert inside.sum() == 80 * 40, "40 × 20 at a height of 80"
+        corners[colour] = [int(places.min()) for places in inside.nonzero()]
+    red, green, blue = corners.values()
+    assert red[0] < green[0] == blue[0]
+    assert red[1] == green[1] < blue[1]
+
+
+def test_a_long_caption_fits() -> None:
+    rows = {"a caption that is much wider than its one narrow image": [np.zeros((128, 8, 3), np.uint8)]}
+    pixels = np.asarray(image_rows(rows))
+    assert (pixels[:, -1] == 255).all()
+    assert pixels.shape[1] > 200
+
+
+def test_nothing_to_draw_is_said() -> None:
+    with pytest.raises(DataError, match="no image"):
+        image_rows({"empty": []})
+
+
+def test_originals_stand_above_what_became_of_them() -> None:
+    given = np.zeros((3, 3, 8, 4), np.uint8)
+    given[1, 0] = 200
+    made = given // 2
+    picture = np.asarray(reconstructions(given, made, height=8))
+    assert picture.shape == (2 * 8 + 2, 3 * 4 + 2 * 2, 3)
+    assert picture[3, 6 + 1].tolist() == [200, 0, 0]
+    assert picture[8 + 2 + 3, 6 + 1].tolist() == [100, 0, 0]
+    assert (picture[8] == 255).all(), "paper between the rows"
+    assert reconstructions(given, made, height=24).size == (3 * 16, 3 * 18)
+
+
+@pytest.mark.parametrize("made", [np.zeros((2, 3, 8, 4), np.uint8), np.zeros((0, 3, 8, 4), np.uint8)])
+def test_what_does_not_match_is_named(made: np.ndarray) -> None:
+    with pytest.raises(DataError, match="have no reconstructions"):
+        reconstructions(np.zeros((len(made) and 3, 3, 8, 4), np.uint8), made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from resight.views.maps import coloured, overlay, strongest_channels
+from resight.views.heatmaps import coloured, overlay, strongest_channels
 
 
 def brightness(picture: np.ndarray) -> np.ndarray:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from resight.errors import DataError
 from resight.files import written_whole
 
-__all__ = ["FRAMES", "RankedList", "Tile", "Verdict", "found_caption", "ranked_lists", "save", "tile_grid"]
+__all__ = [
+    "FRAMES",
+    "RankedList",
+    "Tile",
+    "Verdict",
+    "found_caption",
+    "image_rows",
+    "ranked_lists",
+    "reconstructions",
+    "save",
+    "tile_grid",
+]
 
 Verdict = Literal["right", "wrong", "junk", "unknown"]
 
@@ -201,3 +214,57 @@ def _caption(
     while text and draw.textlength(text, font=font) > width:
         text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
     draw.text(corner, text, fill=_INK, font=font)
+
+
+def image_rows(rows: Mapping[str, Sequence[NDArray[np.uint8]]], *, height: int = 128) -> Image.Image:
+    """A row for each caption, its images uint8 (height, width, 3) side by side, each `height` pixels high.
+
+    >>> image_rows({"flip": [first, second]}).save("rows.png")  # doctest: +SKIP
+
+    Raises DataError when there is no image.
+    """
+    drawn = {caption: [_scaled(image, height) for image in images] for caption, images in rows.items()}
+    if not any(drawn.values()):
+        raise DataError("no image to draw")
+    gap, line = max(4, height // 24), max(11, height // 9)
+    font = ImageFont.load_default(size=line)
+    width = max(sum(image.width + gap for image in images) for images in drawn.values())
+    label = max(font.getlength(caption) for caption in drawn)
+    step = gap + line + gap + height
+    page = Image.new("RGB", (gap + max(width, int(label) + gap), gap + step * len(drawn)), _PAPER)
+    draw = ImageDraw.Draw(page)
+    for number, (caption, images) in enumerate(drawn.items()):
+        left, top = gap, gap + number * step
+        draw.text((left, top), caption, fill=_INK, font=font)
+        for image in images:
+            page.paste(image, (left, top + line + gap))
+            left += image.width + gap
+    return page
+
+
+def _scaled(pixels: NDArray[np.uint8], height: int) -> Image.Image:
+    image = Image.fromarray(pixels)
+    return image.resize((max(1, round(image.width * height / image.height)), height))
+
+
+_GAP = 2
+
+
+def reconstructions(given: NDArray[np.uint8], made: NDArray[np.uint8], *, height: int = 128) -> Image.Image:
+    """Two rows: uint8 (number, 3, height, width) images above their reconstructions, enlarged to `height` pixels.
+
+    >>> reconstructions(images, model.reconstruct_batch(images)).save("reconstructions.png")  # doctest: +SKIP
+
+    Raises DataError when there are none, or the two do not match.
+    """
+    if given.shape != made.shape or not len(given):
+        raise DataError(f"images of shape {given.shape} have no reconstructions of shape {made.shape} to stand above")
+    rows = [_row(images) for images in (given, made)]
+    page = Image.fromarray(np.concatenate([rows[0], np.full_like(rows[0][:_GAP], _PAPER), rows[1]]))
+    times = max(1, height // given.shape[2])
+    return page.resize((page.width * times, page.height * times), Image.Resampling.NEAREST)
+
+
+def _row(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    spaced = np.pad(images.transpose(0, 2, 3, 1), ((0, 0), (0, 0), (0, _GAP), (0, 0)), constant_values=_PAPER)
+    return np.concatenate(list(spaced), axis=1)[:, :-_GAP]
