@@ -5,7 +5,8 @@ The command line prints the message alone; a traceback always means a bug.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "DataError",
@@ -15,6 +16,7 @@ __all__ = [
     "ResightError",
     "RunError",
     "WeightsError",
+    "did_you_mean",
     "none_readable",
 ]
 
@@ -50,3 +52,9 @@ class WeightsError(ResightError):
 
 class MissingExtraError(ResightError):
     """An optional library is not installed; the message carries the pip line."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What a message about an unknown name adds: `, did you mean 'x'?`, or nothing where no known name is close."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

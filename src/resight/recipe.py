@@ -8,7 +8,6 @@ signature of the class it names, by `make`. So a new model or loss needs no edit
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
 import inspect
 import typing
@@ -21,7 +20,7 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from resight.errors import RecipeError
+from resight.errors import RecipeError, did_you_mean
 
 __all__ = [
     "OneOf",
@@ -31,7 +30,6 @@ __all__ = [
     "built_in_recipes",
     "load_recipe",
     "make",
-    "nearest",
     "override",
 ]
 
@@ -184,7 +182,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     file = built_in.get(str(name), Path(name))
     if not file.is_file():
         raise RecipeError(
-            f"no recipe {str(name)!r}{nearest(str(name), built_in)}; give a file or one of: {', '.join(built_in)}"
+            f"no recipe {str(name)!r}{did_you_mean(str(name), built_in)}; give a file or one of: {', '.join(built_in)}"
         )
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -251,7 +249,7 @@ def arguments(
     options = dict(options)
     name = options.pop("name", None)
     if name not in table:
-        raise RecipeError(f"{what}: no {name!r}{nearest(str(name), table)}; there is: {', '.join(table)}")
+        raise RecipeError(f"{what}: no {name!r}{did_you_mean(str(name), table)}; there is: {', '.join(table)}")
     model = _signature_model(table[name], tuple(given))
     try:
         checked = model.model_validate({key: scalar(value) for key, value in options.items()})
@@ -300,12 +298,6 @@ def _signature_model(entry: Callable[..., Any], given: tuple[str, ...]) -> type[
     return pydantic.create_model(getattr(entry, "__name__", "part"), __config__=config, **fields)
 
 
-def nearest(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    """`, did you mean 'x'?` or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
 def _explain(error: pydantic.ValidationError, model: type[BaseModel]) -> str:
     """pydantic's findings as one line."""
     lines = []
@@ -314,7 +306,7 @@ def _explain(error: pydantic.ValidationError, model: type[BaseModel]) -> str:
         key = ".".join(path)
         if finding["type"] == "extra_forbidden":
             known = _fields_at(model, path[:-1])
-            lines.append(f"unknown key {key!r}{nearest(path[-1], known)} (valid: {', '.join(known)})")
+            lines.append(f"unknown key {key!r}{did_you_mean(path[-1], known)} (valid: {', '.join(known)})")
         elif finding["type"] == "missing":
             lines.append(f"key {key!r} is missing")
         else:

@@ -16,7 +16,7 @@ from resight.data.formats import absolute_spec
 from resight.data.loaders import ImageDataset, evaluation_loader, training_loader
 from resight.data.samplers import SAMPLERS
 from resight.data.targets import class_counts, encode, junk_targets
-from resight.data.training_set import Learned, Material, prepare
+from resight.data.training_set import Learned, TrainingSet, divide
 from resight.engine.callbacks import (
     OnValidation,
     console,
@@ -53,13 +53,13 @@ def train(
         raise RunError(
             f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out"
         )
-    material = _prepare(recipe, dataset)
-    run = Run(folder, recipe, material.classes, material.schema, data=[absolute_spec(spec) for spec in data])
+    training_set = _divided(recipe, dataset)
+    run = Run(folder, recipe, training_set.classes, training_set.schema, data=[absolute_spec(spec) for spec in data])
     # All is built, and so checked, before anything is written.
     trainer, system, loader = (
         make_trainer(run, quiet, on_validation),
-        _system(run, material, pretrained=None),
-        _loader(recipe, material),
+        _system(run, training_set, pretrained=None),
+        _loader(recipe, training_set),
     )
     system.configure_optimizers()
     if process_rank() == 0:
@@ -74,10 +74,10 @@ def check(recipe: Recipe, dataset: ReidDataset) -> None:
 
     Raises DataError or RecipeError as `train` does.
     """
-    material = prepare(recipe, dataset, _learns(recipe), tell=lambda line: None)
-    run = Run(Path(), recipe, material.classes, material.schema)
-    _loader(recipe, material)
-    _system(run, material, pretrained=False).configure_optimizers()
+    training_set = divide(recipe, dataset, _learns(recipe), tell=lambda line: None)
+    run = Run(Path(), recipe, training_set.classes, training_set.schema)
+    _loader(recipe, training_set)
+    _system(run, training_set, pretrained=False).configure_optimizers()
 
 
 def resume(
@@ -96,20 +96,20 @@ def resume(
     run = Run.open(folder)
     if run.finished:
         return run
-    material = _prepare(run.recipe, dataset)
-    if material.classes != run.classes:
+    training_set = _divided(run.recipe, dataset)
+    if training_set.classes != run.classes:
         raise RunError(
-            f"{folder} was trained on {run.classes} identities and this data has {material.classes}; resume on the same data"
+            f"{folder} was trained on {run.classes} identities and this data has {training_set.classes}; resume on the same data"
         )
-    if material.schema != run.schema:
+    if training_set.schema != run.schema:
         raise RunError(f"{folder} was trained on other attributes than this data has; resume on the same data")
     fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
-    system = _system(run, material, pretrained=None if fresh else False)
-    return _fit(run, make_trainer(run, quiet, on_validation), system, _loader(run.recipe, material))
+    system = _system(run, training_set, pretrained=None if fresh else False)
+    return _fit(run, make_trainer(run, quiet, on_validation), system, _loader(run.recipe, training_set))
 
 
-def _prepare(recipe: Recipe, dataset: ReidDataset) -> Material:
-    return prepare(recipe, dataset, _learns(recipe), tell=console.print)
+def _divided(recipe: Recipe, dataset: ReidDataset) -> TrainingSet:
+    return divide(recipe, dataset, _learns(recipe), tell=console.print)
 
 
 def _learns(recipe: Recipe) -> frozenset[Learned]:
@@ -117,7 +117,7 @@ def _learns(recipe: Recipe) -> frozenset[Learned]:
     return getattr(SYSTEMS.get(recipe.system["name"]), "learns", frozenset())
 
 
-def _system(run: Run, material: Material, pretrained: bool | None) -> System:
+def _system(run: Run, training_set: TrainingSet, pretrained: bool | None) -> System:
     lightning.seed_everything(run.recipe.seed, verbose=False)
     model = build_model(run.recipe, run.classes, run.schema, pretrained)
     return make(
@@ -127,17 +127,17 @@ def _system(run: Run, material: Material, pretrained: bool | None) -> System:
         recipe=run.recipe,
         model=model,
         classes=run.classes,
-        query=material.query,
-        gallery=material.gallery,
-        training=material.fitted,
-        schema=material.schema,
-        counts=class_counts(material.targets, material.schema),
-        validation=material.query + material.gallery,
+        query=training_set.query,
+        gallery=training_set.gallery,
+        training=training_set.fitted,
+        schema=training_set.schema,
+        counts=class_counts(training_set.targets, training_set.schema),
+        validation=training_set.query + training_set.gallery,
     )
 
 
-def _loader(recipe: Recipe, material: Material) -> torch.utils.data.DataLoader[Any]:
-    records, targets = material.fitted, material.targets
+def _loader(recipe: Recipe, training_set: TrainingSet) -> torch.utils.data.DataLoader[Any]:
+    records, targets = training_set.fitted, training_set.targets
     numbers = {identity: number for number, identity in enumerate(sorted({record.identity for record in records}))}
     labels = [numbers[record.identity] for record in records]
     dataset = ImageDataset(
@@ -147,7 +147,7 @@ def _loader(recipe: Recipe, material: Material) -> torch.utils.data.DataLoader[A
         labels,
         cache=recipe.loader.cache,
         targets=targets,
-        junk_targets=junk_targets(targets, material.schema),
+        junk_targets=junk_targets(targets, training_set.schema),
         masks="masks" in _learns(recipe),
     )
     sampler = make(

@@ -12,7 +12,7 @@ from PIL import Image
 from resight.data.augmentations import build_augmentation
 from resight.data.loaders import ImageDataset, resize_mask
 from resight.data.samplers import Draw
-from resight.data.training_set import prepare
+from resight.data.training_set import divide
 from resight.errors import DataError
 from resight.recipe import ImageOptions, load_recipe
 from resight.records import Record, ReidDataset
@@ -88,4 +88,4 @@ def test_an_image_whose_mask_does_not_fit_is_left_out_and_named(pair: Record, tm
 def test_training_without_masks_says_what_is_missing(pair: Record) -> None:
     dataset = ReidDataset("street", train=[pair, Record("bare.jpg")])
     with pytest.raises(DataError, match=r"street: 1 training images have no mask \(the first: bare.jpg\); give masks:"):
-        prepare(load_recipe("segmentation-unet"), dataset, {"masks"})
+        divide(load_recipe("segmentation-unet"), dataset, {"masks"})

@@ -33,9 +33,9 @@ def test_a_heads_layers_stand_in_the_order_of_its_name(head: str) -> None:
     layers = [LETTERS[type(layer).__name__] for layer in [*model.embedding, model.classifier]]
     assert "-".join(layers) == ("fc-fc" if head == "vanilla" else head)
     output = model(IMAGES)
-    assert output.metric[0].shape == (4, 16)
-    torch.testing.assert_close(output.logits[0], model.classifier(output.metric[0]))
-    assert output.embedding is output.metric[0]
+    assert output.features[0].shape == (4, 16)
+    torch.testing.assert_close(output.logits[0], model.classifier(output.features[0]))
+    assert output.embedding is output.features[0]
     assert model.eval()(IMAGES).shape == (4, 16)
 
 

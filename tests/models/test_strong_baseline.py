@@ -29,9 +29,9 @@ def test_training_returns_both_sides_of_the_neck_and_evaluation_the_embedding() 
     torch.manual_seed(0)
     model = StrongBaseline(num_classes=7, backbone="resnet18", pretrained=False)
     output = model(IMAGES)
-    assert output.metric[0].shape == (2, 512)
+    assert output.features[0].shape == (2, 512)
     assert output.logits[0].shape == (2, 7)
-    torch.testing.assert_close(output.embedding, model.neck(output.metric[0]))
+    torch.testing.assert_close(output.embedding, model.neck(output.features[0]))
     assert model.classifier.bias is None
     assert not model.neck.bias.requires_grad
     model.eval()

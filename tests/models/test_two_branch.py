@@ -23,9 +23,9 @@ def model() -> TwoBranch:
 
 def test_training_returns_both_branches_and_evaluation_their_features_in_a_row(model: TwoBranch) -> None:
     output = model(IMAGES)
-    assert [tuple(feature.shape) for feature in output.metric] == [(3, 512)] * 2
+    assert [tuple(feature.shape) for feature in output.features] == [(3, 512)] * 2
     assert [tuple(logits.shape) for logits in output.logits] == [(3, 7)] * 2
-    torch.testing.assert_close(output.embedding, torch.cat(output.metric, dim=1))
+    torch.testing.assert_close(output.embedding, torch.cat(output.features, dim=1))
     assert model.dim == 512
     model.eval()
     maps = model.shared(IMAGES)
@@ -46,7 +46,7 @@ def test_three_stages_are_shared_and_the_fourth_is_not(model: TwoBranch) -> None
     assert [name for name, _ in model.shared.named_children()][-3:] == ["layer1", "layer2", "layer3"]
     for branch in (0, 1):
         model.zero_grad()
-        model(IMAGES).metric[branch].square().sum().backward()
+        model(IMAGES).features[branch].square().sum().backward()
         touched = {
             ".".join(name.split(".")[:2]) for name, p in model.named_parameters() if p.grad is not None and p.grad.any()
         }

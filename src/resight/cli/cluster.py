@@ -117,12 +117,11 @@ def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
     """The method with the options given. Raises DataError for an unknown name; options that do not fit are refused."""
     import dataclasses
 
-    from resight.errors import DataError
-    from resight.recipe import nearest
+    from resight.errors import DataError, did_you_mean
     from resight.retrieval.clusters import METHODS
 
     if name not in METHODS:
-        raise DataError(f"no clustering method {name!r}{nearest(name, METHODS)}; there is: {', '.join(METHODS)}")
+        raise DataError(f"no clustering method {name!r}{did_you_mean(name, METHODS)}; there is: {', '.join(METHODS)}")
     known = [field.name for field in dataclasses.fields(METHODS[name])]  # type: ignore[arg-type]
     for option in options:
         if option not in known:

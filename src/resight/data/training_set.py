@@ -14,13 +14,13 @@ from resight.errors import DataError, RecipeError
 from resight.recipe import AttributeOptions, Recipe
 from resight.records import AttributeSchema, Record, ReidDataset
 
-__all__ = ["Learned", "Material", "prepare"]
+__all__ = ["Learned", "TrainingSet", "divide"]
 
 Learned = Literal["identities", "attributes", "masks"]
 """What a system may learn of an image; one that learns nothing of this kind learns from the pixels alone."""
 
 
-class Material(NamedTuple):
+class TrainingSet(NamedTuple):
     """Records of a training split, divided."""
 
     fitted: list[Record]
@@ -36,9 +36,9 @@ class Material(NamedTuple):
         return len({record.identity for record in self.fitted})
 
 
-def prepare(
+def divide(
     recipe: Recipe, dataset: ReidDataset, learns: Collection[Learned], tell: Callable[[str], None] = print
-) -> Material:
+) -> TrainingSet:
     """Divide a dataset's training split for a system that `learns` so much of it.
 
     `tell` gets a line when images are left out. Raises DataError when the split has nothing of what is to be
@@ -65,11 +65,11 @@ def _divided(
     held: list[Record],
     schema: AttributeSchema,
     targets: NDArray[np.int64],
-) -> Material:
+) -> TrainingSet:
     if not held or any(record.identity < 1 for record in held):
-        return Material(fitted, [], held, schema, targets)
+        return TrainingSet(fitted, [], held, schema, targets)
     split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
-    return Material(fitted, list(split.query), list(split.gallery), schema, targets)
+    return TrainingSet(fitted, list(split.query), list(split.gallery), schema, targets)
 
 
 def _labelled(dataset: ReidDataset, learns: Collection[Learned], tell: Callable[[str], None]) -> list[Record]:

@@ -23,7 +23,7 @@ class CentreLoss(nn.Module):
     `learning_rate`, on gradients divided by the loss weight, so that the weight does not slow them.
     """
 
-    reads = "metric"
+    reads = "features"
     own_optimiser = optim.SGD
 
     def __init__(self, num_classes: int, dim: int, learning_rate: Annotated[float, Field(gt=0)] = 0.5) -> None:

@@ -23,7 +23,7 @@ class CentroidTripletLoss(nn.Module):
     triplet loss's. An image alone in its identity is no anchor; without any the loss is 0.
     """
 
-    reads = "metric"
+    reads = "features"
 
     def __init__(self, margin: Margin = 0.3, distance: Distance = "euclidean") -> None:
         super().__init__()

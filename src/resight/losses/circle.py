@@ -23,7 +23,7 @@ class CircleLoss(nn.Module):
     whose weights have no gradient). The defaults are the paper's for people. Without any pair the loss is 0.
     """
 
-    reads = "metric"
+    reads = "features"
 
     def __init__(
         self, margin: Annotated[float, Field(ge=0, le=1)] = 0.25, scale: Annotated[float, Field(gt=0)] = 128.0

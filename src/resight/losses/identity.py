@@ -44,7 +44,7 @@ class VerificationLoss(nn.Module):
     >>> VerificationLoss()(embeddings, ids)  # (batch, dim), (batch,) -> scalar
     """
 
-    reads = "metric"
+    reads = "features"
 
     def __init__(self, scale: float = 10.0, offset: float = 0.5) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ Scale = Annotated[float, Field(gt=0)]
 class _MarginSoftmax(nn.Module):
     """Cross-entropy over identities whose right one has been made harder; a subclass makes `loss`."""
 
-    reads = "metric"
+    reads = "features"
     loss: nn.Module
 
     @in_full_precision

@@ -27,7 +27,7 @@ class TripletLoss(nn.Module):
     2). `mining` chooses the triplets. Without any the loss is 0 (with a gradient of 0).
     """
 
-    reads = "metric"
+    reads = "features"
 
     def __init__(
         self,

@@ -9,9 +9,8 @@ from typing import Any
 import timm
 from torch import Tensor, nn
 
-from resight.errors import RecipeError, WeightsError
+from resight.errors import RecipeError, WeightsError, did_you_mean
 from resight.models.layers import POOLINGS
-from resight.recipe import nearest
 
 __all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages", "set_last_stride"]
 
@@ -70,7 +69,7 @@ def create_timm_model(
 ) -> nn.Module:
     """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers)."""
     if not timm.is_model(name):
-        raise RecipeError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
+        raise RecipeError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}")
     if image_size is not None and "img_size" in _accepted(name):
         options["img_size"] = image_size
     # Offline, the hub client tries for most of a minute and says so line by line; one line at the end is enough.

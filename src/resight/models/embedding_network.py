@@ -62,4 +62,4 @@ class EmbeddingNetwork(nn.Module):
         embedding = self.embedding(self.backbone(images))
         if not self.training:
             return embedding
-        return ReidOutput(metric=(embedding,), logits=(self.classifier(embedding),), embedding=embedding)
+        return ReidOutput(features=(embedding,), logits=(self.classifier(embedding),), embedding=embedding)

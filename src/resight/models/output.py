@@ -10,9 +10,9 @@ __all__ = ["Reconstruction", "ReidOutput"]
 
 
 class ReidOutput(NamedTuple):
-    """Of a re-identification model. One entry per branch in `metric` and `logits`; single-branch models have one of each."""
+    """Of a re-identification model. One entry per branch in `features` and `logits`; single-branch models have one of each."""
 
-    metric: tuple[Tensor, ...]
+    features: tuple[Tensor, ...]
     """Features that triplet and centre losses read, each (batch, dim), `dim` being the model's attribute."""
     logits: tuple[Tensor, ...]
     """Identity scores, each (batch, classes)."""

@@ -56,4 +56,4 @@ class StrongBaseline(nn.Module):
         embedding = necked if self.retrieval == "after-neck" else feature
         if not self.training:
             return embedding
-        return ReidOutput(metric=(feature,), logits=(self.classifier(necked),), embedding=embedding)
+        return ReidOutput(features=(feature,), logits=(self.classifier(necked),), embedding=embedding)

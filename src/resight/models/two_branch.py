@@ -52,7 +52,7 @@ class TwoBranch(nn.Module):
         maps = self.shared(images)
         features, logits = zip(*(branch(maps) for branch in self.branches.values()), strict=True)
         embedding = torch.cat(features, dim=1)
-        return ReidOutput(metric=features, logits=logits, embedding=embedding) if self.training else embedding
+        return ReidOutput(features=features, logits=logits, embedding=embedding) if self.training else embedding
 
 
 class _Branch(nn.Module):

@@ -11,8 +11,7 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from resight.errors import RecipeError
-from resight.recipe import nearest
+from resight.errors import RecipeError, did_you_mean
 from resight.retrieval import PROTOCOLS
 
 __all__ = [
@@ -104,7 +103,7 @@ def load_table(name: str) -> Table:
     known = tables()
     file = known.get(name, Path(name))
     if not file.is_file():
-        raise RecipeError(f"no table {name!r}{nearest(name, known)}; give a file or one of: {', '.join(known)}")
+        raise RecipeError(f"no table {name!r}{did_you_mean(name, known)}; give a file or one of: {', '.join(known)}")
     try:
         return Table.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, pydantic.ValidationError) as error:
@@ -122,7 +121,7 @@ def chosen_rows(table: Table, wanted: str | None) -> list[int]:
     for text in asked:
         if slug(text) not in names and text not in numbers:
             listed = ", ".join(f"{number + 1} {name}" for name, number in names.items())
-            raise RecipeError(f"no row {text!r}{nearest(slug(text), names)}; there is: {listed}")
+            raise RecipeError(f"no row {text!r}{did_you_mean(slug(text), names)}; there is: {listed}")
     # A row may be called by a number, such as an embedding of 128: its name comes first.
     return sorted({names[slug(text)] if slug(text) in names else numbers[text] for text in asked})
 

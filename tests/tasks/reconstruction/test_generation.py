@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from resight.data.formats import read_dataset
-from resight.data.training_set import prepare
+from resight.data.training_set import divide
 from resight.errors import DataError, RunError
 from resight.recipe import load_recipe
 from resight.recognizer import Recognizer
@@ -48,9 +48,9 @@ def test_the_command_draws_a_dataset_that_an_autoencoder_trains_on(
     dataset = read_dataset(f"manifest:{tmp_path}/one/samples.csv")
     assert [record.identity for record in dataset.train] == [UNLABELLED] * 70
     assert np.asarray(Image.open(dataset.train[0].path)).shape == (32, 16, 3)
-    assert len(prepare(run.recipe, dataset, ()).fitted) == 56
+    assert len(divide(run.recipe, dataset, ()).fitted) == 56
     with pytest.raises(DataError, match="no training split with identities"):
-        prepare(run.recipe, dataset, ("identities",))
+        divide(run.recipe, dataset, ("identities",))
 
 
 def test_what_cannot_be_drawn_is_named(run: Run, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from resight.data.formats.vehicleid import is_vehicleid, read_vehicleid
 from resight.data.formats.veri776 import is_veri776, read_veri776
 from resight.data.formats.veriwild import is_veriwild, read_veriwild
 from resight.data.formats.viper import is_viper, read_viper
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.records import ReidDataset
 
 __all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "data_options", "describe_format", "detect_format", "read_dataset"]
@@ -105,7 +104,7 @@ def read_dataset(spec: str) -> ReidDataset:
     if spec and bare.exists():
         return FORMATS[detect_format(bare)](str(bare))
     if colon and not Path(name).expanduser().exists() and "/" not in name:
-        raise DataError(f"unknown dataset format {name!r}{_nearest(name)}; known are {', '.join(FORMATS)}")
+        raise DataError(f"unknown dataset format {name!r}{did_you_mean(name, FORMATS)}; known are {', '.join(FORMATS)}")
     raise DataError(f"{spec}: no such file or folder; name a dataset as FORMAT:PATH with {', '.join(FORMATS)}")
 
 
@@ -119,8 +118,3 @@ def detect_format(path: Path) -> str:
     if fitting:
         raise DataError(f"{path}: could be {' or '.join(fitting)}; write which, as {fitting[0]}:{path}")
     raise DataError(f"{path}: layout not recognised; name the format, as FORMAT:{path} with {', '.join(FORMATS)}")
-
-
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, FORMATS, 1, 0.4)
-    return f" (did you mean {near[0]}?)" if near else ""

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
 from resight.engine.system import System, weighted_losses
-from resight.errors import RecipeError
+from resight.errors import RecipeError, did_you_mean
 from resight.losses import LOSSES
 from resight.models.output import ReidOutput
-from resight.recipe import Recipe, nearest
+from resight.recipe import Recipe
 from resight.recognizer import comparable, metric_of
 from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.retrieval import PROTOCOLS
@@ -50,7 +50,7 @@ class RetrievalSystem(System):
         self.protocol = recipe.retrieval.protocol or "market1501"
         if self.protocol not in PROTOCOLS:
             raise RecipeError(
-                f"retrieval.protocol: no {self.protocol!r}{nearest(self.protocol, PROTOCOLS)}; "
+                f"retrieval.protocol: no {self.protocol!r}{did_you_mean(self.protocol, PROTOCOLS)}; "
                 f"there is: {', '.join(PROTOCOLS)}"
             )
         self._collected: list[tuple[Tensor, Tensor]] = []
