@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 # Before anything imports torch: tests that run side by side, and the processes that they start, take a core each.
 # OpenMP's threads wait for one another busily, so that two on one core are several times slower than one.
@@ -14,32 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resight.recipe import Recipe, load_recipe
+from resight.recipe import Recipe
 from resight.records import Record, ReidDataset
-
-# The strong baseline small enough for two cores: every trick stays, only sizes shrink.
-TINY = [
-    "epochs=3",
-    "image.height=32",
-    "image.width=16",
-    "augmentation.pad-crop.padding=2",
-    "sampler.identities=4",
-    "sampler.images=4",
-    "model.backbone=resnet10t",
-    "model.pretrained=false",
-    "schedule.milestones=[2]",
-    "schedule.warmup_epochs=1",
-    "loader.workers=0",
-    "validation.pictures=false",
-    "trainer.precision=32",
-    "trainer.accelerator=cpu",
-]
+from tests.support.recipes import tiny_recipe
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> Callable[..., Recipe]:
-    """`tiny("epochs=1")`: the strong baseline at toy size, with overrides; `recipe=` picks another built-in."""
-    return lambda *overrides, recipe="reid-strong-baseline": load_recipe(recipe, [*TINY, *overrides])
+    """`tiny("epochs=1", recipe="reid-vae")`: a built-in recipe at toy size, with overrides; the strong baseline if none is named."""
+    return tiny_recipe
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +40,3 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
                 split = "train" if identity < 7 else "query" if shot == 0 else "gallery"
                 splits[split].append(Record(str(path), identity, camera, frame=shot))
     return ReidDataset("crowd", **splits)
-
-
-def corrupt(path: str | Path) -> str:
-    """Make a file that is called an image and is none."""
-    Path(path).write_bytes(b"\xff\xd8\xff\xe0 not an image")
-    return str(path)

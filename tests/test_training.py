@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
 from resight.data.formats.manifest import write_manifest
@@ -24,27 +21,10 @@ from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.run import Run
 from resight.training import resume, train
-from tests.conftest import TINY, corrupt
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(folder / "model.safetensors")
-
-
-def assert_equal_weights(first: Path, second: Path) -> None:
-    a, b = weights(first), weights(second)
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "resight", *arguments]
+from tests.support.commands import command
+from tests.support.images import corrupt
+from tests.support.recipes import tiny_overrides
+from tests.support.runs import assert_equal_weights, metrics, weights
 
 
 @pytest.fixture
@@ -60,7 +40,7 @@ def test_a_run_learns_and_loads_as_a_recognizer(crowd: ReidDataset, tiny, tmp_pa
         tmp_path / "run",
         quiet=True,
     )
-    losses = [float(row["train/loss"]) for row in rows(tmp_path / "run")]
+    losses = [float(row["train/loss"]) for row in metrics(tmp_path / "run")]
     assert len(losses) == 12
     assert losses[-1] < 0.7 * losses[0]
     model = load(run.folder)
@@ -84,10 +64,10 @@ def test_same_seed_same_weights_other_seed_other_weights(crowd: ReidDataset, tin
 @pytest.mark.slow
 def test_a_run_killed_with_sigkill_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
     # Mining with a decaying bias and two optimisers have the most state to lose.
-    recipe = ["reid-camera-mining", *TINY, "epochs=6", "--data", manifest]
+    recipe = ["reid-camera-mining", *tiny_overrides("reid-camera-mining"), "epochs=6", "--data", manifest]
     subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
     victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")))
-    while not (tmp_path / "cut" / "metrics.csv").exists() or len(rows(tmp_path / "cut")) < 2:
+    while not (tmp_path / "cut" / "metrics.csv").exists() or len(metrics(tmp_path / "cut")) < 2:
         assert victim.poll() is None, "ended before it could be killed"
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
@@ -95,15 +75,15 @@ def test_a_run_killed_with_sigkill_resumes_to_equal_weights(manifest: str, tmp_p
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     subprocess.run(command("train", "--resume", str(tmp_path / "cut")), check=True)
     assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
-    figures = [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "whole")]
-    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "cut")]
+    figures = [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "whole")]
+    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "cut")]
 
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
     recipe = [
         "reid-strong-baseline",
-        *TINY,
+        *tiny_overrides(),
         "epochs=5",
         "validation.ratio=0.4",
         "validation.every=1",
@@ -146,7 +126,7 @@ def test_killed_before_the_first_epoch_ended_begins_again(crowd: ReidDataset, ti
 def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
     recipe = [
         "reid-strong-baseline",
-        *TINY,
+        *tiny_overrides(),
         "epochs=2",
         "sampler.identities=2",
         "sampler.images=2",
@@ -156,7 +136,7 @@ def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
     subprocess.run(
         command("train", *recipe, "--data", manifest, "--out", str(tmp_path / "run")), check=True, timeout=300
     )
-    assert len(rows(tmp_path / "run")) == 2
+    assert len(metrics(tmp_path / "run")) == 2
     assert load(tmp_path / "run").embed([np.zeros((32, 16, 3), np.uint8)]).shape == (1, 512)
     assert Run.open(tmp_path / "run").finished
 
@@ -164,7 +144,7 @@ def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_destroys_no_checkpoint(manifest: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    recipe = ["reid-strong-baseline", *TINY, "epochs=2", "--data", manifest, "--out", str(folder)]
+    recipe = ["reid-strong-baseline", *tiny_overrides(), "epochs=2", "--data", manifest, "--out", str(folder)]
     subprocess.run(command("train", *recipe), check=True)
     before = (folder / "last.ckpt").read_bytes()
     run = Run.open(folder)
@@ -184,7 +164,7 @@ def test_a_full_disk_is_one_line_and_destroys_no_checkpoint(manifest: str, tmp_p
     assert (folder / "last.ckpt").read_bytes() == before
     assert not list(folder.glob(".*partial*"))
     subprocess.run(command("train", "--resume", str(folder)), check=True)
-    assert len(rows(folder)) == 4
+    assert len(metrics(folder)) == 4
 
 
 def test_validation_keeps_the_best_weights_and_can_stop_early(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
@@ -193,7 +173,7 @@ def test_validation_keeps_the_best_weights_and_can_stop_early(crowd: ReidDataset
     )
     train(recipe, crowd, tmp_path / "run", quiet=True)
     # At so low a rate only BatchNorm moves; the figure cannot keep rising for long.
-    seen = [float(row["val/mAP"]) for row in rows(tmp_path / "run")]
+    seen = [float(row["val/mAP"]) for row in metrics(tmp_path / "run")]
     assert 3 <= len(seen) < 8
     assert all(0 < value <= 1 for value in seen)
     assert (tmp_path / "run" / "model.safetensors").exists()
@@ -218,7 +198,7 @@ def test_every_trick_has_a_switch(crowd: ReidDataset, tiny, tmp_path: Path) -> N
         "losses.centre.weight=0",
     )
     train(plain, crowd, tmp_path / "run", quiet=True)
-    row = rows(tmp_path / "run")[0]
+    row = metrics(tmp_path / "run")[0]
     assert float(row["lr"]) == pytest.approx(3.5e-4)
     assert "train/centre" not in row
     assert not any(name.startswith("neck") for name in weights(tmp_path / "run"))

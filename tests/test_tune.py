@@ -21,12 +21,13 @@ from resight.recipe import Recipe, load_recipe
 from resight.records import ReidDataset
 from resight.run import Run
 from resight.tune import Choice, Interval, parse_space, read_space, tune
-from tests.conftest import TINY
+from tests.support.recipes import tiny_overrides
 
 optuna = pytest.importorskip("optuna")
 
 # Lists stand in a list: a bare one would be a choice.
-FIXED = {key: f"[{value}]" if value.startswith("[") else value for key, _, value in (t.partition("=") for t in TINY)}
+TINY = (text.partition("=") for text in tiny_overrides())
+FIXED = {key: f"[{value}]" if value.startswith("[") else value for key, _, value in TINY}
 FIXED |= {"epochs": "2", "schedule.milestones": "[[1]]", "schedule.warmup_epochs": "0"}
 FIXED |= {"validation.ratio": "0.4", "sampler.identities": "3"}
 RATE = {"optimiser.lr": "1e-5:1e-3:log", "sampler.identities": "3", "model.pretrained": "false"}

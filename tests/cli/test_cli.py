@@ -16,7 +16,9 @@ from resight.cli import main
 from resight.data.formats import FORMATS
 from resight.data.formats.manifest import write_manifest
 from resight.records import Embeddings, ReidDataset
-from tests.conftest import TINY, corrupt
+from tests.support.commands import resight
+from tests.support.images import corrupt
+from tests.support.recipes import tiny_overrides
 
 COMMANDS = [
     "demo",
@@ -36,18 +38,6 @@ COMMANDS = [
     "junk review",
     "junk apply",
 ]
-
-
-def resight(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Run a command in this process: exit status, standard output, standard error."""
-    capsys.readouterr()
-    try:
-        main([str(argument) for argument in arguments])
-        status = 0
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -88,7 +78,18 @@ def street(tmp_path_factory: pytest.TempPathFactory, crowd: ReidDataset) -> Path
     write_manifest(folder / "street.csv", crowd)
     data = f"manifest:{folder / 'street.csv'}"
     with pytest.raises(SystemExit) as ended:
-        main(["train", "reid-strong-baseline", *TINY, "--data", data, "--out", str(folder / "run"), "--quiet"])
+        main(
+            [
+                "train",
+                "reid-strong-baseline",
+                *tiny_overrides(),
+                "--data",
+                data,
+                "--out",
+                str(folder / "run"),
+                "--quiet",
+            ]
+        )
     assert not ended.value.code
     return folder
 
@@ -234,6 +235,8 @@ def test_a_file_where_a_folder_should_be_is_one_line(crowd: ReidDataset, tmp_pat
     write_manifest(tmp_path / "crowd.csv", crowd)
     (tmp_path / "taken").write_text("a file")
     data, out = f"manifest:{tmp_path / 'crowd.csv'}", tmp_path / "taken"
-    status, _, err = resight("train", "reid-strong-baseline", *TINY, "--data", data, "--out", out, capsys=capsys)
+    status, _, err = resight(
+        "train", "reid-strong-baseline", *tiny_overrides(), "--data", data, "--out", out, capsys=capsys
+    )
     assert status == 2
     assert err.splitlines()[-1] == f"error: {out}: File exists"

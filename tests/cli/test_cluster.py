@@ -11,8 +11,8 @@ from resight.cli import main
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.records import ReidDataset
-from tests.cli.test_cli import resight
-from tests.conftest import TINY
+from tests.support.commands import resight
+from tests.support.recipes import tiny_overrides
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,18 @@ def run(tmp_path_factory: pytest.TempPathFactory, crowd: ReidDataset) -> Path:
     write_manifest(folder / "street.csv", crowd)
     data = f"manifest:{folder / 'street.csv'}"
     with pytest.raises(SystemExit):
-        main(["train", "reid-strong-baseline", *TINY, "--data", data, "--out", str(folder / "run"), "--quiet"])
+        main(
+            [
+                "train",
+                "reid-strong-baseline",
+                *tiny_overrides(),
+                "--data",
+                data,
+                "--out",
+                str(folder / "run"),
+                "--quiet",
+            ]
+        )
     return folder / "run"
 
 

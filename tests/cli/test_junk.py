@@ -18,21 +18,16 @@ from PIL import Image
 
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
-from resight.recipe import load_recipe
 from resight.records import Record, ReidDataset
-from resight.run import Run, build_model
-from tests.cli.test_cli import resight
+from tests.support.commands import resight
+from tests.support.runs import untrained_run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, tiny) -> Path:
     """An autoencoder that has learned nothing: it makes noise of noise, so noise has the larger error."""
     torch.manual_seed(0)
-    recipe = load_recipe("junk-autoencoder", ["image.height=32", "image.width=16", "model.channels=[4,6,8]", "loader.workers=0"])  # fmt: skip
-    made = Run(tmp_path_factory.mktemp("runs") / "junk", recipe, classes=1, finished=True)
-    made.save()
-    made.save_weights(build_model(recipe, 1))
-    return made.folder
+    return untrained_run(tmp_path_factory.mktemp("runs") / "junk", tiny(recipe="junk-autoencoder")).folder
 
 
 @pytest.fixture(scope="module")

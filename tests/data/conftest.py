@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 
-from resight.data.attributes import MARKET_COLUMNS, MARKET_SCHEMA, columns_from_targets
-
-Pictures = Callable[[Path, Iterable[str]], None]
-
-TARGETS = {name: values[0] for name, values in MARKET_SCHEMA.classes.items()} | {"upper_color": "red"}
+from tests.support.layouts import TARGETS, Pictures, msmt_lists, write_course_csv, write_veri_xml
 
 
 @pytest.fixture(scope="session")
@@ -55,31 +48,6 @@ def market(tmp_path: Path, pictures: Pictures) -> Path:
     return root
 
 
-def write_market_mat(path: Path, train: dict[int, dict[str, str]], test: dict[int, dict[str, str]]) -> None:
-    """`market_attribute.mat` as published: one struct per half, columns in another order in each."""
-    halves = {}
-    for half, targets in (("train", train), ("test", test)):
-        columns = {identity: columns_from_targets(found) for identity, found in targets.items()}
-        names = MARKET_COLUMNS if half == "train" else tuple(reversed(MARKET_COLUMNS))
-        fields: dict[str, np.ndarray] = {
-            name: np.array([[float(row[name]) for row in columns.values()]]) for name in names
-        }
-        index = np.empty((1, len(columns)), object)
-        index[0] = [f"{identity:04d}" for identity in columns]
-        halves[half] = {**fields, "image_index": index}
-    savemat(path, {"market_attribute": halves})
-
-
-def write_course_csv(path: Path, targets: dict[int, dict[str, str]]) -> None:
-    """The course's `annotations_train.csv`, identities unpadded and unordered."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", *MARKET_COLUMNS])
-        for identity in sorted(targets, reverse=True):
-            codes = columns_from_targets(targets[identity])
-            writer.writerow([identity, *(codes[name] for name in MARKET_COLUMNS)])
-
-
 @pytest.fixture
 def course(tmp_path: Path, pictures: Pictures) -> Path:
     """The course's layout: two annotated training identities, three test images, one query."""
@@ -110,20 +78,6 @@ def veri(tmp_path: Path, pictures: Pictures) -> Path:
     return root
 
 
-def write_veri_xml(path: Path, items: Iterable[tuple[str, int, int]]) -> None:
-    """A label file as shipped: gb2312, root `TrainingImages` in train and test alike."""
-    rows = "".join(
-        f'<Item imageName="{name}" vehicleID="{name[:4]}" cameraID="{name[5:9]}" colorID="{color}" typeID="{kind}"/>\n'
-        for name, color, kind in items
-    )
-    text = (
-        '<?xml version="1.0" encoding="gb2312"?>\n<!-- 车辆重识别 -->\n'
-        f'<TrainingImages Version="1.0"><Items number="{rows.count("<Item")}">\n{rows}</Items>'
-        "</TrainingImages>"
-    )
-    path.write_bytes(text.encode("gb2312"))
-
-
 @pytest.fixture
 def duke(tmp_path: Path, pictures: Pictures) -> Path:
     """DukeMTMC-reID's layout: two training people, one searched for, one who is no query."""
@@ -146,23 +100,6 @@ def cuhk(tmp_path: Path, pictures: Pictures) -> Path:
         pictures(root / boxes / "query", ["0003_c1_21.png", "0003_c2_26.png"])
         pictures(root / boxes / "bounding_box_test", ["0003_c1_22.png", "0003_c2_27.png"])
     return root
-
-
-def msmt_lists(root: Path, train: str, test: str, pictures: Pictures) -> None:
-    """MSMT17's lists and images; people are counted from 0 in either half."""
-    lists = {
-        "train": (train, [("0000", "000_01", 0), ("0000", "001_04", 0), ("0001", "000_15", 1)]),
-        "val": (train, [("0001", "001_02", 1)]),
-        "query": (test, [("0000", "002_01", 0), ("0001", "000_03", 1)]),
-        "gallery": (test, [("0000", "000_01", 0), ("0000", "001_09", 0), ("0001", "001_12", 1)]),
-    }
-    for split, (folder, rows) in lists.items():
-        lines = []
-        for person, middle, label in rows:
-            name = f"{person}_{middle}_0303morning_0008_0.jpg"
-            pictures(root / folder / person, [name])
-            lines.append(f"{person}/{name} {label}\n")
-        (root / f"list_{split}.txt").write_text("".join(lines))
 
 
 @pytest.fixture

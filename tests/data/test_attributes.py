@@ -20,8 +20,7 @@ from resight.data.attributes import (
 )
 from resight.errors import DataError
 from resight.records import Record
-
-from .conftest import TARGETS, write_course_csv, write_market_mat
+from tests.support.layouts import TARGETS, write_course_csv, write_market_mat
 
 ANY_TARGETS = st.fixed_dictionaries({name: st.sampled_from(classes) for name, classes in MARKET_SCHEMA.classes.items()})
 

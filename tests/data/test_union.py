@@ -19,8 +19,7 @@ from resight.records import (
     ReidDataset,
     Relevance,
 )
-
-from .conftest import TARGETS, write_market_mat
+from tests.support.layouts import TARGETS, write_market_mat
 
 
 def test_numbers_of_different_datasets_never_meet(market: Path, veri: Path, course: Path) -> None:

@@ -17,20 +17,12 @@ from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
 from resight.run import Run
 from resight.training import train
-from tests.conftest import corrupt
+from tests.support.images import corrupt
 
 
 @pytest.fixture(scope="module")
-def run(crowd: ReidDataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    from resight.recipe import load_recipe
-    from tests.conftest import TINY
-
-    return train(
-        load_recipe("reid-strong-baseline", [*TINY, "epochs=2"]),
-        crowd,
-        tmp_path_factory.mktemp("gallery") / "run",
-        quiet=True,
-    )
+def run(crowd: ReidDataset, tiny, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(tiny("epochs=2"), crowd, tmp_path_factory.mktemp("gallery") / "run", quiet=True)
 
 
 @pytest.fixture(scope="module")

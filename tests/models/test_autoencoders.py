@@ -112,8 +112,8 @@ def test_labels_need_attributes() -> None:
         VariationalAutoencoder({}, labels=True)
 
 
-def test_a_recognizer_gives_pictures_and_errors_of_uint8_images() -> None:
-    recipe = load_recipe("junk-autoencoder", ["image.height=32", "image.width=16", "model.channels=[4,6,8]"])
+def test_a_recognizer_gives_pictures_and_errors_of_uint8_images(tiny) -> None:
+    recipe = tiny(recipe="junk-autoencoder")
     recognizer = Recognizer(build_model(recipe, 1), recipe, device="cpu")
     assert recognizer.reconstructs
     assert not recognizer.embeds

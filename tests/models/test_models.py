@@ -13,15 +13,13 @@ from resight.recipe import built_in_recipes, load_recipe
 from resight.recognizer import load
 from resight.run import Run, build_model
 
-SMALL = ["image.height=32", "image.width=16", "model.pretrained=false"]
-
 
 @pytest.mark.parametrize(
     "name", [name for name in built_in_recipes() if load_recipe(name).system["name"] == "embedding"]
 )
-def test_weights_come_back_from_a_run_folder(name: str, tmp_path: Path) -> None:
+def test_weights_come_back_from_a_run_folder(name: str, tiny, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    recipe = load_recipe(name, [*SMALL, "model.backbone=resnet10t"])
+    recipe = tiny(recipe=name)
     model = build_model(recipe, classes=5)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 255, (4, 32, 16, 3), dtype=np.uint8)

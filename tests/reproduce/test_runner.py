@@ -29,20 +29,11 @@ from resight.records import ReidDataset
 from resight.reproduce import load_table, reproduce
 from resight.run import Run
 from resight.synthetic import synthesize
-from tests.conftest import TINY
+from tests.support.recipes import tiny_overrides
 
-CNN = [
-    "epochs=1",
-    "image.height=32",
-    "image.width=16",
-    "sampler.batch_size=16",
-    "loader.workers=0",
-    "trainer.accelerator=cpu",
-    "trainer.precision=32",
-    "model.channels=[4,8]",
-    "model.hidden=8",
-]
-TINY = [text for text in TINY if not text.startswith(("epochs", "schedule"))]
+CNN = [*tiny_overrides("attributes-residual-cnn"), "epochs=1"]
+# How long rows train is each test's own.
+TINY = [text for text in tiny_overrides() if not text.startswith(("epochs", "schedule"))]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from PIL import Image
 from resight.errors import DataError
 from resight.serving.review import ReviewServer
 from resight.tasks.junk.review import Review
-from tests.conftest import corrupt
+from tests.support.images import corrupt
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from resight.recipe import Recipe, load_recipe
+from resight.recipe import Recipe
 from resight.records import AttributeSchema, ReidDataset
 from resight.training import train
 from resight.views.grids import FRAMES
@@ -39,12 +39,10 @@ def test_none_where_they_are_not_wanted(crowd: ReidDataset, tiny, tmp_path: Path
     assert not (run.folder / "validation").exists()
 
 
-def test_confusion_and_confidence_of_attributes(crowd: ReidDataset, tmp_path: Path) -> None:
+def test_confusion_and_confidence_of_attributes(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     dressed = [replace(record, attributes={"hat": "yes" if record.identity % 2 else "no"}) for record in crowd.train]
     dataset = replace(crowd, train=dressed, schema=AttributeSchema.from_records(dressed))
-    small = ["image.height=32", "image.width=16", "augmentation={}", "sampler.batch_size=8", "loader.workers=0"]
-    small += ["model.channels=[4,8]", "model.hidden=8", "trainer.accelerator=cpu", "trainer.precision=32"]
-    found = pictures(load_recipe("attributes-residual-cnn", [*small, *HELD_OUT]), dataset, tmp_path / "run")
+    found = pictures(tiny(*HELD_OUT, recipe="attributes-residual-cnn"), dataset, tmp_path / "run")
     assert list(found) == ["confusion", "least-confident", "most-confident"]
 
 

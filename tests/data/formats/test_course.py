@@ -15,8 +15,7 @@ from resight.data.formats.course import (
 )
 from resight.errors import DataError
 from resight.records import NO_CAMERA, UNLABELLED
-
-from ..conftest import TARGETS, Pictures
+from tests.support.layouts import TARGETS, Pictures
 
 MULTI = TARGETS | {"upper_color": "multi", "lower_color": "multi"}
 

@@ -7,8 +7,7 @@ import pytest
 from resight.data.formats import read_dataset
 from resight.data.formats.cuhk03np import read_cuhk03np
 from resight.errors import DataError
-
-from ..conftest import Pictures
+from tests.support.layouts import Pictures
 
 
 def test_names_become_records(cuhk: Path) -> None:

@@ -8,8 +8,7 @@ from resight.data.formats import detect_format
 from resight.data.formats.dukemtmc import read_dukemtmc
 from resight.errors import DataError
 from resight.records import Record
-
-from ..conftest import Pictures
+from tests.support.layouts import Pictures
 
 
 def test_names_become_records(duke: Path) -> None:

@@ -7,8 +7,7 @@ import pytest
 from resight.data.formats.folders import read_folders
 from resight.errors import DataError
 from resight.records import DISTRACTOR, JUNK, NO_CAMERA
-
-from ..conftest import Pictures
+from tests.support.layouts import Pictures
 
 
 def test_identity_folders_are_training_data(tmp_path: Path, pictures: Pictures) -> None:

@@ -9,9 +9,7 @@ import pytest
 from resight.data.formats import FORMATS, LAYOUTS, describe_format, detect_format, read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
-
-from ..conftest import Pictures
-from .test_masks import write_pairs
+from tests.support.layouts import Pictures, write_pairs
 
 
 @pytest.fixture

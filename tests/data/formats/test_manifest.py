@@ -11,8 +11,7 @@ from resight.data.formats.manifest import read_manifest, write_manifest
 from resight.data.formats.market1501 import read_market1501
 from resight.errors import DataError
 from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED, AttributeSchema, Record, ReidDataset
-
-from ..conftest import TARGETS, Pictures, write_market_mat
+from tests.support.layouts import TARGETS, Pictures, write_market_mat
 
 
 def manifest(folder: Path, text: str, name: str = "m.csv") -> Path:

@@ -8,8 +8,7 @@ from resight.data.attributes import MARKET_SCHEMA
 from resight.data.formats.market1501 import read_market1501
 from resight.errors import DataError
 from resight.records import DISTRACTOR, JUNK, Record
-
-from ..conftest import TARGETS, Pictures, write_market_mat
+from tests.support.layouts import TARGETS, Pictures, write_market_mat
 
 
 def test_names_become_records(market: Path) -> None:

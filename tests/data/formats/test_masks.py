@@ -14,19 +14,7 @@ from resight.data.formats.masks import is_masks
 from resight.data.masks import read_mask
 from resight.errors import DataError, ImageError
 from resight.records import Record, ReidDataset
-
-
-def write_pairs(folder: Path, names: list[str]) -> Path:
-    """Images of noise with a mask each."""
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    for number, name in enumerate(names):
-        pixels = np.random.default_rng(number).integers(0, 255, (8, 4, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / "images" / f"{name}.jpg")
-        mask = np.zeros((8, 4), np.uint8)
-        mask[2:6, number % 4] = 255
-        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
-    return folder
+from tests.support.layouts import write_pairs
 
 
 def test_pairs_are_training_data_by_their_stems(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from resight.data.formats import read_dataset
 from resight.data.formats.msmt17 import read_msmt17
 from resight.data.summary import find_problems
 from resight.errors import DataError
-
-from ..conftest import Pictures, msmt_lists
+from tests.support.layouts import Pictures, msmt_lists
 
 
 def test_lists_become_records(msmt: Path) -> None:

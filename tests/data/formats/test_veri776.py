@@ -7,8 +7,7 @@ import pytest
 from resight.data.attributes import VERI_SCHEMA
 from resight.data.formats.veri776 import read_veri776
 from resight.errors import DataError
-
-from ..conftest import Pictures, write_veri_xml
+from tests.support.layouts import Pictures, write_veri_xml
 
 
 def names(records: object) -> list[str]:

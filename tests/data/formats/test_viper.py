@@ -6,8 +6,7 @@ import pytest
 
 from resight.data.formats.viper import read_viper
 from resight.errors import DataError
-
-from ..conftest import Pictures
+from tests.support.layouts import Pictures
 
 
 def test_half_the_pairs_train_and_the_others_are_searched(viper: Path) -> None:

@@ -20,7 +20,6 @@ from resight.data.formats import read_dataset
 from resight.data.formats.course import read_course_classification
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
-from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import Record, ReidDataset
 from resight.run import Run
@@ -28,21 +27,13 @@ from resight.synthetic import synthesize
 from resight.tasks.attributes.evaluation import assess
 from resight.tasks.attributes.prediction import predict, write_predictions
 from resight.training import train
-from tests.conftest import TINY, corrupt
-from tests.test_training import assert_equal_weights, command, rows
+from tests.support.commands import command
+from tests.support.images import corrupt
+from tests.support.recipes import tiny_overrides
+from tests.support.runs import assert_equal_weights, metrics
 
-FAST = [
-    "image.height=32",
-    "image.width=16",
-    "augmentation.pad-crop.padding=2",
-    "epochs=1",
-    "sampler.batch_size=16",
-    "loader.workers=0",
-    "trainer.accelerator=cpu",
-    "trainer.precision=32",
-    "optimiser.lr=0.002",
-]
-ALL = [*FAST, "model.pretrained=false", "model.backbone=resnet10t", "rates={}", "attributes.cameras=[1,2]"]
+FAST = ["epochs=1", "validation.ratio=0.2", "optimiser.lr=0.002"]
+RESNET = [*FAST, "rates={}"]
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +44,11 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(street: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(street: str, tiny, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """ResNet of the third source: twelve attributes, two cameras, junk."""
     folder = tmp_path_factory.mktemp("runs") / "attributes"
-    return train(load_recipe("attributes-resnet18", ALL), read_dataset(street), folder, data=[street], quiet=True)
+    recipe = tiny(*RESNET, recipe="attributes-resnet18")
+    return train(recipe, read_dataset(street), folder, data=[street], quiet=True)
 
 
 def call(*arguments: object) -> str:
@@ -176,8 +168,10 @@ def test_evaluate_prints_the_sources_table_and_writes_the_report(run: Run, stree
     assert 0 <= figures["validation"]["mA"] <= 1
 
 
-def test_a_gallery_keeps_attributes_and_leaves_junk_out(run: Run, street: str, crowd: ReidDataset, tmp_path) -> None:
-    embedder = train(load_recipe("reid-strong-baseline", [*TINY, "epochs=1"]), crowd, tmp_path / "e", quiet=True)
+def test_a_gallery_keeps_attributes_and_leaves_junk_out(
+    run: Run, street: str, crowd: ReidDataset, tiny, tmp_path
+) -> None:
+    embedder = train(tiny("epochs=1"), crowd, tmp_path / "e", quiet=True)
     whole = call("index", embedder.folder, street, "--out", tmp_path / "g", "--attributes", run.folder)
     assert "images added" in whole
     query = read_dataset(street).query[0].path
@@ -193,23 +187,23 @@ def test_a_gallery_keeps_attributes_and_leaves_junk_out(run: Run, street: str, c
 @pytest.mark.slow
 def test_a_killed_attribute_run_resumes_to_equal_weights(street: str, tmp_path: Path) -> None:
     # Target weights that adapt are the state that could be lost.
-    recipe = ["attributes-resnet18", *ALL, "epochs=4", "--data", street]
+    recipe = ["attributes-resnet18", *tiny_overrides("attributes-resnet18"), *RESNET, "epochs=4", "--data", street]
     subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
     victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")))
-    while not (tmp_path / "cut" / "metrics.csv").exists() or len(rows(tmp_path / "cut")) < 2:
+    while not (tmp_path / "cut" / "metrics.csv").exists() or len(metrics(tmp_path / "cut")) < 2:
         assert victim.poll() is None, "ended before it could be killed"
         time.sleep(0.02)
     victim.kill()
     victim.wait()
     subprocess.run(command("train", "--resume", str(tmp_path / "cut")), check=True)
     assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
-    figures = [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "whole")]
-    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in rows(tmp_path / "cut")]
+    figures = [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "whole")]
+    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "cut")]
 
 
-def test_what_cannot_be_learned_is_named_before_anything_is_written(street: str, tmp_path: Path) -> None:
+def test_what_cannot_be_learned_is_named_before_anything_is_written(street: str, tiny, tmp_path: Path) -> None:
     dataset = read_dataset(street)
-    recipe = load_recipe("attributes-residual-cnn", [*FAST, "model.channels=[4,8]", "model.hidden=8"])
+    recipe = tiny(*FAST, recipe="attributes-residual-cnn")
     bare = replace(dataset, train=[replace(record, attributes={}) for record in dataset.train])
     flat = replace(
         dataset, train=[replace(record, attributes={**record.attributes, "hat": "no"}) for record in dataset.train]
@@ -225,15 +219,15 @@ def test_what_cannot_be_learned_is_named_before_anything_is_written(street: str,
         with pytest.raises(DataError, match=complaint):
             train(recipe, wrong, tmp_path / "run", quiet=True)
     with pytest.raises(DataError, match="has no attribute shoes"):
-        train(load_recipe("attributes-residual-cnn", ["attributes.names=[shoes]"]), dataset, tmp_path / "run")
+        train(tiny("attributes.names=[shoes]", recipe="attributes-residual-cnn"), dataset, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_people_without_annotation_are_named_and_left_out(street: str, tmp_path: Path, capsys) -> None:
+def test_people_without_annotation_are_named_and_left_out(street: str, tiny, tmp_path: Path, capsys) -> None:
     dataset = read_dataset(street)
     first = dataset.train[0].identity
     some = [replace(record, attributes={}) if record.identity == first else record for record in dataset.train]
-    recipe = load_recipe("attributes-residual-cnn", [*FAST, "model.channels=[4,8]", "model.hidden=8"])
+    recipe = tiny(*FAST, recipe="attributes-residual-cnn")
     run = train(recipe, replace(dataset, train=some), tmp_path / "run", quiet=True)
     assert f"1 identities have no attributes and are left out: {first}" in capsys.readouterr().err.replace("\n", " ")
     assert run.finished
@@ -246,7 +240,7 @@ def test_any_manifest_with_attribute_columns_trains(crowd: ReidDataset, tmp_path
         for r in crowd.train
     ]
     write_manifest(tmp_path / "m.csv", ReidDataset("own", train=made))
-    overrides = [*FAST, "model.channels=[4,8]", "model.hidden=8", "validation.ratio=0"]
+    overrides = [*tiny_overrides("attributes-residual-cnn"), "epochs=1"]
     call(
         "train",
         "attributes-residual-cnn",
@@ -261,10 +255,10 @@ def test_any_manifest_with_attribute_columns_trains(crowd: ReidDataset, tmp_path
     assert (tmp_path / "p.csv").read_text().startswith("path,side.x,size\n")
 
 
-def test_vehicles_colour_and_type_train(tmp_path: Path) -> None:
+def test_vehicles_colour_and_type_train(tiny, tmp_path: Path) -> None:
     synthesize(tmp_path / "road", kind="vehicles", identities=60, images_per_camera=2, cameras=3, size=(32, 32))
-    overrides = [*FAST, "image.width=32", "model.channels=[4,8]", "model.hidden=8"]
     dataset = read_dataset(f"veri776:{tmp_path / 'road'}")
-    run = train(load_recipe("attributes-residual-cnn", overrides), dataset, tmp_path / "run", quiet=True)
+    recipe = tiny(*FAST, "image.width=32", recipe="attributes-residual-cnn")
+    run = train(recipe, dataset, tmp_path / "run", quiet=True)
     assert run.schema.names == ("color", "type")
     assert assess(load(run.folder), dataset, trained_here=True).splits["test"].scores.attributes["type"].images > 0

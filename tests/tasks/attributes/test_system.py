@@ -12,31 +12,26 @@ import pytest
 
 from resight.data.formats import read_dataset
 from resight.data.summary import attribute_counts
-from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.synthetic import synthesize
 from resight.tasks.attributes.evaluation import Assessment, assess
 from resight.training import train
 
-SCRATCH = [
+LEARNING = [
     "image.height=64",
     "image.width=32",
-    "augmentation.pad-crop.padding=2",
-    "loader.workers=0",
     "loader.cache=true",
-    "trainer.accelerator=cpu",
-    "trainer.precision=32",
+    "validation.ratio=0.2",
     "validation.patience=0",
     "validation.monitor=balanced",
     "optimiser.lr=0.002",
     "sampler.batch_size=32",
 ]
-SMALL = ["model.pretrained=false", "model.backbone=resnet10t"]
 RECOGNISERS = {
-    "attributes-multihead": [*SCRATCH, *SMALL, "epochs=5"],
-    "attributes-residual-cnn": [*SCRATCH, "epochs=6", "model.channels=[16, 32]", "model.hidden=64"],
-    "attributes-resnet18": [*SCRATCH, *SMALL, "epochs=6", "rates={}", "attributes.cameras=[1]"],
+    "attributes-multihead": ["epochs=5"],
+    "attributes-residual-cnn": ["epochs=6", "model.channels=[16, 32]", "model.hidden=64"],
+    "attributes-resnet18": ["epochs=6", "rates={}", "attributes.cameras=[1]"],
 }
 
 
@@ -67,10 +62,11 @@ def assert_learned(found: Assessment, names: list[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECOGNISERS)
-def test_every_recogniser_beats_the_majority_guess(name: str, street: ReidDataset, tmp_path: Path) -> None:
+def test_every_recogniser_beats_the_majority_guess(name: str, street: ReidDataset, tiny, tmp_path: Path) -> None:
     names = even_attributes(street)
     assert len(names) >= 3, "else the test would say little"
-    run = train(load_recipe(name, RECOGNISERS[name]), street, tmp_path / "run", quiet=True)
+    recipe = tiny(*LEARNING, *RECOGNISERS[name], recipe=name)
+    run = train(recipe, street, tmp_path / "run", quiet=True)
     model = load(run.folder)
     found = assess(model, street, trained_here=True)
     assert_learned(found, names)

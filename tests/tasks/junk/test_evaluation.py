@@ -12,21 +12,18 @@ import torch
 from PIL import Image
 
 from resight.errors import DataError, RunError
-from resight.recipe import load_recipe
 from resight.recognizer import Recognizer
 from resight.records import AttributeSchema, Record
 from resight.run import build_model
 from resight.tasks.junk.evaluation import Scored, default_score, junk_scores, learn_threshold, scan, write_scan
 from resight.tasks.junk.report import scan_report, scan_table
-from tests.conftest import TINY, corrupt
-
-SIZE = ["image.height=32", "image.width=16", "loader.workers=0"]
+from tests.support.images import corrupt
 
 
 @pytest.fixture(scope="module")
-def autoencoder() -> Recognizer:
+def autoencoder(tiny) -> Recognizer:
     torch.manual_seed(0)
-    recipe = load_recipe("junk-autoencoder", [*SIZE, "model.channels=[4,6,8]"])
+    recipe = tiny(recipe="junk-autoencoder")
     return Recognizer(build_model(recipe, 1), recipe, device="cpu")
 
 
@@ -51,7 +48,7 @@ def scored(images: list[Record]) -> Scored:
     return Scored(images, np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3, 0.75, 0.9, 0.8, 0.7, 0.2], np.float32), [])
 
 
-def test_each_kind_of_run_has_its_score(autoencoder: Recognizer, images: list[Record]) -> None:
+def test_each_kind_of_run_has_its_score(autoencoder: Recognizer, images: list[Record], tiny) -> None:
     assert default_score(autoencoder) == "relative"
     found = junk_scores(autoencoder, images, "error")
     pixels = torch.stack([torch.from_numpy(np.array(Image.open(record.path))).permute(2, 0, 1) for record in images])
@@ -61,14 +58,14 @@ def test_each_kind_of_run_has_its_score(autoencoder: Recognizer, images: list[Re
 
     torch.manual_seed(0)
     schema = AttributeSchema({"hat": ("no", "yes"), "junk": ("no", "yes")})
-    recipe = load_recipe("attributes-residual-cnn", [*SIZE, "model.channels=[4,8]", "model.hidden=8"])
+    recipe = tiny(recipe="attributes-residual-cnn")
     attributes = Recognizer(build_model(recipe, 1, schema), recipe, schema, "cpu")
     assert default_score(attributes) == "probability"
     found = junk_scores(attributes, images)
     said = attributes.recognise([record.path for record in images])["junk"][:, 1]
     np.testing.assert_allclose(found.scores, said, rtol=1e-5)
 
-    plain = load_recipe("reid-strong-baseline", TINY)
+    plain = tiny()
     neither = Recognizer(build_model(plain, 4), plain, device="cpu")
     with pytest.raises(RunError, match="this run tells no junk; train one that does"):
         junk_scores(neither, images)

@@ -17,7 +17,6 @@ from resight.cli.app import app
 from resight.data.formats import read_dataset
 from resight.data.union import read_datasets
 from resight.errors import DataError, RunError
-from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import Record
 from resight.synthetic import synthesize
@@ -25,18 +24,16 @@ from resight.tasks.masks.evaluation import compare_masks
 from resight.tasks.masks.prediction import write_masks
 from resight.training import train
 
-SMALL = [
-    "model.width=8",
-    "model.depth=3",
+LEARNING = [
+    "epochs=6",
     "image.height=64",
     "image.width=32",
+    "model.width=8",
+    "model.depth=3",
     "augmentation={flip: {probability: 0.5}, jitter: {}}",
     "optimiser.lr=0.004",
-    "sampler.batch_size=16",
-    "loader.workers=0",
+    "validation.ratio=0.1",
     "loader.cache=true",
-    "trainer.accelerator=cpu",
-    "trainer.precision=32",
 ]
 STREET = {"cameras": 6, "images_per_camera": 2, "size": (64, 32), "junk": 0, "distractors": 0, "processes": 1}
 
@@ -50,9 +47,9 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def unet(streets: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unet(streets: list[str], tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "unet"
-    recipe = load_recipe("segmentation-unet", [*SMALL, "epochs=6"])
+    recipe = tiny(*LEARNING, recipe="segmentation-unet")
     return train(recipe, read_datasets(streets), out, data=streets, quiet=True).folder
 
 

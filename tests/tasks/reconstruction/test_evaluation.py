@@ -13,7 +13,6 @@ import pytest
 
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
-from resight.recipe import load_recipe
 from resight.recognizer import Recognizer, load
 from resight.records import JUNK, Record, ReidDataset
 from resight.run import build_model
@@ -22,14 +21,12 @@ from resight.tasks.detection import junk_figures
 from resight.tasks.reconstruction.evaluation import images_to_reconstruct, reconstruct
 from resight.tasks.reconstruction.report import picture_of, reconstruction_report, reconstruction_summary
 from resight.training import train
-from tests.conftest import corrupt
-
-SMALL = ["image.height=32", "image.width=16", "model.channels=[4,6,8]", "loader.workers=0"]
+from tests.support.images import corrupt
 
 
 @pytest.fixture
-def recognizer() -> Recognizer:
-    recipe = load_recipe("junk-autoencoder", SMALL)
+def recognizer(tiny) -> Recognizer:
+    recipe = tiny(recipe="junk-autoencoder")
     return Recognizer(build_model(recipe, 1), recipe, device="cpu")
 
 
@@ -80,10 +77,9 @@ def test_halving_the_contrast_leaves_the_detail_a_quarter(recognizer: Recognizer
 
 
 def test_runs_and_datasets_that_do_not_fit_are_named(
-    recognizer: Recognizer, crowd: ReidDataset, tmp_path: Path
+    recognizer: Recognizer, crowd: ReidDataset, tiny, tmp_path: Path
 ) -> None:
-    recipe = load_recipe("attributes-residual-cnn", SMALL[:2])
-    other = Recognizer(torch_identity(), recipe, device="cpu")
+    other = Recognizer(torch_identity(), tiny(recipe="attributes-residual-cnn"), device="cpu")
     with pytest.raises(RunError, match="reconstructs no images"):
         reconstruct(other, crowd.query)
     with pytest.raises(DataError, match="none of 1 images could be read"):
@@ -116,13 +112,12 @@ def test_the_report_shows_the_best_and_the_worst(recognizer: Recognizer, crowd: 
 
 
 @pytest.mark.slow
-def test_the_error_points_at_parts_of_people(tmp_path: Path) -> None:
+def test_the_error_points_at_parts_of_people(tiny, tmp_path: Path) -> None:
     sizes = {"identities": 200, "test_identities": 60, "cameras": 3, "images_per_camera": 2, "size": (64, 32)}
     made = synthesize(tmp_path / "street", **sizes, junk=120, distractors=120, processes=1)
-    small = ["image.height=64", "image.width=32", "model.channels=[8,16,32]", "model.convolutions=[1,1,2]"]
-    budget = ["epochs=6", "optimiser.lr=0.002", "sampler.batch_size=32", "augmentation={}", "validation.ratio=0"]
-    plain = ["loader.workers=0", "loader.cache=true", "trainer.precision=32", "trainer.accelerator=cpu"]
-    recipe = load_recipe("junk-autoencoder", [*small, *budget, *plain, "model.bottleneck=8"])
+    network = ["model.channels=[8,16,32]", "model.convolutions=[1,1,2]", "model.bottleneck=8"]
+    budget = ["image.height=64", "image.width=32", "epochs=6", "optimiser.lr=0.002", "sampler.batch_size=32"]
+    recipe = tiny(*network, *budget, "augmentation={}", "loader.cache=true", recipe="junk-autoencoder")
     run = train(recipe, read_dataset(f"market1501:{made.root}"), tmp_path / "run", quiet=True)
     dataset = read_dataset(f"manifest:{made.root}/pictures.csv")
     found = reconstruct(load(run.folder, "cpu"), images_to_reconstruct(dataset))

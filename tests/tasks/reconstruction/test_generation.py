@@ -11,23 +11,17 @@ from PIL import Image
 from resight.data.formats import read_dataset
 from resight.data.training_set import divide
 from resight.errors import DataError, RunError
-from resight.recipe import load_recipe
 from resight.recognizer import Recognizer
 from resight.records import UNLABELLED
 from resight.run import Run, build_model
 from resight.tasks.reconstruction.generation import generate
-from tests.cli.test_cli import resight
-
-SMALL = ["image.height=32", "image.width=16", "model.channels=[4,8]", "model.dim=6"]
+from tests.support.commands import resight
+from tests.support.runs import untrained_run
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """An untrained run."""
-    made = Run(tmp_path / "run", load_recipe("reid-vae", SMALL), classes=1)
-    made.save()
-    made.save_weights(build_model(made.recipe, 1))
-    return made
+def run(tiny, tmp_path: Path) -> Run:
+    return untrained_run(tmp_path / "run", tiny("validation.ratio=0.2", recipe="reid-vae"))
 
 
 def pixels(folder: Path) -> list[bytes]:
@@ -53,8 +47,8 @@ def test_the_command_draws_a_dataset_that_an_autoencoder_trains_on(
         divide(run.recipe, dataset, ("identities",))
 
 
-def test_what_cannot_be_drawn_is_named(run: Run, tmp_path: Path) -> None:
-    recipe = load_recipe("junk-autoencoder", SMALL[:2])
+def test_what_cannot_be_drawn_is_named(run: Run, tiny, tmp_path: Path) -> None:
+    recipe = tiny(recipe="junk-autoencoder")
     other = Recognizer(build_model(recipe, 1), recipe, device="cpu")
     with pytest.raises(RunError, match="makes no new images"):
         generate(other, tmp_path / "new", 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,36 +13,16 @@ from PIL import Image
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.errors import RecipeError
-from resight.recipe import Recipe, load_recipe
 from resight.recognizer import Recognizer, load
 from resight.records import JUNK, UNLABELLED, AttributeSchema, ReidDataset
-from resight.run import Run, build_model
+from resight.run import build_model
 from resight.synthetic import synthesize
 from resight.tasks.reid.evaluation import compare
 from resight.training import train
-from tests.cli.test_cli import resight
+from tests.support.commands import resight
+from tests.support.runs import metrics, untrained_run
 
-TINY = [
-    "epochs=2",
-    "image.height=32",
-    "image.width=16",
-    "sampler.batch_size=8",
-    "loader.workers=0",
-    "trainer.precision=32",
-    "trainer.accelerator=cpu",
-    "validation.ratio=0.34",
-    "validation.pictures=false",
-    "model.channels=[4,6,8]",
-]
-
-
-def tiny(name: str, *overrides: str) -> Recipe:
-    return load_recipe(name, [*TINY, *overrides])
-
-
-def last_row(folder: Path) -> dict[str, str]:
-    with open(folder / "metrics.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))[-1]
+SHORT = ["epochs=2", "sampler.batch_size=8", "validation.ratio=0.34"]
 
 
 def dressed(crowd: ReidDataset) -> ReidDataset:
@@ -53,9 +32,9 @@ def dressed(crowd: ReidDataset) -> ReidDataset:
 
 
 @pytest.mark.slow
-def test_a_variational_run_logs_its_parts_and_retrieves(crowd: ReidDataset, tmp_path: Path) -> None:
-    run = train(tiny("reid-vae", "model.dim=8", "losses.mmd.weight=10"), crowd, tmp_path / "run", quiet=True)
-    row = last_row(run.folder)
+def test_a_variational_run_logs_its_parts_and_retrieves(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    run = train(tiny(*SHORT, "losses.mmd.weight=10", recipe="reid-vae"), crowd, tmp_path / "run", quiet=True)
+    row = metrics(run.folder)[-1]
     for side in ("train", "val"):
         parts = [float(row[f"{side}/{name}"]) for name in ("reconstruction", "kl", "mmd")]
         assert float(row[f"{side}/loss"]) == pytest.approx(sum(parts), rel=1e-4)
@@ -66,10 +45,10 @@ def test_a_variational_run_logs_its_parts_and_retrieves(crowd: ReidDataset, tmp_
 
 
 @pytest.mark.slow
-def test_images_of_nobody_known_train_an_autoencoder(crowd: ReidDataset, tmp_path: Path) -> None:
+def test_images_of_nobody_known_train_an_autoencoder(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     nameless = replace(crowd, train=[replace(record, identity=UNLABELLED) for record in crowd.train])
-    run = train(tiny("junk-autoencoder", "model.bottleneck=2"), nameless, tmp_path / "run", quiet=True)
-    row = last_row(run.folder)
+    run = train(tiny(*SHORT, "model.bottleneck=2", recipe="junk-autoencoder"), nameless, tmp_path / "run", quiet=True)
+    row = metrics(run.folder)[-1]
     assert "val/mAP" not in row
     assert float(row["val/loss"]) == pytest.approx(float(row["val/reconstruction"]))
     made = load(run.folder, "cpu").reconstruct_batch(np_images(crowd))
@@ -82,8 +61,8 @@ def np_images(crowd: ReidDataset) -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_labels_join_the_latents_and_the_run_embeds_without_them(crowd: ReidDataset, tmp_path: Path) -> None:
-    recipe = tiny("reid-vae", "system=labelled-reconstruction", "model.labels=true", "model.dim=8")
+def test_labels_join_the_latents_and_the_run_embeds_without_them(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    recipe = tiny(*SHORT, "system=labelled-reconstruction", "model.labels=true", recipe="reid-vae")
     run = train(recipe, dressed(crowd), tmp_path / "run", quiet=True)
     model = load(run.folder, "cpu")
     assert model.model.classes == [2]
@@ -94,13 +73,13 @@ def test_labels_join_the_latents_and_the_run_embeds_without_them(crowd: ReidData
 
 @pytest.mark.slow
 def test_the_command_evaluates_autoencoders_of_both_kinds(
-    crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    crowd: ReidDataset, tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     junk = [replace(record, identity=JUNK) for record in crowd.gallery[:2]]
     write_manifest(tmp_path / "crowd.csv", replace(crowd, gallery=[*junk, *crowd.gallery[2:]]))
     for name in ("junk-autoencoder", "reid-vae"):
         folder = tmp_path / name
-        train(tiny(name, "epochs=1"), crowd, folder, quiet=True)
+        train(tiny("epochs=1", "validation.ratio=0.34", recipe=name), crowd, folder, quiet=True)
         data = ["--data", f"manifest:{tmp_path}/crowd.csv", "--protocol", "course"]
         status, told, _ = resight("evaluate", str(folder), *data, capsys=capsys)
         page = (folder / "report.html").read_text(encoding="utf-8")
@@ -111,12 +90,10 @@ def test_the_command_evaluates_autoencoders_of_both_kinds(
 
 
 def test_runs_that_make_no_embeddings_are_not_reranked(
-    crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    crowd: ReidDataset, tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_manifest(tmp_path / "crowd.csv", crowd)
-    made = Run(tmp_path / "run", tiny("junk-autoencoder"), classes=1)
-    made.save()
-    made.save_weights(build_model(made.recipe, 1))
+    made = untrained_run(tmp_path / "run", tiny(recipe="junk-autoencoder"))
     data = ["--data", f"manifest:{tmp_path}/crowd.csv", "--rerank"]
     status, _, told = resight("evaluate", str(made.folder), *data, capsys=capsys)
     assert status
@@ -124,17 +101,14 @@ def test_runs_that_make_no_embeddings_are_not_reranked(
 
 
 @pytest.mark.slow
-def test_the_latent_means_beat_those_of_random_weights(tmp_path: Path) -> None:
+def test_the_latent_means_beat_those_of_random_weights(tiny, tmp_path: Path) -> None:
     """Budget: ten epochs of 400 pictures at 32×32, about 20 s on one core."""
     sizes = {"identities": 120, "test_identities": 40, "cameras": 2, "images_per_camera": 3, "size": (64, 32)}
     made = synthesize(tmp_path / "street", **sizes, junk=0, distractors=0, processes=1)
     dataset = read_dataset(f"market1501:{made.root}")
-    overrides = [
-        *("image.height=32", "image.width=32", "model.channels=[16,32,64]", "model.dim=32", "epochs=10"),
-        *("sampler.batch_size=32", "optimiser.lr=0.003", "losses.kl.weight=0.2", "validation.ratio=0"),
-        *("loader.workers=0", "loader.cache=true", "trainer.precision=32", "trainer.accelerator=cpu"),
-    ]
-    recipe = load_recipe("reid-vae", overrides)
+    network = ["image.width=32", "model.channels=[16,32,64]", "model.dim=32", "losses.kl.weight=0.2"]
+    budget = ["epochs=10", "sampler.batch_size=32", "optimiser.lr=0.003", "loader.cache=true"]
+    recipe = tiny(*network, *budget, recipe="reid-vae")
     run = train(recipe, dataset, tmp_path / "run", quiet=True)
     random = []
     for seed in range(5):
@@ -160,7 +134,7 @@ def test_the_latent_means_beat_those_of_random_weights(tmp_path: Path) -> None:
     ],
 )
 def test_parts_that_do_not_fit_are_named(
-    name: str, overrides: list[str], told: str, crowd: ReidDataset, tmp_path: Path
+    name: str, overrides: list[str], told: str, crowd: ReidDataset, tiny, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match=told):
-        train(tiny(name, *overrides), dressed(crowd), tmp_path / "run", quiet=True)
+        train(tiny(*overrides, recipe=name), dressed(crowd), tmp_path / "run", quiet=True)

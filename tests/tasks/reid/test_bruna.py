@@ -19,39 +19,26 @@ from resight.cli.app import app
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RecipeError, RunError
 from resight.gallery import Gallery
-from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
 from resight.synthetic import synthesize
 from resight.tasks.reid.evaluation import compare
 from resight.training import train
-from tests.conftest import corrupt
 from tests.support.cuts import assert_resumes_to_the_same
+from tests.support.images import corrupt
 
-QUICK = [
-    "image.height=32",
-    "image.width=16",
-    "augmentation={flip: {probability: 0.5}, pad-crop: {padding: 1}}",
-    "epochs=5",
-    "loader.workers=0",
-    "loader.cache=true",
-    "trainer.accelerator=cpu",
-    "trainer.precision=32",
-]
-SMALL = [
+QUICK = ["epochs=5", "augmentation={flip: {probability: 0.5}, pad-crop: {padding: 1}}", "loader.cache=true"]
+LEARNING = [
     *QUICK,
-    "model.backbone=resnet10t",
-    "model.pretrained=false",
     "model.dim=256",
     "model.hidden=32",
     "rates={}",
     "optimiser.lr=0.002",
     "schedule={name: cosine}",
     "sampler.items=4",
-    "validation.ratio=0",
 ]
-UNET = "model.unet={name: unet, width: 8, depth: 2}"
+UNET = "model.unet.width=8"
 STREET = {"cameras": 3, "images_per_camera": 2, "size": (64, 32), "processes": 1}
 
 
@@ -63,19 +50,18 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unet(tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("masks")
     synthesize(folder / "people", layout="segmentation", identities=80, junk=0, distractors=0, **STREET)
-    small = ["model.width=8", "model.depth=2", "optimiser.lr=0.004", "sampler.batch_size=16"]
-    recipe = load_recipe("segmentation-unet", [*QUICK, *small])
+    own = ["model.width=8", "optimiser.lr=0.004", "validation.ratio=0.1"]
+    recipe = tiny(*QUICK, *own, recipe="segmentation-unet")
     return train(recipe, read_dataset(f"masks:{folder / 'people'}"), folder / "unet", quiet=True).folder
 
 
 @pytest.fixture(scope="module")
-def bruna(street: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = load_recipe("reid-bruna", SMALL)
+def bruna(street: str, tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "bruna"
-    return train(recipe, read_dataset(street), out, data=[street], quiet=True).folder
+    return train(tiny(*LEARNING, recipe="reid-bruna"), read_dataset(street), out, data=[street], quiet=True).folder
 
 
 def assert_learned(folder: Path, street: str) -> None:
@@ -99,10 +85,12 @@ def test_bruna_beats_the_colour_histogram(bruna: Path, street: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["reid-bruna-masked", "reid-bruna-mask-channel"])
-def test_masked_forms_beat_it_too_and_need_no_other_run(recipe: str, street: str, unet: Path, tmp_path: Path) -> None:
+def test_masked_forms_beat_it_too_and_need_no_other_run(
+    recipe: str, street: str, unet: Path, tiny, tmp_path: Path
+) -> None:
     moved = shutil.copytree(unet, tmp_path / "unet")
-    options = [*SMALL, UNET, f"model.segmenter={moved}"]
-    run = train(load_recipe(recipe, options), read_dataset(street), tmp_path / "run", quiet=True)
+    options = [*LEARNING, UNET, f"model.segmenter={moved}"]
+    run = train(tiny(*options, recipe=recipe), read_dataset(street), tmp_path / "run", quiet=True)
     lent = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
     theirs = load(unet).model.state_dict()
     assert all(torch.equal(lent[f"model.segmenter.{name}"], value) for name, value in theirs.items())
@@ -165,34 +153,31 @@ def annotated(crowd: ReidDataset) -> ReidDataset:
     return replace(crowd, train=seen, schema=AttributeSchema.from_records(seen))
 
 
-TINY = [*SMALL, "epochs=1", "sampler.items=2"]
-
-
 @pytest.mark.slow
-def test_an_item_with_an_unreadable_image_is_left_out(crowd: ReidDataset, tmp_path: Path, capfd) -> None:
+def test_an_item_with_an_unreadable_image_is_left_out(crowd: ReidDataset, tiny, tmp_path: Path, capfd) -> None:
     dataset = annotated(crowd)
     broken = [replace(dataset.train[0], path=corrupt(tmp_path / "broken.jpg")), *dataset.train[1:]]
-    train(load_recipe("reid-bruna", TINY), replace(dataset, train=broken), tmp_path / "run", quiet=True)
+    train(tiny("epochs=1", recipe="reid-bruna"), replace(dataset, train=broken), tmp_path / "run", quiet=True)
     assert "broken.jpg" in capfd.readouterr().err
     every = [replace(record, path=str(tmp_path / "broken.jpg")) for record in dataset.train[1:]]
     with pytest.raises(DataError, match="images could be read"):
-        train(load_recipe("reid-bruna", TINY), replace(dataset, train=every), tmp_path / "none", quiet=True)
+        train(tiny("epochs=1", recipe="reid-bruna"), replace(dataset, train=every), tmp_path / "none", quiet=True)
 
 
 @pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one_and_needs_no_other_run(
-    crowd: ReidDataset, unet: Path, tmp_path: Path
+    crowd: ReidDataset, unet: Path, tiny, tmp_path: Path
 ) -> None:
     lent = shutil.copytree(unet, tmp_path / "unet")
-    recipe = load_recipe("reid-bruna-masked", [*TINY, UNET, f"model.segmenter={lent}", "epochs=3"])
+    recipe = tiny(UNET, f"model.segmenter={lent}", recipe="reid-bruna-masked")
     weights = assert_resumes_to_the_same(recipe, annotated(crowd), tmp_path, between=lambda: shutil.rmtree(lent))
     assert any(name.startswith("selector.") for name in weights)
 
 
 @pytest.mark.slow
-def test_the_reports_selector_loss_is_there(crowd: ReidDataset, tmp_path: Path) -> None:
+def test_the_reports_selector_loss_is_there(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     run = train(
-        load_recipe("reid-bruna", [*TINY, "losses.selector.form=paper", "epochs=4", "losses.attributes.weight=0"]),
+        tiny("losses.selector.form=paper", "losses.attributes.weight=0", recipe="reid-bruna"),
         annotated(crowd),
         tmp_path / "run",
         quiet=True,
@@ -203,31 +188,29 @@ def test_the_reports_selector_loss_is_there(crowd: ReidDataset, tmp_path: Path) 
     assert run.finished
 
 
-def test_what_is_missing_is_named(crowd: ReidDataset, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     dataset, out = annotated(crowd), tmp_path / "run"
-    lent = ["reid-bruna-masked", [*TINY, UNET]]
     with pytest.raises(RunError, match="no such run; make one with `resight train segmentation-unet --data"):
-        train(load_recipe(*lent), dataset, out, quiet=True)
+        train(tiny(recipe="reid-bruna-masked"), dataset, out, quiet=True)
     with pytest.raises(RecipeError, match="model.segmenter is missing, a run of segmentation-unet; make one"):
-        train(load_recipe(lent[0], [*lent[1], "model.segmenter=null"]), dataset, out, quiet=True)
+        train(tiny("model.segmenter=null", recipe="reid-bruna-masked"), dataset, out, quiet=True)
     with pytest.raises(RecipeError, match="the system bruna wants items"):
-        train(load_recipe("reid-bruna", [*TINY, "sampler={name: random, batch_size: 6}"]), dataset, out, quiet=True)
+        train(tiny("sampler={name: random, batch_size: 6}", recipe="reid-bruna"), dataset, out, quiet=True)
     with pytest.raises(RecipeError, match="wants centroid and selector"):
-        train(load_recipe("reid-bruna", [*TINY, "losses.selector.weight=0"]), dataset, out, quiet=True)
-    plain = ["model.backbone=resnet10t", "model.pretrained=false", "retrieval.metric=attribute-weighted"]
+        train(tiny("losses.selector.weight=0", recipe="reid-bruna"), dataset, out, quiet=True)
     with pytest.raises(RecipeError, match="attribute-weighted is for systems that learn"):
-        train(load_recipe("reid-strong-baseline", plain), dataset, out, quiet=True)
+        train(tiny("retrieval.metric=attribute-weighted"), dataset, out, quiet=True)
     assert not out.exists()
 
 
 @pytest.mark.slow
-def test_a_segmenter_that_does_not_fit_is_named(crowd: ReidDataset, unet: Path, tmp_path: Path) -> None:
+def test_a_segmenter_that_does_not_fit_is_named(crowd: ReidDataset, unet: Path, tiny, tmp_path: Path) -> None:
     dataset, out = annotated(crowd), tmp_path / "run"
-    options = [*SMALL, "epochs=1", "sampler.items=2", f"model.segmenter={unet}"]
+    options = ["epochs=1", f"model.segmenter={unet}"]
     with pytest.raises(RunError, match="another network than this recipe's"):
-        train(load_recipe("reid-bruna-masked", options), dataset, out, quiet=True)
+        train(tiny(*options, recipe="reid-bruna-masked"), dataset, out, quiet=True)
     with pytest.raises(RunError, match="another size or normalisation"):
-        train(load_recipe("reid-bruna-masked", [*options, UNET, "image.height=64"]), dataset, out, quiet=True)
+        train(tiny(*options, UNET, "image.height=64", recipe="reid-bruna-masked"), dataset, out, quiet=True)
 
 
 def test_only_whole_items_are_items() -> None:

@@ -17,7 +17,7 @@ from resight.recognizer import load
 from resight.records import Record, ReidDataset
 from resight.retrieval import evaluate
 from resight.training import train
-from tests.conftest import corrupt
+from tests.support.images import corrupt
 
 
 def one_camera(dataset: ReidDataset) -> ReidDataset:
