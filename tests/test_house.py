@@ -1,0 +1,215 @@
+"""The house stays as it was drawn: few files in the root, few floors, and a test beside every module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.house import SOURCE, TESTS, floors, mirrors, rooms, root_files
+
+# One who adds a file here has looked for its room and found none.
+ROOT_FILES = [
+    "__init__",
+    "__main__",
+    "demo",
+    "embedding",
+    "errors",
+    "files",
+    "recipe",
+    "recognizer",
+    "records",
+    "run",
+    "training",
+    "tune",
+    "version",
+]
+FOLDERS = [
+    "cli",
+    "data",
+    "engine",
+    "gallery",
+    "losses",
+    "models",
+    "recipes",
+    "reproduce",
+    "retrieval",
+    "serving",
+    "synthetic",
+    "tasks",
+    "views",
+]
+FLOORS = 11
+
+# Modules without a test of their own, and why.
+UNMIRRORED = {
+    "__init__.py": "the public names: test_public_api.py",
+    "__main__.py": "one call, which every test that starts a process makes",
+    "version.py": "one number",
+    "tasks/systems.py": "a name table: test_recipes.py trains every system of it",
+    "reproduce/__init__.py": "names of other files",
+    "retrieval/__init__.py": "names of other files",
+    "synthetic/__init__.py": "names of other files",
+    "synthetic/writers/__init__.py": "a name table: synthetic/test_generate.py writes every layout of it",
+}
+
+# Tests that belong to no one module, and what they are about.
+CROSS_CUTTING = {
+    "test_contributing.py": "the examples of CONTRIBUTING.md and the README",
+    "test_house.py": "this",
+    "test_layers.py": "the import contracts of pyproject.toml",
+    "test_public_api.py": "what people import",
+    "test_recipes.py": "every built-in recipe",
+    "tasks/test_resume.py": "exact resume of every system",
+    "tasks/test_validation_pictures.py": "what validation draws, in every task",
+    "reproduce/test_tables.py": "every built-in table",
+}
+
+
+# Work in hand: modules whose test is still to be written, and tests that are still to be moved.
+NOT_YET = {
+    "cli/app.py",
+    "cli/console.py",
+    "cli/data.py",
+    "cli/demo.py",
+    "cli/evaluate.py",
+    "cli/predict.py",
+    "cli/reproduce.py",
+    "cli/search.py",
+    "cli/train.py",
+    "cli/tune.py",
+    "data/augmentations/__init__.py",
+    "data/augmentations/base.py",
+    "data/augmentations/colour.py",
+    "data/augmentations/erasing.py",
+    "data/augmentations/examples.py",
+    "data/augmentations/geometry.py",
+    "data/augmentations/policies.py",
+    "data/formats/_boxes.py",
+    "data/formats/_layout.py",
+    "data/formats/_numbering.py",
+    "data/masks.py",
+    "data/samplers/__init__.py",
+    "data/samplers/base.py",
+    "data/samplers/cameras.py",
+    "data/samplers/identities.py",
+    "data/samplers/items.py",
+    "data/samplers/random.py",
+    "data/samplers/triplets.py",
+    "data/training_set.py",
+    "demo.py",
+    "embedding.py",
+    "engine/callbacks.py",
+    "engine/trainer.py",
+    "errors.py",
+    "files.py",
+    "gallery/hit.py",
+    "gallery/picture.py",
+    "losses/centre.py",
+    "losses/distances.py",
+    "losses/identity.py",
+    "losses/mining.py",
+    "losses/precision.py",
+    "models/attribute_classifier.py",
+    "models/backbone.py",
+    "models/convolutional_autoencoder.py",
+    "models/heads.py",
+    "models/lenet.py",
+    "models/output.py",
+    "models/residual_cnn.py",
+    "models/selector.py",
+    "models/staged_backbone.py",
+    "models/variational_autoencoder.py",
+    "recognizer.py",
+    "reproduce/budget.py",
+    "reproduce/figures.py",
+    "reproduce/table.py",
+    "retrieval/arrays.py",
+    "retrieval/protocol.py",
+    "retrieval/tiles.py",
+    "run.py",
+    "serving/security.py",
+    "synthetic/cameras.py",
+    "synthetic/canvas.py",
+    "synthetic/coachwork.py",
+    "synthetic/fabric.py",
+    "synthetic/generate.py",
+    "synthetic/palette.py",
+    "synthetic/people.py",
+    "synthetic/randomness.py",
+    "synthetic/roster.py",
+    "synthetic/scenes.py",
+    "synthetic/shots.py",
+    "synthetic/vehicles.py",
+    "synthetic/writers/course.py",
+    "synthetic/writers/folders.py",
+    "synthetic/writers/layout.py",
+    "synthetic/writers/market1501.py",
+    "synthetic/writers/segmentation.py",
+    "synthetic/writers/veri776.py",
+    "tasks/attributes/pictures.py",
+    "tasks/attributes/prediction.py",
+    "tasks/attributes/published.py",
+    "tasks/clusters/report.py",
+    "tasks/junk/report.py",
+    "tasks/masks/evaluation.py",
+    "tasks/masks/prediction.py",
+    "tasks/masks/report.py",
+    "tasks/reconstruction/report.py",
+    "tasks/reid/baselines.py",
+    "tasks/reid/pictures.py",
+    "tasks/reid/report.py",
+}
+TO_MOVE = {
+    "data/test_augmentations.py",
+    "data/test_items.py",
+    "data/test_mask_batches.py",
+    "data/test_samplers.py",
+    "losses/test_identity_and_centre.py",
+    "models/test_attribute_models.py",
+    "models/test_autoencoders.py",
+    "synthetic/test_synthesize.py",
+}
+
+
+def test_the_root_holds_what_is_listed_and_no_more() -> None:
+    assert root_files() == ROOT_FILES
+    folders = [path.name for path in (SOURCE / "resight").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert sorted(folders) == FOLDERS
+
+
+def test_the_house_grows_no_floor() -> None:
+    assert floors(rooms()) <= FLOORS
+
+
+def test_every_module_has_a_test_of_its_own() -> None:
+    bare = {module for module, test in mirrors().items() if not (TESTS / test).is_file()}
+    assert bare - NOT_YET == set(UNMIRRORED), "tests/a/test_b.py is the test of a/b.py"
+
+
+def test_every_test_mirrors_a_module() -> None:
+    tests = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    assert tests - set(mirrors().values()) - TO_MOVE == set(CROSS_CUTTING)
+
+
+def test_no_test_imports_from_another_test() -> None:
+    """What tests share stands in tests/support, or is a fixture."""
+    told = {
+        f"{path.relative_to(TESTS)}: {name}"
+        for path in TESTS.rglob("*.py")
+        for name in _imported(path)
+        if name.split(".")[0] == "tests" and not name.startswith(("tests.support", "tests.house"))
+    }
+    assert not told
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Modules that a file of the tests imports, relative ones by their full name."""
+    package = path.relative_to(TESTS.parent).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
