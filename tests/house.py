@@ -14,7 +14,19 @@ from pathlib import Path
 
 import grimp
 
-__all__ = ["ROOT", "SOURCE", "TESTS", "arrows", "floors", "mirror", "mirrors", "modules", "rooms", "root_files"]
+__all__ = [
+    "ROOT",
+    "SOURCE",
+    "TESTS",
+    "arrows",
+    "dotted",
+    "floors",
+    "mirror",
+    "mirrors",
+    "modules",
+    "rooms",
+    "root_files",
+]
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
@@ -35,6 +47,12 @@ def modules(source: Path = SOURCE) -> list[str]:
 def _has_code(path: Path) -> bool:
     body = ast.parse(path.read_text(encoding="utf-8")).body
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)
+
+
+def dotted(module: str) -> str:
+    """A module as Python names it: `data/formats/__init__.py` -> `resight.data.formats`."""
+    path = Path("resight") / module
+    return ".".join(path.parent.parts if path.name == "__init__.py" else path.with_suffix("").parts)
 
 
 def mirror(module: str) -> str:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.house import SOURCE, TESTS, floors, mirrors, rooms, root_files
+from tests.house import SOURCE, TESTS, floors, mirrors, modules, rooms, root_files
 
 # One who adds a file here has looked for its room and found none.
 ROOT_FILES = [
@@ -180,6 +180,11 @@ def test_the_root_holds_what_is_listed_and_no_more() -> None:
 
 def test_the_house_grows_no_floor() -> None:
     assert floors(rooms()) <= FLOORS
+
+
+def test_a_task_loads_nothing_but_what_is_asked_of_it() -> None:
+    """tasks/__init__.py and those of the tasks hold no import: who evaluates does not load what trains."""
+    assert not [module for module in modules() if module.startswith("tasks/") and module.endswith("__init__.py")]
 
 
 def test_every_module_has_a_test_of_its_own() -> None:
