@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,10 @@ from resight.recipe import load_recipe
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.retrieval import KReciprocal
-from resight.run import Run
+from resight.run import Run, history
 from resight.synthetic import PRESETS, synthesize
-from resight.tasks.reid.evaluation import Compared, compare
-from resight.tasks.reid.report import evaluation_report
+from resight.tasks.reid.evaluation import Result, evaluate
+from resight.tasks.reid.report import write_report
 from resight.training import resume, train
 
 __all__ = ["KINDS", "DemoResult", "demo"]
@@ -62,7 +63,7 @@ class DemoResult:
 
     data: str
     run: Run
-    compared: Compared
+    result: Result
     gallery: Path
     query: str
     hits: list[Hit]
@@ -74,13 +75,14 @@ def demo(
     kind: str = "people",
     *,
     overrides: list[str] | None = None,
+    command: str | None = None,
     tell: Callable[[str], None] = print,
 ) -> DemoResult:
     """Draw a street, train on it, evaluate, index, search, and write a report, all below the folder `out`.
 
-    >>> demo("resight-demo").compared.result.mean_average_precision
+    >>> demo("resight-demo").result.result.mean_average_precision
 
-    Started again on the same folder it goes on where it was cut. `tell` gets a line before each step. Raises RunError
+    Started again on the same folder it goes on where it was cut. `tell` gets a line before each step; the report quotes `command`, by default the one that makes the same. Raises RunError
     for an unknown kind.
     """
     if kind not in KINDS:
@@ -98,24 +100,24 @@ def demo(
     run = resume(folder / "run", dataset) if started else train(recipe, dataset, folder / "run", data=[spec])
     model = load(run.folder)
     tell("evaluating, with and without re-ranking, beside chance and a colour histogram …")
-    compared = compare(model, dataset, rerank=KReciprocal(), baselines=True)
+    result = evaluate(model, dataset, rerank=KReciprocal(), baselines=True)
     tell("building a gallery and searching it …")
-    gallery = _gallery(folder / "gallery", run, compared, dataset)
+    gallery = _gallery(folder / "gallery", run, result, dataset)
     query = dataset.query[0].path
     hits = gallery.search(query, k=10)
     search_picture({query: hits}, folder / "search.jpg")
     report = folder / "report.html"
-    command = f"resight demo --kind {kind} --out {folder}"
-    evaluation_report(report, compared, dataset, command=command, run=run.folder, model=model)
-    return DemoResult(spec, run, compared, folder / "gallery", query, hits, report)
+    told = command or shlex.join(["resight", "demo", *(overrides or []), "--kind", kind, "--out", str(folder)])
+    write_report(report, result, model, dataset, command=told, curves=history(run.metrics))
+    return DemoResult(spec, run, result, folder / "gallery", query, hits, report)
 
 
-def _gallery(folder: Path, run: Run, compared: Compared, dataset: ReidDataset) -> Gallery:
+def _gallery(folder: Path, run: Run, result: Result, dataset: ReidDataset) -> Gallery:
     if (folder / "gallery.json").exists():
         existing = Gallery.open(folder)
-        if len(existing) == len(compared.gallery):
+        if len(existing) == len(result.gallery):
             return existing
     else:
         existing = Gallery.create(folder, model=run.folder)
-    existing.add_embeddings(compared.gallery)  # embedded for the evaluation already
+    existing.add_embeddings(result.gallery)  # embedded for the evaluation already
     return existing

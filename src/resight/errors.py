@@ -12,6 +12,7 @@ __all__ = [
     "DataError",
     "ImageError",
     "MissingExtraError",
+    "OptionError",
     "RecipeError",
     "ResightError",
     "RunError",
@@ -40,6 +41,10 @@ def none_readable(images: int, failed: Sequence[str]) -> DataError:
 
 class RecipeError(ResightError):
     """A recipe names an unknown key, or a value has the wrong type."""
+
+
+class OptionError(ResightError):
+    """An option of a command does not go with the other options, or with the run that it is given for."""
 
 
 class RunError(ResightError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,14 +20,14 @@ from torch import Tensor, nn
 from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
-from resight.errors import RecipeError, RunError
+from resight.errors import RecipeError, RunError, none_readable
 from resight.models.heads import probabilities
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributesBehind, Distance, the_metric
 from resight.run import Run, build_model
 
-__all__ = ["Images", "Progress", "Recognizer", "comparable", "load", "metric_of"]
+__all__ = ["Images", "Progress", "Recognizer", "Seen", "comparable", "load", "metric_of", "see"]
 
 
 def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> Distance:
@@ -99,6 +101,40 @@ Images = Sequence[str | os.PathLike[str] | Image.Image | NDArray[np.uint8]]
 """Paths, PIL images or uint8 RGB arrays (height, width, 3)."""
 
 
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Seen(Generic[Found]):
+    """Images that were looked at: the records of those that could be read, and a line for each that could not."""
+
+    found: list[Found]
+    """A batch's each, in the order of `records`."""
+    records: list[Record]
+    failed: list[str]
+
+
+def see(
+    batches: Iterable[Batch],
+    records: Sequence[Record],
+    look: Callable[[Batch], Found],
+    progress: Progress | None = None,
+) -> Seen[Found]:
+    """Go through batches of the records' images, as `Recognizer.see` does. Raises DataError when none could be read."""
+    found, kept = [], []
+    failed: dict[str, None] = {}  # in order, each once: an image may be shown twice
+    for batch in batches:
+        failed |= dict.fromkeys(batch.failed)
+        if len(batch.images):
+            found.append(look(batch))
+            kept += [records[position] for position in batch.index.tolist()]
+        if progress is not None:
+            progress(len(batch.images) + len(batch.failed))
+    if not kept:
+        raise none_readable(len(records), list(failed))
+    return Seen(found, kept, list(failed))
+
+
 class Recognizer:
     """A model with the recipe it was trained by: images in, embeddings or attributes out. Made by `resight.load`."""
 
@@ -151,6 +187,11 @@ class Recognizer:
         return hasattr(self.model, "segment")
 
     @property
+    def size(self) -> str:
+        """The size that images are brought to, in words."""
+        return f"{self.recipe.image.height}×{self.recipe.image.width} pixels"
+
+    @property
     def metric(self) -> Distance:
         """What compares the embeddings."""
         return metric_of(self.recipe, self.schema)
@@ -160,6 +201,11 @@ class Recognizer:
         if not isinstance(self.metric, AttributesBehind):
             return embeddings
         return Embeddings(self.metric.split(embeddings.features)[0], embeddings.records)
+
+    @property
+    def tells_junk(self) -> bool:
+        """Whether the embeddings say which images show nobody well: where attributes are weighed, and junk is one."""
+        return isinstance(self.metric, AttributesBehind) and JUNK_TARGET in self.schema.classes
 
     def junk(self, embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which of some embeddings [N, D] are of images that show nobody well, bool [N].
@@ -214,6 +260,22 @@ class Recognizer:
             yield batch
             if progress is not None:
                 progress(len(batch.images) + len(batch.failed))
+
+    def see(
+        self,
+        records: Sequence[Record],
+        look: Callable[[Batch], Found],
+        *,
+        masks: bool = False,
+        progress: Progress | None = None,
+    ) -> Seen[Found]:
+        """What `look` finds in each batch of the records' images; images that cannot be read are left out and named.
+
+        >>> seen = model.see(records, lambda batch: model.embed_batch(batch.images))
+
+        Raises DataError when not one image could be read.
+        """
+        return see(self.batches(records, masks), records, look, progress)
 
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -171,7 +172,8 @@ def _fit(run: Run, trainer: lightning.Trainer, system: System, loader: torch.uti
         try:
             trainer.fit(system, datamodule=data, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
         except SystemExit:  # Lightning's answer to Ctrl-C
-            console.print(f"continue with: resight train --resume {run.folder}", markup=False)
+            following = shlex.join(["resight", "train", "--resume", str(run.folder)])
+            console.print(f"continue with: {following}", markup=False)
             raise KeyboardInterrupt from None
         except OSError as error:
             raise RunError(

@@ -18,6 +18,7 @@ __all__ = ["cluster"]
 
 
 def cluster(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")],
     images: Annotated[
         str,
@@ -73,23 +74,27 @@ def cluster(
     20,000 images × 128 numbers take 3.1 GiB and under a minute by all pairs, 0.5 GiB with --neighbours 30;
     by density many times as long, in little memory.
     """
-    from resight.cli.console import output
+    from resight.cli.console import output, show
+    from resight.cli.options import command_line
+    from resight.errors import OptionError
     from resight.recognizer import load
-    from resight.tasks.clusters.evaluation import Centroids, cluster_embeddings, write_assignments
-    from resight.tasks.clusters.report import assignment_report, cluster_report, cluster_table, contact_sheet
+    from resight.tasks.clusters.evaluation import Centroids, evaluate, write_assignments
+    from resight.tasks.clusters.report import contact_sheet, tables, write_assignment_report, write_report
     from resight.views.grids import save
 
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
     given = {name: value for name, value in every.items() if value is not None}
-    told = f"resight cluster {run} {images} --out {out}"
+    command = command_line(context)
     if assign is not None:
         if given or learn_on is not None:
-            raise typer.BadParameter("--assign keeps the clusters that there are; give no option that makes new ones")
+            raise OptionError("--assign keeps the clusters that there are; give no option that makes new ones")
         kept = Centroids.open(assign)
         embeddings, failed = _embedded(load(run), _records(images, split), images)
         assigned = kept.assign(embeddings)
         facts = {"Clusters": str(assign), **_facts(embeddings)}
-        assignment_report(out / "report.html", embeddings, assigned, images, command=f"{told} --assign {assign}", facts=facts, failed=failed)  # fmt: skip
+        write_assignment_report(
+            out / "report.html", embeddings, assigned, images, command=command, facts=facts, failed=failed
+        )
     else:
         way = _method(method, given, learn_on is not None)
         model = load(run)
@@ -98,16 +103,14 @@ def cluster(
         embeddings, failed = _embedded(model, _records(images, split), images)
         queries = _queries(model, images, split)
         labelled = None if learn_on is None else _embedded(model, _labelled(learn_on), learn_on)[0]
-        made = cluster_embeddings(embeddings, way, metric, queries=queries, learn_on=labelled, figure=figure)
+        made = evaluate(embeddings, way, metric, queries=queries, learn_on=labelled, figure=figure, failed=failed)
         found, assigned = made.clusters, made.assigned
         facts = {"method": method, "threshold": found.threshold, "clusters": len(found.centroids), "run": run}
         Centroids(found.centroids, metric, facts).save(out)
-        options = {"method": method, **given, "learn-on": learn_on, "figure": learn_on and figure, "split": split}
-        told += "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
-        cluster_report(out / "report.html", made, images, command=told, facts={**_facts(embeddings), "Method": way, "Metric": metric}, failed=failed)  # fmt: skip
+        stated = {**_facts(embeddings), "Method": way, "Metric": metric}
+        write_report(out / "report.html", made, images, command=command, facts=stated)
         _tell(made)
-        if made.scores is not None:
-            output().print(cluster_table(made, images))
+        show(tables(made), images)
     write_assignments(out, embeddings, assigned)
     save(contact_sheet(embeddings, assigned), out / "contact-sheet.jpg")
     output().print(f"manifest: {out / 'manifest.csv'}\nreport: {out / 'report.html'}", markup=False)
@@ -117,7 +120,7 @@ def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
     """The method with the options given. Raises DataError for an unknown name; options that do not fit are refused."""
     import dataclasses
 
-    from resight.errors import DataError, did_you_mean
+    from resight.errors import DataError, OptionError, did_you_mean
     from resight.retrieval.clusters import METHODS
 
     if name not in METHODS:
@@ -125,15 +128,13 @@ def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
     known = [field.name for field in dataclasses.fields(METHODS[name])]  # type: ignore[arg-type]
     for option in options:
         if option not in known:
-            raise typer.BadParameter(f"{name} takes no --{option}")
+            raise OptionError(f"{name} takes no --{option}")
     if name == "hierarchical" and ("clusters" in options) + ("threshold" in options) + learns != 1:
-        raise typer.BadParameter(
-            "give one of --clusters N, --threshold T and --learn-on FORMAT:PATH to cut the hierarchy"
-        )
+        raise OptionError("give one of --clusters N, --threshold T and --learn-on FORMAT:PATH to cut the hierarchy")
     if name == "gaussian-mixture" and "clusters" not in options:
-        raise typer.BadParameter("gaussian-mixture needs --clusters N")
+        raise OptionError("gaussian-mixture needs --clusters N")
     if name != "hierarchical" and learns:
-        raise typer.BadParameter(f"{name} has no cut to learn; leave out --learn-on")
+        raise OptionError(f"{name} has no cut to learn; leave out --learn-on")
     return METHODS[name](**options)
 
 
@@ -190,7 +191,7 @@ def _facts(embeddings: Embeddings) -> dict[str, object]:
     return {"Images": f"{count:,}", "Feature": f"{width:,} dimensions"}
 
 
-def _tell(made) -> None:  # type: ignore[no-untyped-def]  # a Clustering, imported late
+def _tell(made) -> None:  # type: ignore[no-untyped-def]  # a Result, imported late
     from resight.cli.console import errors, output
 
     found = made.clusters

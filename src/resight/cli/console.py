@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from resight.records import Record
+    from resight.views.tables import Table
 
-__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress"]
+__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress", "show"]
 
 DataOption = Annotated[
     list[str],
@@ -52,6 +53,14 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+def show(tables: Sequence[Table], title: str = "") -> None:
+    """Print tables on standard output, the first under `title`; columns that do not fit stand in a further one."""
+    console = output()
+    for number, table in enumerate(tables):
+        for shown in table.terminal("" if number else title, console.width):
+            console.print(shown)
 
 
 def name_failed(failed: Sequence[str], shown: int = 10) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -166,7 +167,7 @@ def split_data(
     for name, records in made.splits.items():
         identities = len({record.identity for record in records if record.identity > 0})
         output().print(f"{name}: {len(records)} images of {identities} identities")
-    output().print(f"manifest: {out}\nuse it as --data manifest:{out}", markup=False)
+    output().print(f"manifest: {out}\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False)
 
 
 @app.command("synthesize")
@@ -231,7 +232,7 @@ def synthesize_data(
     counts = ", ".join(f"{count} {role}" for role, count in made.images.items())
     output().print(f"{made.total} images ({counts}) in {made.seconds:.1f} s", markup=False)
     reader = "masks" if made.preset.layout == "segmentation" else made.preset.layout
-    output().print(f"use it as --data {reader}:{out}", markup=False)
+    output().print(f"use it as --data {shlex.quote(f'{reader}:{out}')}", markup=False)
 
 
 @app.command("sample")
@@ -255,4 +256,4 @@ def sample_data(
     model = load(run)
     with progress("drawing", images) as advance:
         manifest = generate(model, out, images, seed=seed, progress=advance)
-    output().print(f"{images} images\nuse them as --data manifest:{manifest}", markup=False)
+    output().print(f"{images} images\nuse them as --data {shlex.quote(f'manifest:{manifest}')}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ __all__ = ["demo"]
 
 
 def demo(
+    context: typer.Context,
     kind: Annotated[str, typer.Option(help="people (Market-1501's layout) or vehicles (VeRi-776's).")] = "people",
     out: Annotated[
         Path | None,
@@ -25,24 +27,32 @@ def demo(
 
     `resight demo`, then open the report that it names. Cut short, it goes on when started again.
     """
-    from resight.cli.console import errors, output
+    from resight.cli.console import errors, output, show
+    from resight.cli.options import command_line
     from resight.demo import demo as run_demo
-    from resight.tasks.reid.report import figures_table
+    from resight.tasks.reid.report import tables
 
     folder = out or Path("resight-demo" if kind == "people" else f"resight-demo-{kind}")
-    made = run_demo(folder, kind, overrides=overrides, tell=lambda line: errors().print(line, markup=False))
+    made = run_demo(
+        folder,
+        kind,
+        overrides=overrides,
+        command=command_line(context),
+        tell=lambda line: errors().print(line, markup=False),
+    )
     console = output()
-    console.print(figures_table(made.compared, f"synthetic {kind}"))
-    right = sum(hit.record.identity == made.compared.query.records[0].identity for hit in made.hits)
+    show(tables(made.result), f"synthetic {kind}")
+    right = sum(hit.record.identity == made.result.query.records[0].identity for hit in made.hits)
     console.print(
         f"search: {right} of the first {len(made.hits)} hits for {made.query} show the same individual",
         markup=False,
     )
     console.print(f"\nreport: {made.report}", markup=False)
     console.print("next, for example:", markup=False)
-    for line in (
-        f"  resight search {made.gallery} {made.compared.query.records[-1].path} --picture ranked.jpg",
-        f"  resight evaluate {made.run.folder} --data {made.data} --ap trapezoid",
-        "  resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline",
-    ):
-        console.print(line, markup=False)
+    following = (
+        ["search", str(made.gallery), made.result.query.records[-1].path, "--picture", "ranked.jpg"],
+        ["evaluate", str(made.run.folder), "--data", made.data, "--ap", "trapezoid"],
+        ["train", "reid-strong-baseline", "--data", "market1501:/data/Market-1501-v15.09.15", "--out", "runs/baseline"],
+    )
+    for words in following:
+        console.print(f"  {shlex.join(['resight', *words])}", markup=False)

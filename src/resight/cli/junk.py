@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,6 @@ from resight.cli.console import DataOption
 from resight.cli.search import ImagesArgument, RunArgument
 
 if TYPE_CHECKING:
-    from resight.recognizer import Recognizer
-    from resight.records import Record
-    from resight.tasks.junk.evaluation import Scored
     from resight.tasks.junk.review import Review
 
 __all__ = ["app"]
@@ -30,6 +28,7 @@ ScanArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `
 
 @app.command("scan")
 def scan_images(
+    context: typer.Context,
     run: RunArgument,
     images: ImagesArgument,
     out: Annotated[Path, typer.Option("--out", help="Folder for the suspects and their contact sheet.")],
@@ -60,33 +59,41 @@ def scan_images(
     the probability that an attribute run gives to junk. Where the images are labelled, prints precision and recall, of
     each kind of junk as well if a column junk_kind names it.
     """
-    from resight.cli.console import images_of, name_failed, output
+    from resight.cli.console import images_of, name_failed, output, progress, show
+    from resight.cli.options import command_line
+    from resight.data.formats import read_dataset
+    from resight.errors import OptionError
     from resight.recognizer import load
-    from resight.tasks.junk.evaluation import default_score, learn_threshold, scan, write_scan
-    from resight.tasks.junk.report import scan_report, scan_table
+    from resight.tasks.junk.evaluation import count_images, evaluate, write_scan
+    from resight.tasks.junk.report import tables, write_report
 
     if sum(given is not None for given in (threshold, quantile, precision)) > 1:
-        raise typer.BadParameter("give one of --threshold, --quantile and --precision")
+        raise OptionError("give one of --threshold, --quantile and --precision")
     if (precision is None) != (labels is None):
-        raise typer.BadParameter("--precision and --labels FORMAT:PATH go together")
+        raise OptionError("--precision and --labels FORMAT:PATH go together")
     records = images_of(images, split)
+    labelled = None if labels is None else list(read_dataset(labels))
     model = load(run)
-    name = score or default_score(model)
-    if precision is not None and labels is not None:
-        threshold = learn_threshold(_scored(model, _labelled(labels), name), precision)
-    scored = _scored(model, records, name)
-    name_failed(scored.failed)
-    found = scan(scored, name, threshold=threshold, quantile=0.99 if quantile is None else quantile)
+    with progress("scoring", count_images(records, labelled)) as advance:
+        found = evaluate(
+            model,
+            records,
+            score=score,
+            threshold=threshold,
+            quantile=quantile,
+            precision=precision,
+            labelled=labelled,
+            progress=advance,
+        )
+    name_failed(found.failed)
     write_scan(out, found, {"run": run, "source": images})
-    options = "".join(f" --{option} {value}" for option, value in (("quantile", quantile), ("precision", precision), ("labels", labels), ("score", score), ("split", split)) if value is not None)  # fmt: skip
-    options += f" --threshold {threshold:g}" if threshold is not None and precision is None else ""
-    command = f"resight junk scan {run} {images} --out {out}{options}"
-    scan_report(out / "report.html", found, images, command=command, facts={"Run": run, "Score": name})
-    if found.figures:
-        output().print(scan_table(found, images))
+    facts = {"Run": run, "Score": found.score}
+    write_report(out / "report.html", found, images, command=command_line(context), facts=facts)
+    show(tables(found), images)
     output().print(
-        f"{len(found.suspects)} of {len(scored.records)} images have a score ({name}) of {found.threshold:.6g} or more\n"
-        f"suspects: {out / 'suspects.csv'}\npictures: {out / 'report.html'}\nnext: resight junk review {out}",
+        f"{len(found.suspects)} of {len(found.scored.records)} images have a score ({found.score}) of "
+        f"{found.threshold:.6g} or more\nsuspects: {out / 'suspects.csv'}\npictures: {out / 'report.html'}\n"
+        f"next: {shlex.join(['resight', 'junk', 'review', str(out)])}",
         markup=False,
     )
 
@@ -123,7 +130,8 @@ def review_suspects(
     left = len(review.undecided)
     output().print(
         f"{len(review.suspects) - left} of {len(review.suspects)} suspects decided, "
-        f"{len(review.accepted)} accepted as junk\nnext: resight junk apply {folder} --data FORMAT:PATH --out kept.csv",
+        f"{len(review.accepted)} accepted as junk\n"
+        f"next: {shlex.join(['resight', 'junk', 'apply', str(folder)])} --data FORMAT:PATH --out kept.csv",
         markup=False,
     )
 
@@ -152,21 +160,9 @@ def apply_decisions(
     if undecided := len(review.undecided):
         errors().print(f"[yellow]{undecided} suspects are not decided and stay[/]")
     images = sum(map(len, kept.splits.values()))
-    output().print(f"{left_out} images left out, {images} kept\nuse it as --data manifest:{out}", markup=False)
-
-
-def _scored(model: Recognizer, records: list[Record], score: str) -> Scored:
-    from resight.cli.console import progress
-    from resight.tasks.junk.evaluation import junk_scores
-
-    with progress("scoring", len(records)) as advance:
-        return junk_scores(model, records, score, progress=advance)
-
-
-def _labelled(spec: str) -> list[Record]:
-    from resight.data.formats import read_dataset
-
-    return list(read_dataset(spec))
+    output().print(
+        f"{left_out} images left out, {images} kept\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False
+    )
 
 
 def _ask(review: Review) -> None:

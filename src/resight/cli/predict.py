@@ -13,13 +13,15 @@ __all__ = ["predict"]
 
 
 def predict(
+    context: typer.Context,
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="Run folder of an attribute or segmentation recipe, or hf:owner/name.")
     ],
     images: ImagesArgument,
     out: Annotated[Path, typer.Option("--out", help="File to write: .csv, .parquet or .json; of masks, a folder.")],
     multi: Annotated[
-        bool, typer.Option("--multi", help="Add the columns upmulticolor and downmulticolor to a .csv.")
+        bool,
+        typer.Option("--multi", help="Of attribute runs: add the columns upmulticolor and downmulticolor to a .csv."),
     ] = False,
 ) -> None:
     """Recognise the attributes of images, or their masks.
@@ -31,19 +33,17 @@ def predict(
     of its size and name. Unreadable images are named, the rest is predicted.
     """
     from resight.cli.console import images_of, name_failed, output, progress
+    from resight.cli.options import applying
     from resight.recognizer import load
-    from resight.tasks.attributes.prediction import write_predictions
-    from resight.tasks.masks.prediction import write_masks
+    from resight.tasks.evaluations import TASKS, room
 
     records = images_of(images)
     model = load(run)
-    if model.segments:
-        with progress("segmenting", len(records)) as advance:
-            masks = write_masks(out, model, records, progress=advance)
-        name_failed(masks.failed)
-        output().print(f"{masks.images} masks -> {out}", markup=False)
-        return
+    writing = {name: room(name, "prediction").write_predictions for name in ("masks", "attributes")}
+    task = "masks" if model.segments else "attributes"
+    functions = {TASKS[name].run: write for name, write in writing.items()}
+    options = applying(context, {"multi": multi}, functions, TASKS[task].run, run)
     with progress("predicting", len(records)) as advance:
-        written = write_predictions(out, model, records, multi=multi, progress=advance)
+        written = writing[task](out, model, records, **options, progress=advance)
     name_failed(written.failed)
-    output().print(f"{written.images} images × {len(model.schema.names)} attributes -> {out}", markup=False)
+    output().print(f"{written.images} images -> {out}", markup=False)

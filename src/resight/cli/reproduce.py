@@ -55,6 +55,7 @@ def reproduce(
     trained once. In --out: table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
     """
     from resight.cli.console import errors, output
+    from resight.errors import OptionError
     from resight.reproduce import load_table
     from resight.reproduce import reproduce as run_table
 
@@ -62,7 +63,7 @@ def reproduce(
         _list()
         return
     if not data or out is None:
-        raise typer.BadParameter("give --data FORMAT:PATH and --out DIR")
+        raise OptionError("give --data FORMAT:PATH and --out DIR")
     comparison = run_table(
         load_table(table),
         data,
@@ -92,7 +93,9 @@ def _list() -> None:
 
 
 def _numbers(text: str) -> list[int]:
+    from resight.errors import OptionError
+
     try:
         return list(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
-        raise typer.BadParameter(f"--seeds {text}: whole numbers with commas between, such as 0,1,2") from None
+        raise OptionError(f"--seeds {text}: whole numbers with commas between, such as 0,1,2") from None

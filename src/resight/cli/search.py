@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,7 +77,8 @@ def index(
     name_failed(added.failed)
     there = f" ({added.known} were there already)" if added.known else ""
     output().print(
-        f"{added.count} images added{there}, {len(gallery)} in {out}\nnext: resight search {out} QUERY.jpg",
+        f"{added.count} images added{there}, {len(gallery)} in {out}\n"
+        f"next: {shlex.join(['resight', 'search', str(out)])} QUERY.jpg",
         markup=False,
     )
 
@@ -102,12 +104,13 @@ def search(
     `resight search gallery query.jpg -k 20 --picture ranked.png`
     """
     from resight.cli.console import output
+    from resight.errors import OptionError
     from resight.gallery import Gallery
 
     opened = Gallery.open(gallery, model=run)
     junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
     if drop_junk and not any("junk" in record.attributes for record in opened.records):
-        raise typer.BadParameter(f"{gallery} does not say what is junk; index it with --attributes RUN")
+        raise OptionError(f"{gallery} does not say what is junk; index it with --attributes RUN")
     # So many more that enough remain.
     found = {query: opened.search(query, k + junk) for query in queries}
     answers = {

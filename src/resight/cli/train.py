@@ -41,6 +41,7 @@ def train(
     goes on. Loss curves: `tensorboard --logdir runs`.
     """
     from resight.cli.console import output
+    from resight.errors import OptionError
     from resight.recipe import built_in_recipes, load_recipe
 
     if recipes:
@@ -49,19 +50,19 @@ def train(
         return
     if resume is not None:
         if recipe is not None or overrides:
-            raise typer.BadParameter("a resumed run keeps its recipe; give --resume alone")
+            raise OptionError("a resumed run keeps its recipe; give --resume alone")
         _resume(resume, data, quiet)
         return
     if recipe is None:
-        raise typer.BadParameter("give a recipe (see `resight train --recipes`) or --resume DIR")
+        raise OptionError("give a recipe (see `resight train --recipes`) or --resume DIR")
     loaded = load_recipe(recipe, overrides or [])
     if show:
         output().print(loaded.to_yaml(), markup=False, end="")
         return
     if not data:
-        raise typer.BadParameter("give --data FORMAT:PATH, such as --data market1501:/data/Market-1501-v15.09.15")
+        raise OptionError("give --data FORMAT:PATH, such as --data market1501:/data/Market-1501-v15.09.15")
     if out is None:
-        raise typer.BadParameter("give --out DIR, the run folder to make")
+        raise OptionError("give --out DIR, the run folder to make")
     from resight.data.union import read_datasets
     from resight.training import train as train_recipe
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -77,4 +78,5 @@ def tune(
     if tuned.recipe is None:
         errors().print("no trial has completed; what failed is told above", markup=False)
         raise typer.Exit(1)
-    output().print(f"best recipe: {tuned.recipe}\nnext: resight train {tuned.recipe} --data … --out …", markup=False)
+    following = shlex.join(["resight", "train", str(tuned.recipe)])
+    output().print(f"best recipe: {tuned.recipe}\nnext: {following} --data … --out …", markup=False)

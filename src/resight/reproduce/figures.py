@@ -11,8 +11,8 @@ from resight.records import ReidDataset
 from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
-from resight.tasks.attributes.evaluation import Assessment
-from resight.tasks.reid.evaluation import compare
+from resight.tasks.attributes.evaluation import Result
+from resight.tasks.reid.evaluation import evaluate
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
@@ -23,18 +23,18 @@ def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, row: Row) -
         fitted, _ = held_out(list(dataset.train), run.recipe.validation.ratio, run.recipe.seed)
         halves = query_gallery_split([record for record in fitted if record.identity > 0])
         dataset = replace(dataset, query=halves.query, gallery=halves.gallery, relevance=None)
-    compared = compare(load(run.folder), dataset, protocol=protocol, rerank=KReciprocal() if row.rerank else None)
-    summary = compared.results["model, re-ranked" if row.rerank else "model"].summary()
+    result = evaluate(load(run.folder), dataset, protocol=protocol, rerank=KReciprocal() if row.rerank else None)
+    summary = result.results["model, re-ranked" if row.rerank else "model"].summary()
     return {name: float(summary[name]) for name in RETRIEVAL if name in summary}
 
 
-def attribute_figures(assessment: Assessment, row: Row) -> dict[str, float]:
+def attribute_figures(result: Result, row: Row) -> dict[str, float]:
     """Means over the row's targets, or over all attributes that the run recognises, in [0, 1].
 
     Of the annotated test images, or of the validation identities where no test image is annotated; of the images
     trained on where the row is of those. A target that the run does not have has no figures.
     """
-    judged = assessment.splits.get("train") if row.of == "train" else assessment.judged
+    judged = result.splits.get("train") if row.of == "train" else result.judged
     if judged is None or not set(row.targets) <= set(judged.scores.attributes):
         return {}
     means = {name: judged.scores.mean(figure, row.targets) for name, figure in ATTRIBUTES.items()}

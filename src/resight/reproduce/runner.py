@@ -36,7 +36,7 @@ from resight.reproduce.figures import attribute_figures, loss_figures, retrieval
 from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, history
-from resight.tasks.attributes.evaluation import Assessment, assess
+from resight.tasks.attributes.evaluation import Result, evaluate
 from resight.training import check, resume, train
 from resight.views import charts
 
@@ -170,7 +170,7 @@ class _Job:
     folder: Path
     changed: list[str]
     """Overrides that some row has, forced and not."""
-    assessed: dict[Path, Assessment] = field(default_factory=dict)
+    evaluated: dict[Path, Result] = field(default_factory=dict)
     """The last attribute run's, for all rows that share it."""
 
     def run(self, row: Planned, seed: int, quiet: bool) -> dict[str, float]:
@@ -183,10 +183,10 @@ class _Job:
         if self.table.retrieves:
             found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row)
         else:
-            if folder not in self.assessed:
-                self.assessed.clear()
-                self.assessed[folder] = assess(load(folder), self.material.dataset, trained_here=True)
-            found = attribute_figures(self.assessed[folder], row.row)
+            if folder not in self.evaluated:
+                self.evaluated.clear()
+                self.evaluated[folder] = evaluate(load(folder), self.material.dataset, trained_here=True)
+            found = attribute_figures(self.evaluated[folder], row.row)
         figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
         facts = {**self._conditions(row), "figures": {name: round(value, 6) for name, value in figures.items()}}
         with written_whole(self._kept(row, seed)) as partial:

@@ -21,6 +21,7 @@ from PIL import Image
 from resight.errors import DataError
 from resight.files import written_whole
 from resight.views.charts import Points, svg, training_curves
+from resight.views.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,6 +85,10 @@ class Report:
             note=note,
             long=len(cells) > 30,
         )
+
+    def show(self, table: Table) -> None:
+        """Add a table that a terminal shows as well."""
+        self.table(table.columns, table.rows, note=table.note)
 
     def figure(self, figure: Figure, caption: str) -> None:
         """Add a chart as inline SVG."""

@@ -1,4 +1,4 @@
-"""Evaluate an attribute run: on the images it was trained on, on those it was validated on, and on test images."""
+"""How well a run recognises attributes: on the images it was trained on, on those held out, and on test images."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.data.loaders import ImageDataset, drawn_loader
+from resight.data.attributes import MULTI
+from resight.data.loaders import Batch, ImageDataset, drawn_loader
 from resight.data.samplers import Draw
-from resight.data.splits import held_out
 from resight.data.targets import JUNK_TARGET, class_counts, encode, junk_targets
-from resight.errors import DataError, none_readable
-from resight.recognizer import Progress, Recognizer
+from resight.errors import DataError
+from resight.recognizer import Progress, Recognizer, see
 from resight.records import AttributeSchema, Record, ReidDataset
 from resight.tasks.attributes.scores import AttributeScores, majority_guess, score
+from resight.tasks.splits import by_split, judged
 
-__all__ = ["PROTOCOLS", "Assessed", "Assessment", "assess"]
+__all__ = ["PROTOCOLS", "Result", "Split", "count_images", "evaluate"]
 
 PROTOCOLS = ("sources", "apr")
 """`sources`: our nine and ten colour classes, every annotated image. `apr`: the annotation authors' own (Lin et al. 2019):
 gallery images without junk and distractors, and no multi-colour class, so that identities without a colour are always
 counted as wrong."""
 
+FIGURES = ("accuracy", "precision", "recall")
+INSTANCE_FIGURES = ("accuracy", "precision", "recall", "f1")
+
 _JUNK_EVERY = 20
 """One image in so many is shown a second time as a random part, where a model knows junk."""
 
 
 @dataclass(frozen=True)
-class Assessed:
+class Split:
     """One set of images."""
 
     scores: AttributeScores
@@ -42,35 +46,43 @@ class Assessed:
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Result:
     """A run on a dataset; `splits` holds train, validation and test, as far as there are images of each."""
 
-    splits: dict[str, Assessed]
+    splits: dict[str, Split]
     schema: AttributeSchema
     protocol: str
     failed: list[str]
+    """A line for each image that could not be read."""
+    source: str = ""
+    """The built-in recipe that the run was made from, where it was."""
 
     @property
-    def judged(self) -> Assessed:
+    def judged(self) -> Split:
         """The images to judge the model by: test, else validation, else what there is."""
-        return next(self.splits[name] for name in ("test", "validation", "train", "all") if name in self.splits)
+        return judged(self.splits)
+
+    def summary(self) -> dict[str, dict[str, float | None]]:
+        """The means of every split as plain numbers in [0, 1]; None where undefined."""
+        return {name: _summary(split) for name, split in self.splits.items()}
 
 
-def assess(
+def evaluate(
     model: Recognizer,
     dataset: ReidDataset,
     *,
     trained_here: bool,
     protocol: str = "sources",
     progress: Progress | None = None,
-) -> Assessment:
+) -> Result:
     """Compare a model's attributes with a dataset's annotations.
 
-    >>> assess(resight.load("runs/attributes"), dataset, trained_here=True).splits["validation"].scores.mean("accuracy")
+    >>> evaluate(resight.load("runs/attributes"), dataset, trained_here=True).splits["validation"].scores.mean("accuracy")
 
     With `trained_here` the training images are split as the recipe did it; a dataset that the model has never seen is
     one set, `all`. Where the model knows junk, random parts of one image in twenty are shown as junk besides. Raises
-    DataError when no image of the dataset is annotated, RunError when the model recognises no attributes.
+    DataError when no image of the dataset is annotated or the protocol is unknown, RunError when the model recognises
+    no attributes.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol {protocol!r} for attributes; there is: {', '.join(PROTOCOLS)}")
@@ -78,7 +90,7 @@ def assess(
     if not splits:
         raise DataError(f"{dataset.name}: no image is annotated with attributes; see `resight data inspect`")
     counts = class_counts(encode(fitted, model.schema), model.schema) if fitted else None
-    assessed, failed = {}, []
+    evaluated, failed = {}, []
     for name, records in splits.items():
         found, targets, kept, bad = _look(model, records, progress)
         failed += bad
@@ -88,12 +100,12 @@ def assess(
             dict(zip(model.schema.names, counts or class_counts(targets, model.schema), strict=True)), len(targets)
         )
         schema = model.schema
-        assessed[name] = Assessed(score(found, targets, schema), score(guess, targets, schema), kept, found, targets)
-    return Assessment(assessed, model.schema, protocol, failed)
+        evaluated[name] = Split(score(found, targets, schema), score(guess, targets, schema), kept, found, targets)
+    return Result(evaluated, model.schema, protocol, failed, model.recipe.source)
 
 
-def images_to_assess(model: Recognizer, dataset: ReidDataset, trained_here: bool, protocol: str) -> int:
-    """How many pictures `assess` will look at."""
+def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool, protocol: str = "sources") -> int:
+    """How many pictures `evaluate` will look at."""
     splits, _ = _splits(model, dataset, trained_here, protocol)
     extra = _JUNK_EVERY if JUNK_TARGET in model.schema.names else 0
     return sum(len(records) + (len(records) // extra if extra else 0) for records in splits.values())
@@ -102,18 +114,17 @@ def images_to_assess(model: Recognizer, dataset: ReidDataset, trained_here: bool
 def _splits(
     model: Recognizer, dataset: ReidDataset, trained_here: bool, protocol: str
 ) -> tuple[dict[str, list[Record]], list[Record]]:
-    """Annotated records by split, and those that training fitted."""
-    train = [record for record in dataset.train if record.identity > 0 and record.attributes]
-    sides = [dataset.gallery] if protocol == "apr" else [dataset.query, dataset.gallery]
-    test = [record for side in sides for record in side if record.identity > 0 and record.attributes]
-    if not trained_here:
-        whole = test if protocol == "apr" else train + test
-        return ({"all": whole} if whole else {}), []
-    fitted, held = held_out(train, model.recipe.validation.ratio, model.recipe.seed) if train else ([], [])
-    named = {"train": fitted, "validation": held, "test": test}
+    """Annotated records by split, and those that training fitted (none where it was on another dataset)."""
+
+    def annotated(record: Record) -> bool:
+        return record.identity > 0 and bool(record.attributes)
+
+    splits = by_split(dataset, model.recipe, annotated, trained_here)
+    fitted = splits.get("train", []) if trained_here else []
     if protocol == "apr":
-        named = {"test": test}
-    return {name: list(records) for name, records in named.items() if records}, fitted
+        tested = [record for record in dataset.gallery if annotated(record)]
+        splits = {"test" if trained_here else "all": tested} if tested else {}
+    return splits, fitted
 
 
 def _look(
@@ -126,31 +137,36 @@ def _look(
     draws = [Draw(position, position) for position in range(len(records))]
     if JUNK_TARGET in model.schema.names:
         draws += [Draw(position, position, junk=True) for position in range(_JUNK_EVERY - 1, len(records), _JUNK_EVERY)]
-    found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in model.schema.names}
-    seen: list[NDArray[np.int64]] = []
-    kept: list[Record] = []
-    failed: dict[str, None] = {}
-    for batch in drawn_loader(dataset, draws, model.recipe.loader):
-        failed |= dict.fromkeys(batch.failed)
-        if len(batch.images):
-            for name, values in model.recognise_batch(batch.images).items():
-                found[name].append(values)
-            seen.append(batch.targets.numpy())
-            kept += [records[position] for position in batch.index.tolist()]
-        if progress is not None:
-            progress(len(batch.images) + len(batch.failed))
-    if not kept:
-        raise none_readable(len(records), list(failed))
-    return {name: np.concatenate(parts) for name, parts in found.items()}, np.concatenate(seen), kept, list(failed)
+
+    def look(batch: Batch) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+        return model.recognise_batch(batch.images), batch.targets.numpy()
+
+    seen = see(drawn_loader(dataset, draws, model.recipe.loader), records, look, progress)
+    found, known = zip(*seen.found, strict=True)
+    probabilities = {name: np.concatenate([part[name] for part in found]) for name in model.schema.names}
+    return probabilities, np.concatenate(known), seen.records, seen.failed
 
 
 def _without_multi(found: dict[str, NDArray[np.float32]], schema: AttributeSchema) -> dict[str, NDArray[np.float32]]:
     """No image is said to be of several colours."""
-    from resight.data.attributes import MULTI
-
     changed = dict(found)
     for name, classes in schema.classes.items():
         if MULTI in classes:
             changed[name] = found[name].copy()
             changed[name][:, classes.index(MULTI)] = -1
     return changed
+
+
+def _summary(split: Split) -> dict[str, float | None]:
+    figures = {
+        **{figure: split.scores.mean(figure) for figure in FIGURES},
+        "majority accuracy": split.majority.mean("accuracy"),
+        "majority balanced": split.majority.mean("recall"),
+        "mA": split.scores.mean_balanced,
+        **{f"instance {figure}": getattr(split.scores, f"instance_{figure}") for figure in INSTANCE_FIGURES},
+    }
+    return {"images": split.scores.images, **{name: _plain(value) for name, value in figures.items()}}
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)

@@ -19,8 +19,9 @@ from resight.errors import DataError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import AttributeSchema, Record
+from resight.tasks.written import Written
 
-__all__ = ["Predicted", "Written", "annotate", "predict", "write_predictions"]
+__all__ = ["Predicted", "annotate", "predict", "write_predictions"]
 
 
 class Predicted(NamedTuple):
@@ -34,13 +35,6 @@ class Predicted(NamedTuple):
         """The most probable class of each attribute, a mapping for each image."""
         best = {name: values.argmax(1).tolist() for name, values in self.probabilities.items()}
         return [{name: schema.classes[name][best[name][row]] for name in best} for row in range(len(self.records))]
-
-
-class Written(NamedTuple):
-    """`images` is how many were predicted; `failed` has one line for each that could not be read."""
-
-    images: int
-    failed: list[str]
 
 
 def predict(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Iterator[Predicted]:
@@ -86,7 +80,9 @@ def write_predictions(
     ending = Path(path).suffix.lower()
     if ending not in _WRITERS:
         raise DataError(f"{path}: name a file that ends in {', '.join(_WRITERS)}")
-    if ending == ".csv" and multi and not _knows_market(model.schema):
+    if multi and ending != ".csv":
+        raise DataError(f"{path}: the multi-colour columns are a .csv's; leave out --multi, or name a .csv")
+    if multi and not _knows_market(model.schema):
         raise DataError("the multi-colour columns are Market-1501's; this run recognises other attributes")
     count = 0
     failed: list[str] = []

@@ -15,7 +15,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -45,13 +45,13 @@ from resight.retrieval.clusters import (
 )
 from resight.retrieval.scores import Evaluation
 
-__all__ = ["Centroids", "Clustering", "cluster_embeddings", "write_assignments"]
+__all__ = ["Centroids", "Result", "evaluate", "write_assignments"]
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Clustering:
+class Result:
     """Clusters of images, and how good they are where the images have identities."""
 
     embeddings: Embeddings
@@ -64,9 +64,24 @@ class Clustering:
     search: Evaluation | None
     """A query retrieves the cluster of the nearest centroid; course protocol."""
     learned: LearnedCut | None = None
+    failed: Sequence[str] = ()
+    """A line for each image that could not be read and is in no cluster."""
+
+    def summary(self) -> dict[str, float | int | None]:
+        """How many images and clusters there are and, where identities are known, the figures in [0, 1]; None where not."""
+        scores, search = self.scores, self.search
+        return {
+            "images": len(self.embeddings),
+            "clusters": len(self.clusters.centroids),
+            "purity": scores.purity if scores else None,
+            "adjusted Rand": scores.adjusted_rand if scores else None,
+            "NMI": scores.normalised_mutual_information if scores else None,
+            "mAP": search.mean_average_precision if search else None,
+            "rank-1": float(search.cmc[0]) if search else None,
+        }
 
 
-def cluster_embeddings(
+def evaluate(
     embeddings: Embeddings,
     method: Method,
     metric: str,
@@ -74,13 +89,14 @@ def cluster_embeddings(
     queries: Embeddings | None = None,
     learn_on: Embeddings | None = None,
     figure: str = "mAP",
-) -> Clustering:
+    failed: Sequence[str] = (),
+) -> Result:
     """Cluster embeddings by a method of METHODS, and score the clusters where identities are known.
 
-    >>> cluster_embeddings(embed(model, records).embeddings, Hierarchical(clusters=750), "cosine").scores.purity
+    >>> evaluate(embed(model, records).embeddings, Hierarchical(clusters=750), "cosine").scores.purity
 
     With labelled `learn_on` a Hierarchical method cuts at the height that gives these the best `figure`. The search is
-    that of `queries`, or without them each image's own. Raises DataError as the method does.
+    that of `queries`, or without them each image's own. `failed` names the images that could not be embedded. Raises DataError as the method does.
     """
     learned = None
     if learn_on is not None:
@@ -93,10 +109,10 @@ def cluster_embeddings(
     assigned = assign(embeddings.features, found.centroids, metric, found.labels)
     ids = embeddings.identities
     if not (ids > 0).any():
-        return Clustering(embeddings, found, assigned, None, None, None, learned)
+        return Result(embeddings, found, assigned, None, None, None, learned, failed)
     shuffled = np.random.default_rng(0).permutation(found.labels)
     asking = (None, None) if queries is None else (queries.features, queries.identities)
-    return Clustering(
+    return Result(
         embeddings,
         found,
         assigned,
@@ -104,6 +120,7 @@ def cluster_embeddings(
         by_chance=score_clusters(shuffled, ids),
         search=search_within(found, embeddings.features, ids, *asking),
         learned=learned,
+        failed=failed,
     )
 
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from resight.records import Embeddings
 from resight.retrieval.clusters import Assigned, ClusterScores, majorities
-from resight.tasks.clusters.evaluation import Clustering
+from resight.tasks.clusters.evaluation import Result
 from resight.views import charts
 from resight.views.grids import RankedList, Tile, Verdict, ranked_lists, tile_grid
 from resight.views.report import Report
+from resight.views.tables import Table, per_cent
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-__all__ = ["assignment_report", "cluster_report", "cluster_table", "contact_sheet"]
+__all__ = ["contact_sheet", "tables", "write_assignment_report", "write_report"]
 
 _CLUSTERS = 12
 _IMAGES = 12
@@ -27,20 +24,18 @@ _UNSURE = 32
 _SCORES = ("purity", "adjusted Rand", "NMI", "mAP", "rank-1")
 
 
-def cluster_table(clustering: Clustering, title: str) -> Table:
-    """The figures in per cent beside those of clusters filled at random."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(
-        title=escape(title), title_justify="left", caption=escape(_search_note(clustering)), caption_justify="left"
-    )
-    table.add_column("%")
-    for column in _SCORES:
-        table.add_column(column, justify="right")
-    for row in _score_rows(clustering):
-        table.add_row(*row)
-    return table
+def tables(result: Result) -> list[Table]:
+    """The figures in per cent beside those of clusters filled at random; none where no identity is known."""
+    if result.scores is None or result.by_chance is None:
+        return []
+    counted = f"Over {result.scores.images:,} images of {result.scores.identities:,} identities."
+    note = f"{counted} Purity and NMI rise with the number of clusters whatever these hold: compare with the row by chance. {_search_note(result)}"
+    found = result.summary()
+    rows = [
+        ["clusters", *(per_cent(found[name]) for name in _SCORES)],
+        ["by chance", *map(per_cent, _figures(result.by_chance)), "–", "–"],
+    ]
+    return [Table(["%", *_SCORES], rows, "Figures", note.strip())]
 
 
 def contact_sheet(embeddings: Embeddings, assigned: Assigned, clusters: int = _CLUSTERS) -> Image.Image:
@@ -65,37 +60,29 @@ def contact_sheet(embeddings: Embeddings, assigned: Assigned, clusters: int = _C
     return ranked_lists(rows, tile_height=96)
 
 
-def cluster_report(
-    path: str | os.PathLike[str],
-    clustering: Clustering,
-    name: str,
-    *,
-    command: str,
-    facts: Mapping[str, object],
-    failed: Sequence[str] = (),
+def write_report(
+    path: str | os.PathLike[str], result: Result, name: str, *, command: str, facts: Mapping[str, object]
 ) -> None:
-    """Write one self-contained HTML page: figures, sizes, the hierarchy and its cut, the biggest clusters, the least sure images."""
-    found = clustering.clusters
+    """Write one self-contained HTML page: figures, sizes, the hierarchy and its cut, the biggest clusters, the least certain images."""
+    found = result.clusters
     report = Report(f"Clusters of {name}", f"{len(found.labels):,} images in {len(found.centroids):,} clusters")
-    if clustering.scores is not None:
-        report.heading("Figures", _search_note(clustering))
-        scores = clustering.scores
-        note = f"Over {scores.images:,} images of {scores.identities:,} identities. Purity and NMI rise with the number of clusters whatever these hold: compare with the row by chance."
-        report.table(("%", *_SCORES), _score_rows(clustering), note=note)
+    for table in tables(result):
+        report.heading(table.title)
+        report.show(table)
     report.heading("Sizes")
-    report.figure(charts.cluster_sizes(found.sizes.tolist()), _sizes_told(clustering))
+    report.figure(charts.cluster_sizes(found.sizes.tolist()), _sizes_told(result))
     if found.hierarchy is not None and found.threshold is not None:
         report.heading("Hierarchy")
         report.figure(charts.dendrogram(found.hierarchy.merges, found.threshold), "The last 60 merges; a branch that ends holds further clusters or images. Branches below the dashed line are one cluster.")  # fmt: skip
-    if clustering.learned is not None:
-        learned = clustering.learned
+    if result.learned is not None:
+        learned = result.learned
         report.figure(charts.cut_curve(learned.tried, learned.threshold, learned.figure), f"The cut was learned: {learned.figure} of labelled images over the number of clusters, for every cut tried.")  # fmt: skip
-    _pictures(report, clustering.embeddings, clustering.assigned)
-    report.ending(command, facts, failed, "They are in no cluster.")
+    _pictures(report, result.embeddings, result.assigned)
+    report.ending(command, facts, result.failed, "They are in no cluster.")
     report.save(path)
 
 
-def assignment_report(
+def write_assignment_report(
     path: str | os.PathLike[str],
     embeddings: Embeddings,
     assigned: Assigned,
@@ -114,24 +101,12 @@ def assignment_report(
     report.save(path)
 
 
-def _score_rows(clustering: Clustering) -> list[list[str]]:
-    search = clustering.search
-    rows = []
-    for label, scores in (("clusters", clustering.scores), ("by chance", clustering.by_chance)):
-        if scores is not None:
-            rows.append([label, *_figures(scores), "–", "–"])
-    if search is not None:
-        rows[0][-2:] = [f"{100 * search.mean_average_precision:.1f}", f"{100 * search.cmc[0]:.1f}"]
-    return rows
+def _figures(scores: ClusterScores) -> list[float]:
+    return [scores.purity, scores.adjusted_rand, scores.normalised_mutual_information]
 
 
-def _figures(scores: ClusterScores) -> list[str]:
-    figures = (scores.purity, scores.adjusted_rand, scores.normalised_mutual_information)
-    return [f"{100 * figure:.1f}" for figure in figures]
-
-
-def _search_note(clustering: Clustering) -> str:
-    search = clustering.search
+def _search_note(result: Result) -> str:
+    search = result.search
     if search is None:
         return ""
     counted = len(search.average_precision) - search.without_match
@@ -141,9 +116,9 @@ def _search_note(clustering: Clustering) -> str:
     )
 
 
-def _sizes_told(clustering: Clustering) -> str:
-    sizes = clustering.clusters.sizes
-    outside = int((clustering.clusters.labels < 0).sum())
+def _sizes_told(result: Result) -> str:
+    sizes = result.clusters.sizes
+    outside = int((result.clusters.labels < 0).sum())
     told = f"The largest cluster has {sizes[0]:,} images, the median one {np.median(sizes):g}; {int((sizes == 1).sum()):,} have one."
     return told + (f" {outside:,} images are in no cluster." if outside else "")
 

@@ -8,7 +8,7 @@ suspects/
   report.html     the suspects as pictures
 ```
 
-What a person says of them is the business of `resight.tasks.junk.review`.
+What a person says of them is the business of `review` beside this file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,20 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.targets import JUNK_TARGET
-from resight.errors import DataError, RunError, none_readable
+from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Record
-from resight.tasks.attributes.prediction import predict
 from resight.tasks.detection import Detection, detection, threshold_for_precision
 from resight.tasks.junk.review import write_rows
 from resight.tasks.reconstruction import evaluation as reconstruction
 
 __all__ = [
     "SCORES",
-    "Scan",
+    "Result",
     "Scored",
+    "count_images",
     "default_score",
+    "evaluate",
     "junk_scores",
     "learn_threshold",
     "scan",
@@ -85,15 +86,11 @@ def junk_scores(
     if name == "probability" and not _recognises_junk(model):
         raise RunError("this run recognises no junk; train attributes-resnet18, or choose another score")
     if name != "probability":
-        found = reconstruction.reconstruct(model, records, progress=progress)
+        found = reconstruction.reconstruction_scores(model, records, progress=progress)
         return Scored(found.records, found.scores[name], found.failed)
-    batches = list(predict(model, records, progress=progress))
-    failed = [line for batch in batches for line in batch.failed]
-    if len(failed) == len(records):
-        raise none_readable(len(records), failed)
     yes = model.schema.index(JUNK_TARGET, "yes")
-    scores = [batch.probabilities[JUNK_TARGET][:, yes] for batch in batches if batch.records]
-    return Scored([record for batch in batches for record in batch.records], np.concatenate(scores), failed)
+    seen = model.see(records, lambda batch: model.recognise_batch(batch.images)[JUNK_TARGET][:, yes], progress=progress)
+    return Scored(seen.records, np.concatenate(seen.found), seen.failed)
 
 
 def _recognises_junk(model: Recognizer) -> bool:
@@ -113,7 +110,7 @@ def learn_threshold(labelled: Scored, precision: float) -> float:
 
 
 @dataclass(frozen=True)
-class Scan:
+class Result:
     """Scored images and the threshold from which one is suspected."""
 
     scored: Scored
@@ -124,13 +121,59 @@ class Scan:
     images that are no junk."""
 
     @property
+    def failed(self) -> list[str]:
+        """A line for each image that could not be read."""
+        return self.scored.failed
+
+    @property
     def suspects(self) -> NDArray[np.int64]:
         """Positions of the suspected images, highest score first."""
         found = np.flatnonzero(self.scored.scores >= self.threshold)
         return found[np.argsort(-self.scored.scores[found], kind="stable")]
 
+    def summary(self) -> dict[str, object]:
+        """What was scanned and found as plain values; shares in [0, 1]."""
+        found = {name: {**asdict(figures)} for name, figures in self.figures.items()}
+        stated = {"score": self.score, "threshold": self.threshold, "images": len(self.scored.records)}
+        return {**stated, "suspects": len(self.suspects), **({"labelled": found} if found else {})}
 
-def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile: float = 0.99) -> Scan:
+
+def evaluate(
+    model: Recognizer,
+    records: Sequence[Record],
+    *,
+    score: str | None = None,
+    threshold: float | None = None,
+    quantile: float | None = None,
+    precision: float | None = None,
+    labelled: Sequence[Record] | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Score every record's image and suspect those at or over a threshold.
+
+    >>> evaluate(resight.load("runs/junk"), records, quantile=0.98).suspects
+
+    The threshold is given, or lies at a `quantile` of the scores (0.99 where nothing is said), or is the lowest at which
+    this share of the suspects among `labelled` images is junk, `precision`. Raises DataError as the functions below do, and
+    when more than one of the three is given, or precision without labelled images.
+    """
+    if sum(given is not None for given in (threshold, quantile, precision)) > 1:
+        raise DataError("give one of threshold, quantile and precision")
+    if (precision is None) != (labelled is None):
+        raise DataError("a precision and the labelled images to reach it on go together")
+    name = score or default_score(model)
+    if precision is not None and labelled is not None:
+        threshold = learn_threshold(junk_scores(model, labelled, name, progress=progress), precision)
+    scored = junk_scores(model, records, name, progress=progress)
+    return scan(scored, name, threshold=threshold, quantile=0.99 if quantile is None else quantile)
+
+
+def count_images(records: Sequence[Record], labelled: Sequence[Record] | None = None) -> int:
+    """How many images `evaluate` will look at."""
+    return len(records) + len(labelled or ())
+
+
+def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile: float = 0.99) -> Result:
     """Suspect the images at or over a threshold, or else the highest scores beyond a quantile of all.
 
     >>> scan(junk_scores(model, records), "error", quantile=0.98).suspects
@@ -141,7 +184,7 @@ def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile
         if not 0 <= quantile <= 1:
             raise DataError(f"quantile {quantile:g}: it is a share, from 0 to 1")
         threshold = float(np.quantile(scored.scores, quantile, method="higher"))
-    return Scan(scored, score, threshold, _figures(scored, threshold))
+    return Result(scored, score, threshold, _figures(scored, threshold))
 
 
 def _figures(scored: Scored, threshold: float) -> dict[str, Detection]:
@@ -161,7 +204,7 @@ def _labelled(records: Sequence[Record]) -> NDArray[np.bool_]:
     return np.array([record.identity != UNLABELLED for record in records], bool)
 
 
-def write_scan(folder: str | os.PathLike[str], found: Scan, facts: dict[str, object]) -> None:
+def write_scan(folder: str | os.PathLike[str], found: Result, facts: dict[str, object]) -> None:
     """Write scores.csv, suspects.csv and scan.json; decisions made before stay."""
     folder = Path(folder)
     scores = found.scored.scores.tolist()
@@ -169,6 +212,6 @@ def write_scan(folder: str | os.PathLike[str], found: Scan, facts: dict[str, obj
     write_rows(folder / "scores.csv", ("path", "score"), zip(paths, scores, strict=True))
     suspects = found.suspects.tolist()
     write_rows(folder / "suspects.csv", ("path", "score"), ((paths[row], scores[row]) for row in suspects))
-    stated = {"score": found.score, "threshold": found.threshold, "images": len(paths), "suspects": len(suspects)}
+    stated = {key: value for key, value in found.summary().items() if key != "labelled"}
     with written_whole(folder / "scan.json") as partial:
         partial.write_text(json.dumps({**stated, **facts}, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Compare a segmentation run's masks with a dataset's."""
+"""How well a segmentation run's masks agree with a dataset's."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.data.splits import held_out
+from resight.data.loaders import Batch
 from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer
 from resight.records import Record, ReidDataset
 from resight.tasks.masks.scores import MaskScores, mask_scores
+from resight.tasks.splits import by_split, judged
 
-__all__ = ["Segmentation", "Segmented", "compare_masks", "masked_images"]
+__all__ = ["Result", "Split", "count_images", "evaluate"]
 
 Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Segmented:
+class Split:
     """One set of images; masks are bool [N, height, width] at the size that the model works at."""
 
     records: list[Record]
@@ -31,58 +32,66 @@ class Segmented:
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Result:
     """A run on a dataset; `splits` holds train, validation and test, as far as there are images of each."""
 
-    splits: dict[str, Segmented]
+    splits: dict[str, Split]
     failed: list[str]
+    """A line for each image that could not be used."""
 
     @property
-    def judged(self) -> Segmented:
+    def judged(self) -> Split:
         """The images to judge the model by: test, else validation, else what there is."""
-        return next(self.splits[name] for name in ("test", "validation", "train", "all") if name in self.splits)
+        return judged(self.splits)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """The figures of every split as plain numbers in [0, 1], means over images."""
+        return {
+            name: {
+                "images": len(split.records),
+                "IoU": round(split.scores.mean_iou, 6),
+                "Dice": round(split.scores.mean_dice, 6),
+                "IoU of the mean mask": round(split.mean_mask.mean_iou, 6),
+                "Dice of the mean mask": round(split.mean_mask.mean_dice, 6),
+            }
+            for name, split in self.splits.items()
+        }
 
 
-def compare_masks(
+def evaluate(
     model: Recognizer, dataset: ReidDataset, *, trained_here: bool, progress: Progress | None = None
-) -> Segmentation:
+) -> Result:
     """Compare a model's masks (probability over 0.5) with a dataset's.
 
-    >>> compare_masks(resight.load("runs/unet"), dataset, trained_here=True).splits["validation"].scores.mean_iou
+    >>> evaluate(resight.load("runs/unet"), dataset, trained_here=True).splits["validation"].scores.mean_iou
 
     With `trained_here` the training images are split as the recipe did it; a dataset that the model has never seen is
     one set, `all`. Raises DataError when no image has a mask, RunError when the model makes none.
     """
-    failed: list[str] = []
-    splits = {
-        name: _look(model, records, failed, progress)
-        for name, records in masked_images(model, dataset, trained_here).items()
-    }
-    return Segmentation(splits, failed)
+    splits, failed = {}, []
+    for name, records in _splits(model, dataset, trained_here).items():
+        splits[name], bad = _look(model, records, progress)
+        failed += bad
+    return Result(splits, failed)
 
 
-def masked_images(model: Recognizer, dataset: ReidDataset, trained_here: bool) -> dict[str, list[Record]]:
-    """Records with a mask, by split. Raises DataError when there is none."""
-    train = [record for record in dataset.train if record.mask is not None]
-    test = [record for side in (dataset.query, dataset.gallery) for record in side if record.mask is not None]
-    fitted, held = held_out(train, model.recipe.validation.ratio, model.recipe.seed) if train else ([], [])
-    named = {"train": fitted, "validation": held, "test": test} if trained_here else {"all": train + test}
-    splits = {name: records for name, records in named.items() if records}
+def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool) -> int:
+    """How many images `evaluate` will look at. Raises DataError when none has a mask."""
+    return sum(map(len, _splits(model, dataset, trained_here).values()))
+
+
+def _splits(model: Recognizer, dataset: ReidDataset, trained_here: bool) -> dict[str, list[Record]]:
+    splits = by_split(dataset, model.recipe, lambda record: record.mask is not None, trained_here)
     if not splits:
         raise DataError(f"{dataset.name}: no image has a mask; give masks:PATH or a manifest with a column mask")
     return splits
 
 
-def _look(model: Recognizer, records: list[Record], failed: list[str], progress: Progress | None) -> Segmented:
-    found, true, kept = [], [], []
-    for batch in model.batches(records, masks=True, progress=progress):
-        failed += batch.failed
-        if len(batch.images):
-            found.append(model.segment_batch(batch.images) > 0.5)
-            true.append(batch.masks[:, 0].numpy() > 0)
-            kept += [records[position] for position in batch.index.tolist()]
-    if not kept:
-        raise DataError(f"none of {len(records)} images could be used; {failed[0]}")
-    ours, theirs = np.concatenate(found), np.concatenate(true)
-    mean = np.broadcast_to(theirs.mean(0) > 0.5, theirs.shape)
-    return Segmented(kept, ours, theirs, mask_scores(ours, theirs), mask_scores(mean, theirs))
+def _look(model: Recognizer, records: list[Record], progress: Progress | None) -> tuple[Split, list[str]]:
+    def look(batch: Batch) -> tuple[Masks, Masks]:
+        return model.segment_batch(batch.images) > 0.5, batch.masks[:, 0].numpy() > 0
+
+    seen = model.see(records, look, masks=True, progress=progress)
+    found, true = (np.concatenate(parts) for parts in zip(*seen.found, strict=True))
+    mean = np.broadcast_to(true.mean(0) > 0.5, true.shape)
+    return Split(seen.records, found, true, mask_scores(found, true), mask_scores(mean, true)), seen.failed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +15,14 @@ from resight.errors import DataError, ImageError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import Record
+from resight.tasks.written import Written
 
-__all__ = ["WrittenMasks", "write_masks"]
-
-
-class WrittenMasks(NamedTuple):
-    """`images` is how many masks were written; `failed` has one line for each image that could not be read."""
-
-    images: int
-    failed: list[str]
+__all__ = ["write_predictions"]
 
 
-def write_masks(
+def write_predictions(
     folder: str | os.PathLike[str], model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None
-) -> WrittenMasks:
+) -> Written:
     """Write a PNG of 0 and 255 for every record's image, of the image's own size, to the same place below `folder`.
 
     The place is counted from the deepest folder that holds all the images. Images that cannot be read are left out and
@@ -52,7 +45,7 @@ def write_masks(
             progress(len(chunk))
     if not written:
         raise none_readable(len(records), failed)
-    return WrittenMasks(written, failed)
+    return Written(written, failed)
 
 
 def _places(folder: Path, paths: list[str]) -> list[Path]:

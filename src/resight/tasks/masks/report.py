@@ -1,25 +1,23 @@
-"""What an evaluation of masks looks like: the terminal's table and the HTML report."""
+"""What an evaluation of masks looks like: its table, and the HTML page."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from resight.recognizer import Recognizer
 from resight.records import ReidDataset
-from resight.run import history
-from resight.tasks.masks.evaluation import Segmentation, Segmented
+from resight.tasks.masks.evaluation import Result, Split
+from resight.views.charts import Points
 from resight.views.grids import Tile, tile_grid
 from resight.views.report import Report
+from resight.views.tables import Table, per_cent
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-__all__ = ["segmentation_report", "segmentation_summary", "segmentation_table"]
+__all__ = ["tables", "write_report"]
 
 _SHOWN = 8
 _FIGURES = ("IoU", "Dice", "IoU of the mean mask", "Dice of the mean mask")
@@ -28,59 +26,39 @@ _NOTE = (
 )
 
 
-def segmentation_table(segmentation: Segmentation, title: str) -> Table:
+def tables(result: Result) -> list[Table]:
     """IoU and Dice of every split in per cent, beside those of one mask for all images."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title), title_justify="left", caption=_NOTE, caption_justify="left")
-    table.add_column("%")
-    for column in ("images", *_FIGURES):
-        table.add_column(column, justify="right")
-    for name, figures in segmentation_summary(segmentation).items():
-        table.add_row(name, f"{figures['images']:,}", *(f"{100 * figures[column]:.1f}" for column in _FIGURES))
-    return table
+    rows = [
+        [name, f"{figures['images']:,}", *(per_cent(figures[column]) for column in _FIGURES)]
+        for name, figures in result.summary().items()
+    ]
+    return [Table(["%", "images", *_FIGURES], rows, note=_NOTE)]
 
 
-def segmentation_summary(segmentation: Segmentation) -> dict[str, dict[str, float]]:
-    """The figures of every split as plain numbers in [0, 1]."""
-    return {
-        name: {
-            "images": len(split.records),
-            "IoU": round(split.scores.mean_iou, 6),
-            "Dice": round(split.scores.mean_dice, 6),
-            "IoU of the mean mask": round(split.mean_mask.mean_iou, 6),
-            "Dice of the mean mask": round(split.mean_mask.mean_dice, 6),
-        }
-        for name, split in segmentation.splits.items()
-    }
-
-
-def segmentation_report(
+def write_report(
     path: str | os.PathLike[str],
-    segmentation: Segmentation,
+    result: Result,
+    model: Recognizer,
     dataset: ReidDataset,
     *,
     command: str,
-    run: Path | None = None,
+    curves: Mapping[str, Points],
 ) -> None:
-    """Write one self-contained HTML page: figures, then images with their masks, true and found."""
-    report = Report(f"Masks on {dataset.name}", "Compared at the size that the model works at.")
+    """Write one self-contained HTML page: figures, then images with their masks, true and found.
+
+    `command` is the line that made the page, `curves` are those of the run's training.
+    """
+    report = Report(f"Masks on {dataset.name}", f"Compared at {model.size}, the size that the model works at.")
     report.heading("Figures")
-    summary = segmentation_summary(segmentation)
-    rows = [
-        (name, f"{figures['images']:,}", *(f"{100 * figures[column]:.1f}" for column in _FIGURES))
-        for name, figures in summary.items()
-    ]
-    report.table(("%", "images", *_FIGURES), rows, note=_NOTE)
-    _pictures(report, segmentation.judged)
-    if run is not None:
-        report.training(history(run / "metrics.csv"))
-    report.ending(command, _facts(dataset), segmentation.failed)
+    for table in tables(result):
+        report.show(table)
+    _pictures(report, result.judged)
+    report.training(curves)
+    report.ending(command, {"Dataset": dataset.name, "Compared at": model.size}, result.failed)
     report.save(path)
 
 
-def _pictures(report: Report, judged: Segmented) -> None:
+def _pictures(report: Report, judged: Split) -> None:
     drawn = np.sort(np.random.default_rng(0).permutation(len(judged.records))[:_SHOWN])
     worst = np.argsort(judged.scores.iou, kind="stable")[:_SHOWN]
     report.heading("Masks", "First row: the image. Second: its mask. Third: the mask found, with its IoU in per cent.")
@@ -88,7 +66,7 @@ def _pictures(report: Report, judged: Segmented) -> None:
     report.image(_rows(judged, worst), "The images with the lowest IoU.")
 
 
-def _rows(judged: Segmented, chosen: NDArray[np.int64]) -> Image.Image:
+def _rows(judged: Split, chosen: NDArray[np.int64]) -> Image.Image:
     images = [Tile(judged.records[place].path, "unknown") for place in chosen]
     true = [Tile(_picture(judged.true[place]), "unknown") for place in chosen]
     found = [
@@ -99,7 +77,3 @@ def _rows(judged: Segmented, chosen: NDArray[np.int64]) -> Image.Image:
 
 def _picture(mask: NDArray[np.bool_]) -> Image.Image:
     return Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
-
-
-def _facts(dataset: ReidDataset) -> dict[str, object]:
-    return {"Dataset": dataset.name}

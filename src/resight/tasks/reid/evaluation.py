@@ -1,41 +1,51 @@
-"""Evaluate a model, or any features, on a dataset's query and gallery."""
+"""How well a model re-identifies: its figures on a dataset's query and gallery, beside what it must beat."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from resight.embedding import embed
-from resight.errors import DataError
+from resight.errors import DataError, RunError
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
-from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, evaluate
+from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, distances
+from resight.retrieval import evaluate as evaluate_features
 from resight.tasks.reid.baselines import BASELINES
 
-__all__ = ["Compared", "compare", "evaluate_embeddings", "searchable"]
+__all__ = ["Result", "count_images", "evaluate", "evaluate_embeddings", "searchable"]
 
 
-class Compared(NamedTuple):
-    """Figures by name, the model's first, with the embeddings they came from.
-
-    `failed` has one line for each image that could not be read.
-    """
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Figures by name, the model's first, with the embeddings they came from."""
 
     results: dict[str, Evaluation]
     query: Embeddings
     gallery: Embeddings
     metric: Distance
     failed: list[str]
+    """A line for each image that could not be read."""
 
     @property
     def result(self) -> Evaluation:
         """The model's own figures, not re-ranked."""
         return self.results["model"]
 
+    def distances(self, queries: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Distances of some queries, by their positions, to the whole gallery: float32 [queries, G]."""
+        return distances(self.query.features[queries], self.gallery.features, self.metric)
 
-def compare(
+    def summary(self) -> dict[str, dict[str, float | int | str]]:
+        """The figures of the model, and of each thing beside it, as plain values, shares in [0, 1]."""
+        return {name: result.summary() for name, result in self.results.items()}
+
+
+def evaluate(
     model: Recognizer,
     dataset: ReidDataset,
     *,
@@ -45,10 +55,10 @@ def compare(
     baselines: bool = False,
     drop_junk: bool | None = None,
     progress: Progress | None = None,
-) -> Compared:
+) -> Result:
     """Embed query and gallery and evaluate them under `protocol`, by default the recipe's, else the dataset's own.
 
-    >>> compare(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
+    >>> evaluate(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
     With `rerank` the re-ranked figures stand beside, with `baselines` those of chance and of a colour histogram; those of
     features alone where the metric weighs attributes. `drop_junk` ranks gallery images last that the model calls junk;
@@ -59,6 +69,8 @@ def compare(
     whole, failed = embed(model, [*query, *gallery], progress=progress)
     sides = _sides(whole, query)
     metric: Distance = model.metric
+    if drop_junk is not None and not model.tells_junk:
+        raise RunError("dropping or keeping junk is for runs that weigh attributes and know junk, as reid-bruna does")
     if model.recipe.retrieval.drop_junk if drop_junk is None else drop_junk:
         metric = JunkLast(metric, model.junk(sides[1].features))
     protocol = protocol or model.recipe.retrieval.protocol
@@ -71,7 +83,12 @@ def compare(
         results["model, re-ranked"] = evaluate_embeddings(*alone, dataset, rerank=rerank, **options)
     for name, baseline in BASELINES.items() if baselines else ():
         results[name] = evaluate_embeddings(*_sides(baseline([*query, *gallery]), query), dataset, **options)
-    return Compared(results, *sides, metric, failed)
+    return Result(results, *sides, metric, failed)
+
+
+def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int:
+    """How many images `evaluate` will embed. Raises DataError for a dataset that it cannot evaluate on."""
+    return sum(map(len, searchable(dataset)))
 
 
 def _sides(whole: Embeddings, query: Sequence[Record]) -> tuple[Embeddings, Embeddings]:
@@ -99,7 +116,7 @@ def evaluate_embeddings(
     if not len(query) or not len(gallery):
         raise DataError(f"{dataset.name}: no query or no gallery image could be read")
     relevance = _relevance(dataset, query, gallery) if dataset.relevance is not None else None
-    return evaluate(
+    return evaluate_features(
         query.features,
         gallery.features,
         query_ids=query.identities,

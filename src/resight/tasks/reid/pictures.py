@@ -1,55 +1,74 @@
-"""Ranked lists of an evaluation or a search: which queries to show, what each image found is, and the pictures."""
+"""Pictures of an evaluation: ranked lists, where the network looked, its feature maps, the feature space, what a selector picks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from resight.retrieval import distances
-from resight.tasks.reid.evaluation import Compared
+from resight.data.images import read_image
+from resight.recognizer import Recognizer
+from resight.tasks.reid.evaluation import Result
+from resight.tasks.reid.feature_maps import match_maps, stage_maps
 from resight.views import projections
-from resight.views.grids import RankedList, Tile, Verdict, found_caption, tile_grid
+from resight.views.grids import RankedList, Tile, Verdict, found_caption, image_rows, ranked_lists, tile_grid
+from resight.views.heatmaps import coloured, overlay, strongest_channels
 
-__all__ = ["Pick", "drawn_queries", "feature_space", "hardest_queries", "lists_of", "picks_picture", "verdicts"]
+__all__ = [
+    "Pick",
+    "drawn_queries",
+    "feature_space",
+    "hardest_queries",
+    "lists_of",
+    "looks",
+    "picks_picture",
+    "stages",
+    "verdicts",
+]
+
+_LOOKS, _LOOKED_AT = 4, 6
+"""Queries shown with where the network looks, and images found for each."""
+_MAPPED, _CHANNELS = 2, 9
+"""Queries whose feature maps are shown, and channels of each stage."""
 
 
-def drawn_queries(compared: Compared, count: int) -> NDArray[np.int64]:
+def drawn_queries(result: Result, count: int) -> NDArray[np.int64]:
     """Positions of some queries that are counted, ascending; the same whoever asks."""
-    counted = _counted(compared)
+    counted = _counted(result)
     return np.sort(np.random.default_rng(0).permutation(counted)[:count])
 
 
-def hardest_queries(compared: Compared, count: int) -> NDArray[np.int64]:
+def hardest_queries(result: Result, count: int) -> NDArray[np.int64]:
     """Positions of the counted queries with the lowest average precision, lowest first."""
-    counted = _counted(compared)
-    return counted[np.argsort(compared.result.average_precision[counted], kind="stable")[:count]]
+    counted = _counted(result)
+    return counted[np.argsort(result.result.average_precision[counted], kind="stable")[:count]]
 
 
-def lists_of(compared: Compared, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
+def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
     """The nearest gallery images of queries, given by position, each with its verdict, distance and camera."""
-    between = distances(compared.query.features[queries], compared.gallery.features, compared.metric)
+    between = result.distances(queries)
     lists = []
     for query, row in zip(queries, between, strict=True):
-        record, judged = compared.query.records[query], verdicts(compared, query)
+        record, judged = result.query.records[query], verdicts(result, query)
         tiles = []
         for place in np.argsort(row, kind="stable")[:length]:
-            found = compared.gallery.records[place]
+            found = result.gallery.records[place]
             tiles.append(Tile(found.path, judged[place], found_caption(float(row[place]), found.camera)))
         # Short enough to stand under a crop twice as high as wide.
-        caption = f"{record.identity} AP {100 * compared.result.average_precision[query]:.0f}"
+        caption = f"{record.identity} AP {100 * result.result.average_precision[query]:.0f}"
         lists.append(RankedList(record.path, caption, tiles))
     return lists
 
 
-def verdicts(compared: Compared, query: int) -> list[Verdict]:
+def verdicts(result: Result, query: int) -> list[Verdict]:
     """What each gallery image is to a query."""
-    judgement = compared.result.judgement
-    found: list[Verdict] = ["junk"] * len(compared.gallery)
+    judgement = result.result.judgement
+    found: list[Verdict] = ["junk"] * len(result.gallery)
     for place in judgement.columns:
         found[place] = "wrong"
     for place in judgement.columns[judgement.good[query]]:
@@ -59,18 +78,18 @@ def verdicts(compared: Compared, query: int) -> list[Verdict]:
     return found
 
 
-def feature_space(compared: Compared, most: int = 1000) -> Figure | None:
+def feature_space(result: Result, most: int = 1000) -> Figure | None:
     """t-SNE of the ten identities with most gallery images, of `most` images at the most; None for under five."""
-    identities = compared.gallery.identities
+    identities = result.gallery.identities
     chosen = projections.largest_identities(identities, most=most)
     if len(chosen) < 5:
         return None
-    points = projections.tsne(compared.gallery.features[chosen])
-    return projections.scatter(points, identities[chosen], compared.gallery.cameras[chosen])
+    points = projections.tsne(result.gallery.features[chosen])
+    return projections.scatter(points, identities[chosen], result.gallery.cameras[chosen])
 
 
-def _counted(compared: Compared) -> NDArray[np.int64]:
-    return np.flatnonzero(~np.isnan(compared.result.average_precision))
+def _counted(result: Result) -> NDArray[np.int64]:
+    return np.flatnonzero(~np.isnan(result.result.average_precision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +115,43 @@ def picks_picture(picks: Sequence[Pick]) -> Image.Image:
         for place, (path, predicted) in enumerate(zip(pick.others, pick.predicted, strict=True)):
             tiles.append(Tile(path, "wrong" if place in pick.picked else "junk", f"{predicted:.2f}"))
     return tile_grid(tiles, columns=len(picks[0].same) + len(picks[0].others) if picks else 1)
+
+
+def looks(result: Result, model: Recognizer) -> Image.Image | None:
+    """Where the network looks: a few queries' nearest images, and under each the query as it was compared with it.
+
+    None where no query is counted. Raises RunError for a network without maps.
+    """
+    rows = []
+    for listed in lists_of(result, drawn_queries(result, _LOOKS), _LOOKED_AT):
+        looked = match_maps(model, [listed.query], [tile.path for tile in listed.tiles])
+        query = read_image(str(listed.query))
+        founds = [
+            replace(tile, path=overlay(read_image(str(tile.path)), look.found))
+            for tile, look in zip(listed.tiles, looked, strict=True)
+        ]
+        queries = [Tile(overlay(query, look.query), "unknown", f"cos {look.similarity:.2f}") for look in looked]
+        mean = overlay(query, np.mean([look.query for look in looked], axis=0))
+        rows += [replace(listed, tiles=founds), RankedList(mean, "mean", queries)]
+    return ranked_lists(rows) if rows else None
+
+
+def stages(result: Result, model: Recognizer) -> dict[str, Image.Image]:
+    """File name of a few queries -> their maps after each stage of the network. Raises RunError for one without maps."""
+    images = [result.query.records[query].path for query in drawn_queries(result, _MAPPED)]
+    pictures = {}
+    for image, maps_of in zip(images, stage_maps(model, images) if images else [], strict=True):
+        pixels = read_image(image)
+        rows = {f"{name}: {_size(maps)}": [pixels, *_channels(maps, pixels)] for name, maps in maps_of.items()}
+        pictures[Path(image).name] = image_rows(rows)
+    return pictures
+
+
+def _size(maps: NDArray[np.float32]) -> str:
+    return "{} maps of {} by {}".format(*maps.shape)  # A sign for "times" is not in the pictures' font.
+
+
+def _channels(maps: NDArray[np.float32], pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The mean of maps (channels, height, width) and the strongest channels, each as large as the image."""
+    chosen = [maps.mean(0), *maps[strongest_channels(maps, _CHANNELS)]]
+    return [coloured(values, (pixels.shape[0], pixels.shape[1])) for values in chosen]

@@ -19,7 +19,7 @@ from resight.recipe import Recipe
 from resight.recognizer import comparable, metric_of
 from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.retrieval import PROTOCOLS
-from resight.tasks.reid.evaluation import Compared, evaluate_embeddings
+from resight.tasks.reid.evaluation import Result, evaluate_embeddings
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.views import charts
 from resight.views.grids import ranked_lists
@@ -78,16 +78,16 @@ class RetrievalSystem(System):
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
-            self._draw_lists(Compared({"model": result}, query, gallery, self.metric, []))
+            self._draw_lists(Result({"model": result}, query, gallery, self.metric, []))
 
     @rank_zero_only
-    def _draw_lists(self, compared: Compared) -> None:
-        drawn = drawn_queries(compared, _PICTURED)
-        if not len(drawn) or not np.isfinite(compared.gallery.features).all():  # a training that diverged
+    def _draw_lists(self, result: Result) -> None:
+        drawn = drawn_queries(result, _PICTURED)
+        if not len(drawn) or not np.isfinite(result.gallery.features).all():  # a training that diverged
             return
-        self.picture("validation/ranked-lists", ranked_lists(lists_of(compared, drawn)))
-        self.picture("validation/hardest", ranked_lists(lists_of(compared, hardest_queries(compared, _PICTURED))))
-        space = feature_space(compared, _PROJECTED)
+        self.picture("validation/ranked-lists", ranked_lists(lists_of(result, drawn)))
+        self.picture("validation/hardest", ranked_lists(lists_of(result, hardest_queries(result, _PICTURED))))
+        space = feature_space(result, _PROJECTED)
         if space is not None:
             self.picture("validation/feature-space", charts.raster(space))
 

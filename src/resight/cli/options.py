@@ -1,0 +1,85 @@
+"""Options as a user gave them: which of them apply to a run, and the command written down again."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+
+from resight.errors import OptionError
+
+__all__ = ["applying", "command_line", "given", "needs"]
+
+
+def given(context: typer.Context) -> dict[str, Any]:
+    """The parameters that the user gave, by name, without those that have their default."""
+    return {
+        name: value
+        for name, value in context.params.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    }
+
+
+def command_line(context: typer.Context) -> str:
+    """The command as it can be run again: arguments and the options given, quoted for a shell."""
+    values = given(context)
+    words, options = [], []
+    for parameter in context.command.params:
+        if parameter.name not in values:
+            continue
+        value = values[parameter.name]
+        several = [str(one) for one in (value if isinstance(value, list | tuple) else [value])]
+        if parameter.param_type_name == "argument":
+            words += several
+        elif isinstance(value, bool):
+            options.append(_flag(parameter, value))
+        else:
+            options += [part for one in several for part in (_flag(parameter), one)]
+    command = ["resight", *context.command_path.split()[1:]]
+    if any(word.startswith("-") for word in words):
+        return shlex.join([*command, *options, "--", *words])
+    return shlex.join([*command, *words, *options])
+
+
+def needs(context: typer.Context, names: tuple[str, ...], other: str) -> None:
+    """Refuse options that mean something together with option `other` alone. Raises OptionError."""
+    values = given(context)
+    if not values.get(other):
+        for name in names:
+            if name in values:
+                raise OptionError(f"{_named(context, name, values)} is for {_named(context, other, {other: True})}")
+
+
+def applying(
+    context: typer.Context,
+    values: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+    chosen: str,
+    run: str,
+) -> dict[str, Any]:
+    """Those of the `values`, parameter -> value, that the user gave, as keywords of the function for the `chosen` kind of run.
+
+    `functions` says which function serves which kind of run: an option applies where the function has such a parameter.
+    Raises OptionError for one that does not apply, saying for which kinds of run it is.
+    """
+    told = given(context)
+    fitting = {name: value for name, value in values.items() if name in told}
+    for name in fitting:
+        kinds = [kind for kind, function in functions.items() if name in inspect.signature(function).parameters]
+        if chosen not in kinds:
+            raise OptionError(f"{_named(context, name, told)} is for {' or '.join(kinds)}; {run} is {chosen}")
+    return fitting
+
+
+def _named(context: typer.Context, name: str, values: Mapping[str, Any]) -> str:
+    parameter = next(parameter for parameter in context.command.params if parameter.name == name)
+    value = values[name]
+    return _flag(parameter, value) if isinstance(value, bool) else _flag(parameter)
+
+
+def _flag(parameter: Any, on: bool = True) -> str:
+    """An option's long name, of a pair such as --drop-junk/--keep-junk the one meant."""
+    return max(parameter.opts if on else parameter.secondary_opts, key=len)
