@@ -24,7 +24,7 @@ from resight.recognizer import load
 from resight.records import Record, ReidDataset
 from resight.run import Run
 from resight.synthetic import synthesize
-from resight.tasks.attributes.evaluation import assess
+from resight.tasks.attributes.evaluation import evaluate
 from resight.tasks.attributes.prediction import predict, write_predictions
 from resight.training import train
 from tests.support.commands import command
@@ -75,7 +75,7 @@ def test_the_schema_travels_with_the_run(run: Run, street: str) -> None:
 
 def test_splits_are_the_trainings_own_and_figures_those_of_the_predictions(run: Run, street: str) -> None:
     dataset, model = read_dataset(street), load(run.folder)
-    found = assess(model, dataset, trained_here=True)
+    found = evaluate(model, dataset, trained_here=True)
     ids = {name: {record.identity for record in split.records} for name, split in found.splits.items()}
     assert not ids["train"] & ids["validation"]
     assert len(ids["validation"]) == 8
@@ -89,12 +89,12 @@ def test_splits_are_the_trainings_own_and_figures_those_of_the_predictions(run: 
     assert junk[1].sum() == len(test) // 20
     assert junk[0].sum() == len(test)
     # A dataset that the run has never seen is one set.
-    assert list(assess(model, dataset, trained_here=False).splits) == ["all"]
+    assert list(evaluate(model, dataset, trained_here=False).splits) == ["all"]
 
 
 def test_the_annotation_authors_protocol_counts_a_missing_colour_as_wrong(run: Run, street: str) -> None:
     dataset, model = read_dataset(street), load(run.folder)
-    found = assess(model, dataset, trained_here=True, protocol="apr").splits["test"]
+    found = evaluate(model, dataset, trained_here=True, protocol="apr").splits["test"]
     gallery = [record for record in dataset.gallery if record.identity > 0]
     assert len(gallery) == (found.targets[:, 0] >= 0).sum()
     place = model.schema.names.index("upper_color")
@@ -103,7 +103,7 @@ def test_the_annotation_authors_protocol_counts_a_missing_colour_as_wrong(run: R
     assert figures.confusion[:, multi].sum() == 0
     assert figures.confusion[multi].sum() == (found.targets[:, place] == multi).sum()
     with pytest.raises(DataError, match="no protocol 'best'"):
-        assess(model, dataset, trained_here=True, protocol="best")
+        evaluate(model, dataset, trained_here=True, protocol="best")
 
 
 def test_predictions_have_the_courses_columns(run: Run, street: str, tmp_path: Path) -> None:
@@ -261,4 +261,4 @@ def test_vehicles_colour_and_type_train(tiny, tmp_path: Path) -> None:
     recipe = tiny(*FAST, "image.width=32", recipe="attributes-residual-cnn")
     run = train(recipe, dataset, tmp_path / "run", quiet=True)
     assert run.schema.names == ("color", "type")
-    assert assess(load(run.folder), dataset, trained_here=True).splits["test"].scores.attributes["type"].images > 0
+    assert evaluate(load(run.folder), dataset, trained_here=True).splits["test"].scores.attributes["type"].images > 0

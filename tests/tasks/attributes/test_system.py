@@ -15,7 +15,7 @@ from resight.data.summary import attribute_counts
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.synthetic import synthesize
-from resight.tasks.attributes.evaluation import Assessment, assess
+from resight.tasks.attributes.evaluation import Result, evaluate
 from resight.training import train
 
 LEARNING = [
@@ -49,7 +49,7 @@ def even_attributes(dataset: ReidDataset) -> list[str]:
     return [name for name, classes in counts.items() if min(classes.values()) >= 0.2 * sum(classes.values())]
 
 
-def assert_learned(found: Assessment, names: list[str]) -> None:
+def assert_learned(found: Result, names: list[str]) -> None:
     judged = found.splits["validation"]
     ours = {name: judged.scores.attributes[name].recall for name in names}
     guess = {name: judged.majority.attributes[name].recall for name in names}
@@ -68,7 +68,7 @@ def test_every_recogniser_beats_the_majority_guess(name: str, street: ReidDatase
     recipe = tiny(*LEARNING, *RECOGNISERS[name], recipe=name)
     run = train(recipe, street, tmp_path / "run", quiet=True)
     model = load(run.folder)
-    found = assess(model, street, trained_here=True)
+    found = evaluate(model, street, trained_here=True)
     assert_learned(found, names)
     if name == "attributes-resnet18":
         junk = found.splits["validation"].scores.attributes["junk"]

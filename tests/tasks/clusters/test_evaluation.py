@@ -13,8 +13,8 @@ from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
 from resight.records import UNLABELLED, Embeddings, Record
 from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, search_within
-from resight.tasks.clusters.evaluation import Centroids, Clustering, cluster_embeddings, write_assignments
-from resight.tasks.clusters.report import assignment_report, cluster_report, cluster_table, contact_sheet
+from resight.tasks.clusters.evaluation import Centroids, Result, evaluate, write_assignments
+from resight.tasks.clusters.report import contact_sheet, tables, write_assignment_report, write_report
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
 
 
 @pytest.fixture(scope="module")
-def made(people: Embeddings) -> Clustering:
-    return cluster_embeddings(people, Hierarchical(clusters=7), "euclidean")
+def made(people: Embeddings) -> Result:
+    return evaluate(people, Hierarchical(clusters=7), "euclidean")
 
 
-def test_labels_give_figures_beside_those_by_chance(people: Embeddings, made: Clustering) -> None:
+def test_labels_give_figures_beside_those_by_chance(people: Embeddings, made: Result) -> None:
     assert made.scores is not None
     assert made.by_chance is not None
     assert made.search is not None
@@ -46,34 +46,34 @@ def test_labels_give_figures_beside_those_by_chance(people: Embeddings, made: Cl
     assert made.by_chance.adjusted_rand < 0.3
     assert made.search.mean_average_precision == 1
     bare = Embeddings(people.features, [Record(record.path) for record in people.records])
-    unlabelled = cluster_embeddings(bare, Hierarchical(clusters=7), "euclidean")
+    unlabelled = evaluate(bare, Hierarchical(clusters=7), "euclidean")
     assert unlabelled.scores is None
     assert unlabelled.search is None
     assert unlabelled.clusters.labels.tolist() == made.clusters.labels.tolist()
     first = Embeddings(people.features[:5] + 0.01, people.records[:5])
-    asked = cluster_embeddings(people, Hierarchical(clusters=7), "euclidean", queries=first)
+    asked = evaluate(people, Hierarchical(clusters=7), "euclidean", queries=first)
     assert asked.search is not None
     assert len(asked.search.average_precision) == 5
 
 
-def test_a_cut_is_learned_on_labelled_images(people: Embeddings, made: Clustering) -> None:
+def test_a_cut_is_learned_on_labelled_images(people: Embeddings, made: Result) -> None:
     labelled = Embeddings(people.features[:20], people.records[:20])
-    learned = cluster_embeddings(people, Hierarchical(), "euclidean", learn_on=labelled)
+    learned = evaluate(people, Hierarchical(), "euclidean", learn_on=labelled)
     assert learned.learned is not None
     assert learned.scores is not None
     assert learned.clusters.threshold == learned.learned.threshold
     assert learned.scores.adjusted_rand == 1
     # The value is that of the search on the very images learned from.
-    alone = cluster_embeddings(labelled, Hierarchical(learned.learned.threshold), "euclidean")
+    alone = evaluate(labelled, Hierarchical(learned.learned.threshold), "euclidean")
     assert learned.learned.value == search_within(
         alone.clusters, labelled.features, labelled.identities
     ).mean_average_precision  # fmt: skip
     with pytest.raises(DataError, match="only a hierarchy has a cut to learn"):
-        cluster_embeddings(people, GaussianMixture(6), "euclidean", learn_on=labelled)
+        evaluate(people, GaussianMixture(6), "euclidean", learn_on=labelled)
 
 
 def test_clusters_read_back_as_a_manifest_with_the_cluster_as_identity(people: Embeddings, tmp_path: Path) -> None:
-    made = cluster_embeddings(people, Density(smallest=4), "euclidean")
+    made = evaluate(people, Density(smallest=4), "euclidean")
     write_assignments(tmp_path, people, made.assigned)
     dataset = read_dataset(f"manifest:{tmp_path / 'manifest.csv'}")
     assert [record.identity for record in dataset.train] == (made.clusters.labels[:30] + 1).tolist()
@@ -90,7 +90,7 @@ def test_clusters_read_back_as_a_manifest_with_the_cluster_as_identity(people: E
 
 
 def test_new_images_find_their_cluster_without_clustering_anew(
-    people: Embeddings, made: Clustering, tmp_path: Path
+    people: Embeddings, made: Result, tmp_path: Path
 ) -> None:
     Centroids(made.clusters.centroids, "euclidean", {"method": "hierarchical"}).save(tmp_path)
     kept = Centroids.open(tmp_path)
@@ -111,19 +111,25 @@ def test_new_images_find_their_cluster_without_clustering_anew(
         Centroids.open(tmp_path)
 
 
-def test_pages_and_pictures(people: Embeddings, made: Clustering, tmp_path: Path) -> None:
-    learned = cluster_embeddings(people, Hierarchical(), "euclidean", learn_on=people)
-    for number, one in enumerate((made, learned, cluster_embeddings(people, Density(smallest=4), "euclidean"))):
+def test_pages_and_pictures(people: Embeddings, made: Result, tmp_path: Path) -> None:
+    bad = ["bad.jpg: gone"]
+    plain = evaluate(people, Hierarchical(clusters=7), "euclidean", failed=bad)
+    learned = evaluate(people, Hierarchical(), "euclidean", learn_on=people, failed=bad)
+    dense = evaluate(people, Density(smallest=4), "euclidean", failed=bad)
+    for number, one in enumerate((plain, learned, dense)):
         path = tmp_path / f"{number}.html"
-        cluster_report(path, one, "street", command="resight cluster", facts={"Images": 31}, failed=["bad.jpg: gone"])
+        write_report(path, one, "street", command="resight cluster", facts={"Images": 31})
         page = path.read_text()
         for words in ("Biggest clusters", "Least certain", "by chance", "bad.jpg", "resight cluster"):
             assert words in page, words
         assert ("Hierarchy" in page) == (number < 2)
         assert ("The cut was learned" in page) == (number == 1)
-    assignment_report(tmp_path / "a.html", people, made.assigned, "new", command="c", facts={})
+    write_assignment_report(tmp_path / "a.html", people, made.assigned, "new", command="c", facts={})
     assert "31 new images" in (tmp_path / "a.html").read_text()
     sheet = contact_sheet(people, made.assigned)
     assert sheet.height > 6 * 96
     assert (22, 145, 70) in {colour for _, colour in sheet.getcolors(2**20)}, "the green frame of a right one"
-    assert cluster_table(made, "street").row_count == 2
+    (table,) = tables(made)
+    assert table.rows[0][:4] == ["clusters", "100.0", "100.0", "100.0"]
+    assert table.rows[1][-1] == "–", "clusters filled at random are searched by nobody"
+    assert made.summary()["clusters"] == 7

@@ -16,7 +16,7 @@ from resight.recognizer import Recognizer
 from resight.records import AttributeSchema, Record
 from resight.run import build_model
 from resight.tasks.junk.evaluation import Scored, default_score, junk_scores, learn_threshold, scan, write_scan
-from resight.tasks.junk.report import scan_report, scan_table
+from resight.tasks.junk.report import tables, write_report
 from tests.support.images import corrupt
 
 
@@ -117,8 +117,11 @@ def test_a_scan_is_written_and_shown(scored: Scored, tmp_path: Path) -> None:
     assert float(rows[0]["score"]) == pytest.approx(0.9)
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 13
     assert json.loads((tmp_path / "scan.json").read_text())["suspects"] == 4
-    scan_report(tmp_path / "r.html", found, "street", command="resight junk scan", facts={})
+    write_report(tmp_path / "r.html", found, "street", command="resight junk scan", facts={})
     page = (tmp_path / "r.html").read_text()
     for words in ("Against the labels", "Suspects 1 to 4", "4 of 12 images", "close", "resight junk scan"):
         assert words in page, words
-    assert scan_table(found, "street").row_count == 3
+    (table,) = tables(found)
+    assert table.rows[0] == ["junk", "4", "12", "4", "75.0", "75.0", table.rows[0][-1]]
+    assert [row[0] for row in table.rows] == ["junk", "close", "empty"]
+    assert found.summary()["labelled"]["junk"]["precision"] == 0.75

@@ -20,8 +20,8 @@ from resight.errors import DataError, RunError
 from resight.recognizer import load
 from resight.records import Record
 from resight.synthetic import synthesize
-from resight.tasks.masks.evaluation import compare_masks
-from resight.tasks.masks.prediction import write_masks
+from resight.tasks.masks.evaluation import evaluate
+from resight.tasks.masks.prediction import write_predictions
 from resight.training import train
 
 LEARNING = [
@@ -57,14 +57,14 @@ def unet(streets: list[str], tiny, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_masks_of_new_people_reach_an_iou_of_80_per_cent(unet: Path, tmp_path: Path) -> None:
     synthesize(tmp_path / "others", layout="segmentation", identities=15, seed=99, **STREET)
     others = read_dataset(f"masks:{tmp_path / 'others'}")
-    judged = compare_masks(load(unet), others, trained_here=False).judged
+    judged = evaluate(load(unet), others, trained_here=False).judged
     print(f"IoU {judged.scores.mean_iou:.3f}, of the mean mask {judged.mean_mask.mean_iou:.3f}")
     assert judged.scores.mean_iou > 0.8
     assert judged.scores.mean_iou > judged.mean_mask.mean_iou + 0.1
 
 
 @pytest.mark.slow
-def test_the_commands_evaluate_and_write_masks(unet: Path, streets: list[str], tmp_path: Path, capsys) -> None:
+def test_the_commands_evaluate_and_write_predictions(unet: Path, streets: list[str], tmp_path: Path, capsys) -> None:
     data = [part for street in streets for part in ("--data", street)]
     app(["evaluate", str(unet), *data, "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
@@ -88,7 +88,7 @@ def test_masks_have_the_images_own_size_and_place(unet: Path, tmp_path: Path) ->
         Image.new("RGB", size, (90, 120, 30)).save(tmp_path / name)
     (tmp_path / "b" / "bad.jpg").write_bytes(b"no image")
     records = [Record(str(tmp_path / name)) for name in ("a/1.png", "b/1.png", "b/bad.jpg")]
-    written = write_masks(tmp_path / "found", load(unet), records)
+    written = write_predictions(tmp_path / "found", load(unet), records)
     assert written.images == 2
     assert "bad.jpg" in written.failed[0]
     for name in ("a/1.png", "b/1.png"):
@@ -96,7 +96,7 @@ def test_masks_have_the_images_own_size_and_place(unet: Path, tmp_path: Path) ->
             assert mask.size == image.size
     twins = [Record(str(tmp_path / "b" / f"1{ending}")) for ending in (".png", ".jpg")]
     with pytest.raises(DataError, match="would both be"):
-        write_masks(tmp_path / "twins", load(unet), twins)
+        write_predictions(tmp_path / "twins", load(unet), twins)
 
 
 @pytest.mark.slow
@@ -105,4 +105,4 @@ def test_what_a_mask_run_cannot_do_is_said(unet: Path, crowd) -> None:
     with pytest.raises(RunError, match="makes no embeddings"):
         model.embed([np.zeros((64, 32, 3), np.uint8)])
     with pytest.raises(DataError, match="no image has a mask; give masks:PATH"):
-        compare_masks(model, crowd, trained_here=False)
+        evaluate(model, crowd, trained_here=False)

@@ -18,8 +18,9 @@ from resight.records import JUNK, Record, ReidDataset
 from resight.run import build_model
 from resight.synthetic import synthesize
 from resight.tasks.detection import junk_figures
-from resight.tasks.reconstruction.evaluation import images_to_reconstruct, reconstruct
-from resight.tasks.reconstruction.report import picture_of, reconstruction_report, reconstruction_summary
+from resight.tasks.pictures import reconstructed
+from resight.tasks.reconstruction.evaluation import count_images, evaluate, reconstruction_scores
+from resight.tasks.reconstruction.report import write_report
 from resight.training import train
 from tests.support.images import corrupt
 
@@ -60,11 +61,11 @@ def test_errors_are_those_of_the_network_and_flat_images_have_a_relative_one(
 
     Image.new("RGB", (16, 32), (9, 9, 9)).save(tmp_path / "flat.png")
     broken = corrupt(tmp_path / "broken.png")
-    found = reconstruct(recognizer, [*crowd.query, Record(broken), Record(str(tmp_path / "flat.png"))])
+    found = reconstruction_scores(recognizer, [*crowd.query, Record(broken), Record(str(tmp_path / "flat.png"))])
     assert len(found.records) == len(crowd.query) + 1
     assert "broken.png" in found.failed[0]
     assert np.isfinite(found.scores["relative"]).all()
-    alone = reconstruct(recognizer, [crowd.query[2]])
+    alone = reconstruction_scores(recognizer, [crowd.query[2]])
     assert alone.scores["error"][0] == pytest.approx(found.scores["error"][2], rel=1e-4)
     assert alone.scores["relative"][0] == pytest.approx(found.scores["relative"][2], rel=1e-4)
 
@@ -81,13 +82,14 @@ def test_runs_and_datasets_that_do_not_fit_are_named(
 ) -> None:
     other = Recognizer(torch_identity(), tiny(recipe="attributes-residual-cnn"), device="cpu")
     with pytest.raises(RunError, match="reconstructs no images"):
-        reconstruct(other, crowd.query)
+        reconstruction_scores(other, crowd.query)
     with pytest.raises(DataError, match="none of 1 images could be read"):
-        reconstruct(recognizer, [Record(corrupt(tmp_path / "a.png"))])
+        reconstruction_scores(recognizer, [Record(corrupt(tmp_path / "a.png"))])
     with pytest.raises(DataError, match="void holds no images"):
-        images_to_reconstruct(ReidDataset("void"))
-    assert images_to_reconstruct(crowd) == [*crowd.query, *crowd.gallery]
-    assert images_to_reconstruct(replace(crowd, query=[], gallery=[])) == list(crowd.train)
+        evaluate(recognizer, ReidDataset("void"))
+    assert evaluate(recognizer, crowd).records == [*crowd.query, *crowd.gallery]
+    assert count_images(recognizer, crowd) == len(crowd.query) + len(crowd.gallery)
+    assert evaluate(recognizer, replace(crowd, query=[], gallery=[])).records == list(crowd.train)
 
 
 def torch_identity():  # type: ignore[no-untyped-def]
@@ -99,16 +101,17 @@ def torch_identity():  # type: ignore[no-untyped-def]
 def test_the_report_shows_the_best_and_the_worst(recognizer: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
     gallery = [replace(record, identity=JUNK) if record.frame == 1 else record for record in crowd.gallery]
     dataset = replace(crowd, gallery=gallery)
-    found = reconstruct(recognizer, images_to_reconstruct(dataset))
-    reconstruction_report(tmp_path / "report.html", found, recognizer, dataset, command="resight evaluate run")
+    found = evaluate(recognizer, dataset)
+    command = "resight evaluate run"
+    write_report(tmp_path / "report.html", found, recognizer, dataset, command=command, curves={})
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/") == 4
     assert "ROC-AUC" in page
     assert "resight evaluate run" in page
-    summary = reconstruction_summary(found)
+    summary = found.summary()
     assert summary["error"]["mean"] == pytest.approx(float(np.mean(found.scores["error"])))
     assert summary["relative"]["junk"]["junk"]["images"] == sum(record.identity == JUNK for record in gallery)
-    assert picture_of(recognizer, dataset.query[:3]).width == 4 * (3 * 16 + 2 * 2)
+    assert reconstructed(recognizer, dataset.query[:3]).width == 4 * (3 * 16 + 2 * 2)
 
 
 @pytest.mark.slow
@@ -120,7 +123,7 @@ def test_the_error_points_at_parts_of_people(tiny, tmp_path: Path) -> None:
     recipe = tiny(*network, *budget, "augmentation={}", "loader.cache=true", recipe="junk-autoencoder")
     run = train(recipe, read_dataset(f"market1501:{made.root}"), tmp_path / "run", quiet=True)
     dataset = read_dataset(f"manifest:{made.root}/pictures.csv")
-    found = reconstruct(load(run.folder, "cpu"), images_to_reconstruct(dataset))
+    found = evaluate(load(run.folder, "cpu"), dataset)
     figures = {score: junk_figures(found.records, values) for score, values in found.scores.items()}
     for score, kinds in figures.items():
         print(score, {kind: round(100 * figure.auc, 1) for kind, figure in kinds.items()})

@@ -17,7 +17,7 @@ from resight.recognizer import Recognizer, load
 from resight.records import JUNK, UNLABELLED, AttributeSchema, ReidDataset
 from resight.run import build_model
 from resight.synthetic import synthesize
-from resight.tasks.reid.evaluation import compare
+from resight.tasks.reid.evaluation import evaluate
 from resight.training import train
 from tests.support.commands import resight
 from tests.support.runs import metrics, untrained_run
@@ -114,8 +114,8 @@ def test_the_latent_means_beat_those_of_random_weights(tiny, tmp_path: Path) -> 
     for seed in range(5):
         torch.manual_seed(seed)
         untrained = Recognizer(build_model(recipe, run.classes), recipe, device="cpu")
-        random.append(compare(untrained, dataset).result.mean_average_precision)
-    learned = compare(load(run.folder, "cpu"), dataset).result.mean_average_precision
+        random.append(evaluate(untrained, dataset).result.mean_average_precision)
+    learned = evaluate(load(run.folder, "cpu"), dataset).result.mean_average_precision
     print(f"mAP {learned:.3f}, of random weights {[round(value, 3) for value in random]}")
     # Random convolutions are no chance: they keep colours where they are.
     assert learned > max(random)

@@ -23,7 +23,7 @@ from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
 from resight.synthetic import synthesize
-from resight.tasks.reid.evaluation import compare
+from resight.tasks.reid.evaluation import evaluate
 from resight.training import train
 from tests.support.cuts import assert_resumes_to_the_same
 from tests.support.images import corrupt
@@ -65,7 +65,7 @@ def bruna(street: str, tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_learned(folder: Path, street: str) -> None:
-    results = compare(load(folder), read_dataset(street), baselines=True).results
+    results = evaluate(load(folder), read_dataset(street), baselines=True).results
     figures = {name: result.mean_average_precision for name, result in results.items()}
     print({name: round(100 * value, 1) for name, value in figures.items()})
     least = max(figures["colour histogram"], figures["chance"]) + 0.08  # colours alone mislead across cameras
