@@ -38,7 +38,7 @@ def command_line(context: typer.Context) -> str:
             options.append(_flag(parameter, value))
         else:
             options += [part for one in several for part in (_flag(parameter), one)]
-    command = ["resight", *context.command_path.split()[1:]]
+    command = ["resight", *_path(context)]
     if any(word.startswith("-") for word in words):
         return shlex.join([*command, *options, "--", *words])
     return shlex.join([*command, *words, *options])
@@ -72,6 +72,13 @@ def applying(
         if chosen not in kinds:
             raise OptionError(f"{_named(context, name, told)} is for {' or '.join(kinds)}; {run} is {chosen}")
     return fitting
+
+
+def _path(context: typer.Context) -> list[str]:
+    """Names of the command and of its group, without the program's own, which is whatever started it."""
+    if context.parent is None:
+        return []
+    return [*_path(context.parent), str(context.info_name)]  # type: ignore[arg-type]
 
 
 def _named(context: typer.Context, name: str, values: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def write_predictions(
         raise DataError(f"{path}: name a file that ends in {', '.join(_WRITERS)}")
     if multi and ending != ".csv":
         raise DataError(f"{path}: the multi-colour columns are a .csv's; leave out --multi, or name a .csv")
-    if multi and not _knows_market(model.schema):
+    if multi and model.recognises and not _knows_market(model.schema):
         raise DataError("the multi-colour columns are Market-1501's; this run recognises other attributes")
     count = 0
     failed: list[str] = []
