@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from resight.data.augmentations import random_part
-from resight.data.samplers import RandomSampler
 from resight.data.targets import check_learnable, class_counts, encode, junk_targets, target_schema, weak_images
-from resight.errors import DataError, RecipeError
+from resight.errors import DataError
 from resight.records import JUNK, AttributeSchema, Record, ReidDataset
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "top": ("red", "blue", "multi")})
@@ -68,29 +65,3 @@ def test_weak_images_have_a_class_of_few_people() -> None:
     weak = weak_images(encode(people, SCHEMA), ids, fewest=3)
     assert {people[position].identity for position in weak} == {3}
     assert len(weak) == 3
-
-
-def test_the_mixture_has_its_shares_and_is_the_same_for_a_seed() -> None:
-    people = [person(i, "yes" if i <= 2 else "no", "red" if i % 2 else "blue") for i in range(1, 51) for _ in range(40)]
-    targets, ids = encode(people, SCHEMA), [record.identity for record in people]
-    sampler = RandomSampler(ids, targets=targets, batch_size=50, junk=0.1, weak=0.2, weak_people=3)
-    draws = [draw for batch in sampler for draw in batch]
-    assert len(draws) == 2000
-    assert 0.07 < np.mean([draw.junk for draw in draws]) < 0.13
-    hats = np.mean([people[draw.index].identity <= 2 for draw in draws])
-    assert 0.17 < hats < 0.30  # 0.2 drawn on purpose and 4 % of the rest
-    assert draws == [draw for batch in sampler for draw in batch]
-    plain = [draw for batch in RandomSampler(ids, batch_size=50) for draw in batch]
-    assert sorted(draw.index for draw in plain) == list(range(2000))
-    with pytest.raises(RecipeError, match="for systems that learn attributes"):
-        RandomSampler(ids, batch_size=50, junk=0.1)
-
-
-def test_a_random_part_shows_a_part_at_full_size() -> None:
-    torch.manual_seed(0)
-    ramp = torch.arange(128, dtype=torch.uint8)[None, :, None].expand(3, 128, 64).contiguous()
-    for _ in range(20):
-        part = random_part(ramp)
-        assert part.shape == ramp.shape
-        assert part.dtype == torch.uint8
-        assert int(part.max()) - int(part.min()) < 0.5 * 128

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from resight.errors import DataError
 from resight.records import Relevance
-from resight.retrieval import evaluate, evaluate_distances, single_shot_cmc, tiles, true_positive_rate
+from resight.retrieval import KReciprocal, evaluate, evaluate_distances, single_shot_cmc, tiles, true_positive_rate
 from resight.retrieval import scores as metrics
 from tests.support import brute
 
@@ -240,6 +240,16 @@ def test_a_dataset_s_own_lists() -> None:
     assert result.protocol == "lists"
     with pytest.raises(DataError, match="gallery image 9; there are 0 to 2"):
         evaluate_distances(np.ones((1, 3)), query_ids=[1], gallery_ids=[1, 1, 1], protocol=Relevance([[9]], [[]]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("way", [{"metric": "cosine"}, {"metric": "euclidean"}, {"rerank": KReciprocal()}], ids=str)
+def test_a_gallery_of_junk_alone_has_no_match(way: dict) -> None:
+    features = np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)
+    result = evaluate(*features, query_ids=[1, 2], gallery_ids=[-1, -1, -1], protocol="course", **way)
+    assert result.without_match == 2
+    assert np.isnan(result.mean_average_precision)
+    assert result.first_rank.tolist() == [0, 0]
 
 
 def test_image_to_track_counts_a_track_once() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from resight.errors import DataError
-from resight.synthetic import VEHICLE_COLORS, VEHICLE_TYPES, Street, sample_person, sample_vehicle
+from resight.synthetic import Street
+from resight.synthetic.street import render_empty
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("people", (128, 64, 3)), ("vehicles", (96, 128, 3))])
@@ -46,15 +47,6 @@ def test_paint_shows_in_the_picture() -> None:
     assert min(hues["red"]) > max(hues["blue"])
 
 
-def test_all_colours_and_types_are_on_the_road_and_people_have_all_attributes() -> None:
-    vehicles = [sample_vehicle(np.random.default_rng(seed)) for seed in range(600)]
-    assert {vehicle.color for vehicle in vehicles} == set(VEHICLE_COLORS)
-    assert {vehicle.type for vehicle in vehicles} == set(VEHICLE_TYPES)
-    rows = [sample_person(np.random.default_rng(seed)).attributes() for seed in range(600)]
-    for name in rows[0]:
-        assert len({row[name] for row in rows}) == (4 if name == "age" else 2), name
-
-
 def test_a_street_knows_its_kind() -> None:
     with pytest.raises(DataError, match="identity 1 is no vehicle: this street holds people"):
         Street("people").vehicle(1)
@@ -68,3 +60,45 @@ def test_junk_shows_less_of_the_subject_than_a_picture_and_some_distractors_show
     assert 0.3 < good < 0.9
     empty = [not street.distractor(number, 1)[1].any() for number in range(60)]
     assert 0.1 < np.mean(empty) < 0.5
+
+
+def test_kinds_of_junk_say_what_the_mask_shows() -> None:
+    street = Street("people", seed=0)
+    shares: dict[str, list[float]] = {"close": [], "beside": []}
+    for number in range(40):
+        shares[street.junk_kind(number)].append((street.junk(number, 1 + number % 9, 1)[1] > 0).mean())
+    assert min(map(len, shares.values())) > 8
+    assert np.mean(shares["close"]) > 2 * np.mean(shares["beside"])
+    for number in range(40):
+        kind, mask = street.distractor_kind(number), street.distractor(number, 1)[1]
+        if kind == "empty":
+            assert not mask.any()
+        elif kind is None:
+            assert 0.1 < (mask > 0).mean() < 0.75
+
+
+@pytest.mark.parametrize("kind", ["people", "vehicles"])
+def test_a_clean_subject_lies_within_its_picture(kind) -> None:
+    street = Street(kind, seed=0, difficulty=0.0)
+    for identity in range(1, 30):
+        mask = street.picture(identity, 1 + identity % 4, 0)[1] > 0
+        assert not mask[-1].any()
+        assert not mask[0].any() or kind == "vehicles", "heads are not cut off; a roof may be by a pixel"
+        assert 0.2 < mask.mean() < 0.8
+
+
+def test_an_empty_place_has_an_empty_mask() -> None:
+    street = Street("people", seed=0)
+    image, mask = render_empty(street.camera(1), street.shot(1, 1, 0))
+    assert image.shape == (128, 64, 3)
+    assert not mask.any()
+
+
+def test_what_stands_before_the_subject_is_not_in_its_mask() -> None:
+    street = Street("people", seed=0)
+    shots = ((identity, street.shot(identity, 1, 0)) for identity in range(1, 200))
+    identity, shot = next((i, s) for i, s in shots if s.obstacle and s.obstacle.kind == "board")
+    mask = street.picture(identity, 1, 0)[1]
+    top = round(shot.obstacle.top * 128)
+    assert not mask[top + 1 :].any()
+    assert mask[: top - 1].any()

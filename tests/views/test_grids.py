@@ -1,4 +1,4 @@
-"""Ranked lists: frame colours and marks where they belong, images undistorted, unreadable ones replaced."""
+"""Grids: frame colours and marks where they belong, images undistorted and in order, unreadable ones replaced."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from resight.views.grids import (
     RankedList,
     Tile,
     Verdict,
+    found_caption,
     image_rows,
     ranked_lists,
     reconstructions,
@@ -45,8 +46,9 @@ def test_frames_and_marks_say_what_each_hit_is(tmp_path: Path) -> None:
     signs = []
     for place, verdict in enumerate(verdicts):
         shown = cell(image, place)
-        assert (shown[-4:] == FRAMES[verdict]).all()
-        assert (shown[20:, :4] == FRAMES[verdict]).all()
+        for side in (shown[-4:], shown[20:, :4], shown[:, -4:], shown[:4, 20:]):
+            assert (side == FRAMES[verdict]).all()
+        assert (shown[20:-4, 4:-4] == PINK).all(), "as wide on all sides"
         signs.append((shown[:16, :16] > 250).all(2))
     for place, sign in enumerate(signs):  # Told apart without colour.
         assert sign.any() == (verdicts[place] != "unknown")
@@ -101,6 +103,17 @@ def test_a_grid_has_its_tiles_in_rows(tmp_path: Path) -> None:
         tile_grid([])
 
 
+def test_a_query_stands_apart_from_its_hits_and_every_list_has_its_row(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png")
+    rows = [RankedList(path, "", [Tile(path, "right")] * number) for number in (2, 0, 3)]
+    framed = (np.asarray(ranked_lists(rows)) < 250).any(2)
+    height = OUTER[1] + 14 + 2 * GAP
+    for row, found in enumerate((3, 1, 4)):
+        filled = framed[GAP + row * height + 60]
+        starts = np.flatnonzero(np.diff(filled.astype(int), prepend=0) == 1)
+        assert starts.tolist() == [GAP, *(2 * GAP + place * STEP for place in range(1, found))]
+
+
 def test_no_list_is_refused() -> None:
     with pytest.raises(DataError, match="no ranked list"):
         ranked_lists([])
@@ -136,6 +149,11 @@ def test_a_long_caption_fits() -> None:
     pixels = np.asarray(image_rows(rows))
     assert (pixels[:, -1] == 255).all()
     assert pixels.shape[1] > 200
+
+
+def test_found_captions_name_the_camera_where_it_is_known() -> None:
+    assert found_caption(0.98765, 3) == "0.988 c3"
+    assert found_caption(1.5, -1) == "1.500"
 
 
 def test_nothing_to_draw_is_said() -> None:

@@ -67,7 +67,7 @@ class Euclidean:
         gallery = _chosen(gallery, columns)
         # |q - g|^2 = |q|^2 + |g|^2 - 2qg as one product, of features with two more columns. Distances do not change
         # when everything moves, and close to the origin the sum loses the fewest digits.
-        middle = gallery.mean(0)
+        middle = (gallery if len(gallery) else query).mean(0)
         left = _lifted(query, middle, scale=-2.0, norm_first=True)
         return Products(left, len(query), _lifted(gallery, middle, scale=1.0, norm_first=False), len(gallery))
 

@@ -115,7 +115,7 @@ def over_tiles(work: Callable[[int, int], T], rows: int, columns: int, threads: 
     height = max(PAD, min(ROWS, HELD_BYTES // (4 * workers * max(1, columns)) // PAD * PAD))
     parts = [(start, min(start + height, rows)) for start in range(0, rows, height)]
     with _one_blas_thread():
-        if min(workers, len(parts)) == 1:
+        if min(workers, len(parts)) <= 1:
             return [work(*part) for part in parts]
         with ThreadPoolExecutor(min(workers, len(parts)), thread_name_prefix="retrieval") as pool:
             return list(pool.map(lambda part: work(*part), parts))

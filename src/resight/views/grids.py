@@ -1,4 +1,7 @@
-"""Ranked lists as a picture: each query with the images found for it, framed by whether they are right."""
+"""Grids of pictures: ranked lists, tiles in rows, captioned rows of images, images above their reconstructions.
+
+Every grid is images set side by side, and such rows set below one another: `_beside` and `_below`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from resight.errors import DataError
 from resight.files import written_whole
@@ -37,8 +40,9 @@ FRAMES: dict[Verdict, tuple[int, int, int]] = {
     "junk": (140, 140, 140),
     "unknown": (45, 105, 190),
 }
-"""Colour of the frame. A mark says the same for those who cannot tell the colours apart."""
+"""Colour of a tile's frame. A mark in its corner says the same to readers who cannot tell the colours apart."""
 
+# Strokes of a mark within a square of side 1, from its upper left corner.
 _MARKS: dict[Verdict, list[list[tuple[float, float]]]] = {
     "right": [[(0.2, 0.55), (0.42, 0.77), (0.82, 0.26)]],
     "wrong": [[(0.24, 0.24), (0.76, 0.76)], [(0.76, 0.24), (0.24, 0.76)]],
@@ -51,7 +55,7 @@ _MOST_PIXELS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One image found: its path, or a picture that lies on no disk."""
+    """One image found: its path, or the picture itself where it has no file."""
 
     path: str | Image.Image
     verdict: Verdict
@@ -63,7 +67,7 @@ class RankedList:
     """A query and what was found for it, best first."""
 
     query: str | Image.Image
-    """Path of the query's image, or a picture that lies on no disk."""
+    """Path of the query's image, or the picture itself where it has no file."""
     caption: str
     tiles: Sequence[Tile]
 
@@ -79,37 +83,61 @@ def ranked_lists(lists: Sequence[RankedList], *, tile_height: int = 128) -> Imag
     if not lists:
         raise DataError("no ranked list to draw")
     size = _Cell(tile_height, _widest([row.query for row in lists]))
-    columns = max(len(row.tiles) for row in lists)
-    page = Image.new("RGB", (3 * size.gap + size.step[0] * (columns + 1), size.gap + size.step[1] * len(lists)), _PAPER)
-    draw = ImageDraw.Draw(page)
-    for number, row in enumerate(lists):
-        top = size.gap + number * size.step[1]
-        _draw_cell(page, draw, size, (size.gap, top), row.query, None, row.caption)
-        for column, tile in enumerate(row.tiles, 1):
-            left = 2 * size.gap + column * size.step[0]
-            _draw_cell(page, draw, size, (left, top), tile.path, tile.verdict, tile.caption)
-    return page
+    rows = []
+    for row in lists:
+        query = _cell(size, row.query, None, row.caption)
+        tiles = [_cell(size, tile.path, tile.verdict, tile.caption) for tile in row.tiles]
+        rows.append(_beside([query, _beside(tiles, size.gap)], 2 * size.gap))
+    return ImageOps.expand(_below(rows, size.gap), size.gap, _PAPER)
 
 
 def found_caption(value: float, camera: int) -> str:
-    """What stands under an image found: its score or distance, and its camera where that is known (from 0)."""
+    """Caption of an image found: its score or distance, and its camera where that is known (from 0)."""
     return f"{value:.3f}" + (f" c{camera}" if camera >= 0 else "")
 
 
 def tile_grid(tiles: Sequence[Tile], *, columns: int = 8, tile_height: int = 128) -> Image.Image:
-    """Tiles in rows, without a query. Raises DataError when there is none."""
+    """Tiles in rows, without a query. Raises DataError when there is no tile."""
     if not tiles:
         raise DataError("no tile to draw")
     size = _Cell(tile_height, _widest([tile.path for tile in tiles]))
-    rows = -(-len(tiles) // columns)
-    page = Image.new(
-        "RGB", (size.gap + size.step[0] * min(columns, len(tiles)), size.gap + size.step[1] * rows), _PAPER
-    )
-    draw = ImageDraw.Draw(page)
-    for number, tile in enumerate(tiles):
-        corner = (size.gap + number % columns * size.step[0], size.gap + number // columns * size.step[1])
-        _draw_cell(page, draw, size, corner, tile.path, tile.verdict, tile.caption)
-    return page
+    cells = [_cell(size, tile.path, tile.verdict, tile.caption) for tile in tiles]
+    rows = [_beside(cells[start : start + columns], size.gap) for start in range(0, len(cells), columns)]
+    return ImageOps.expand(_below(rows, size.gap), size.gap, _PAPER)
+
+
+def image_rows(rows: Mapping[str, Sequence[NDArray[np.uint8]]], *, height: int = 128) -> Image.Image:
+    """A row for each caption, its images uint8 (height, width, 3) side by side, each `height` pixels high.
+
+    >>> image_rows({"flip": [first, second]}).save("rows.png")  # doctest: +SKIP
+
+    Raises DataError when there is no image.
+    """
+    if not any(rows.values()):
+        raise DataError("no image to draw")
+    gap, line = max(4, height // 24), max(11, height // 9)
+    font = ImageFont.load_default(size=line)
+    parts = []
+    for caption, images in rows.items():
+        label = Image.new("RGB", (int(font.getlength(caption)), line + gap), _PAPER)
+        ImageDraw.Draw(label).text((0, 0), caption, fill=_INK, font=font)
+        parts.append(_below([label, _beside([_scaled(image, height) for image in images], gap)], 0))
+    return ImageOps.expand(_below(parts, gap), gap, _PAPER)
+
+
+def reconstructions(given: NDArray[np.uint8], made: NDArray[np.uint8], *, height: int = 128) -> Image.Image:
+    """Two rows: uint8 (number, 3, height, width) images above their reconstructions, enlarged to about `height` pixels.
+
+    >>> reconstructions(images, model.reconstruct_batch(images)).save("reconstructions.png")  # doctest: +SKIP
+
+    A pixel becomes a square of a whole number of pixels. Raises DataError when there are no images, or the two do not
+    match.
+    """
+    if given.shape != made.shape or not len(given):
+        raise DataError(f"images of shape {given.shape} have no reconstructions of shape {made.shape} to stand above")
+    times = max(1, height // given.shape[2])
+    rows = [_beside([_enlarged(image, times) for image in images], 2 * times) for images in (given, made)]
+    return _below(rows, 2 * times)
 
 
 def save(picture: Image.Image, path: str | os.PathLike[str]) -> None:
@@ -121,38 +149,55 @@ def save(picture: Image.Image, path: str | os.PathLike[str]) -> None:
         picture.save(partial, format={".png": "PNG", ".webp": "WEBP"}.get(suffix, "JPEG"), quality=92)
 
 
+def _beside(images: Sequence[Image.Image], gap: int) -> Image.Image:
+    """The images from left to right on white, `gap` pixels apart."""
+    width = sum(image.width for image in images) + gap * max(0, len(images) - 1)
+    page = Image.new("RGB", (width, max((image.height for image in images), default=0)), _PAPER)
+    left = 0
+    for image in images:
+        page.paste(image, (left, 0))
+        left += image.width + gap
+    return page
+
+
+def _below(images: Sequence[Image.Image], gap: int) -> Image.Image:
+    """The images from top to bottom on white, `gap` pixels apart."""
+    height = sum(image.height for image in images) + gap * max(0, len(images) - 1)
+    page = Image.new("RGB", (max((image.width for image in images), default=0), height), _PAPER)
+    top = 0
+    for image in images:
+        page.paste(image, (0, top))
+        top += image.height + gap
+    return page
+
+
 class _Cell:
-    """Measures of a cell, in pixels."""
+    """Measures of a tile with its frame and caption, in pixels."""
 
     def __init__(self, height: int, shape: float) -> None:
         self.image = (round(height * shape), height)
         self.border, self.gap, line = max(3, height // 32), max(6, height // 16), max(11, height // 9)
         self.font = ImageFont.load_default(size=line)
-        self.outer = (self.image[0] + 2 * self.border, height + 2 * self.border)
-        self.step = (self.outer[0] + self.gap, self.outer[1] + line + 2 * self.gap)
+        self.frame = (self.image[0] + 2 * self.border, height + 2 * self.border)
+        self.caption = line + self.gap
 
 
-def _draw_cell(
-    page: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    size: _Cell,
-    corner: tuple[int, int],
-    path: str | Image.Image,
-    verdict: Verdict | None,
-    caption: str,
-) -> None:
-    """A framed image with its mark and caption; without a verdict it is a query."""
-    left, top = corner
+def _cell(size: _Cell, path: str | Image.Image, verdict: Verdict | None, caption: str) -> Image.Image:
+    """A framed image with its mark and its caption below; without a verdict it is a query."""
+    width, height = size.frame
     colour = _QUERY if verdict is None else FRAMES[verdict]
-    draw.rectangle((left, top, left + size.outer[0], top + size.outer[1]), fill=colour)
-    page.paste(_picture(path, size.image), (left + size.border, top + size.border))
+    cell = Image.new("RGB", (width, height + size.caption), _PAPER)
+    draw = ImageDraw.Draw(cell)
+    draw.rectangle((0, 0, width - 1, height - 1), fill=colour)
+    cell.paste(_picture(path, size.image), (size.border, size.border))
     if verdict is not None:
-        _mark(draw, verdict, colour, corner, max(14, size.image[1] // 8))
-    _caption(draw, caption, (left, top + size.outer[1] + 2), size.outer[0], size.font)
+        _mark(draw, verdict, colour, max(14, size.image[1] // 8))
+    draw.text((0, height + 2), _shortened(caption, width, size.font), fill=_INK, font=size.font)
+    return cell
 
 
 def _widest(paths: Sequence[str | Image.Image]) -> float:
-    """Width over height of a cell: that of the widest image, within reason."""
+    """Width over height of a cell: that of the widest image, within 0.4 to 2."""
     shapes = []
     for path in paths:
         try:
@@ -189,57 +234,20 @@ def _picture(path: str | Image.Image, size: tuple[int, int]) -> Image.Image:
     return cell
 
 
-def _mark(
-    draw: ImageDraw.ImageDraw,
-    verdict: Verdict,
-    colour: tuple[int, int, int],
-    corner: tuple[int, int],
-    side: int,
-) -> None:
+def _mark(draw: ImageDraw.ImageDraw, verdict: Verdict, colour: tuple[int, int, int], side: int) -> None:
     if not _MARKS[verdict]:
         return
-    left, top = corner
-    draw.rectangle((left, top, left + side, top + side), fill=colour)
+    draw.rectangle((0, 0, side, side), fill=colour)
     for stroke in _MARKS[verdict]:
-        draw.line([(left + x * side, top + y * side) for x, y in stroke], fill=_PAPER, width=max(2, side // 7))
+        draw.line([(x * side, y * side) for x, y in stroke], fill=_PAPER, width=max(2, side // 7))
 
 
-def _caption(
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    corner: tuple[int, int],
-    width: int,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
-) -> None:
-    while text and draw.textlength(text, font=font) > width:
+def _shortened(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """The text, with an ellipsis for its end where it is wider than `width` pixels."""
+    text = text[:width]  # No letter is narrower than a pixel, and measuring a long text takes long.
+    while text and font.getlength(text) > width:
         text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
-    draw.text(corner, text, fill=_INK, font=font)
-
-
-def image_rows(rows: Mapping[str, Sequence[NDArray[np.uint8]]], *, height: int = 128) -> Image.Image:
-    """A row for each caption, its images uint8 (height, width, 3) side by side, each `height` pixels high.
-
-    >>> image_rows({"flip": [first, second]}).save("rows.png")  # doctest: +SKIP
-
-    Raises DataError when there is no image.
-    """
-    drawn = {caption: [_scaled(image, height) for image in images] for caption, images in rows.items()}
-    if not any(drawn.values()):
-        raise DataError("no image to draw")
-    gap, line = max(4, height // 24), max(11, height // 9)
-    font = ImageFont.load_default(size=line)
-    width = max(sum(image.width + gap for image in images) for images in drawn.values())
-    label = max(font.getlength(caption) for caption in drawn)
-    step = gap + line + gap + height
-    page = Image.new("RGB", (gap + max(width, int(label) + gap), gap + step * len(drawn)), _PAPER)
-    draw = ImageDraw.Draw(page)
-    for number, (caption, images) in enumerate(drawn.items()):
-        left, top = gap, gap + number * step
-        draw.text((left, top), caption, fill=_INK, font=font)
-        for image in images:
-            page.paste(image, (left, top + line + gap))
-            left += image.width + gap
-    return page
+    return text
 
 
 def _scaled(pixels: NDArray[np.uint8], height: int) -> Image.Image:
@@ -247,24 +255,7 @@ def _scaled(pixels: NDArray[np.uint8], height: int) -> Image.Image:
     return image.resize((max(1, round(image.width * height / image.height)), height))
 
 
-_GAP = 2
-
-
-def reconstructions(given: NDArray[np.uint8], made: NDArray[np.uint8], *, height: int = 128) -> Image.Image:
-    """Two rows: uint8 (number, 3, height, width) images above their reconstructions, enlarged to `height` pixels.
-
-    >>> reconstructions(images, model.reconstruct_batch(images)).save("reconstructions.png")  # doctest: +SKIP
-
-    Raises DataError when there are none, or the two do not match.
-    """
-    if given.shape != made.shape or not len(given):
-        raise DataError(f"images of shape {given.shape} have no reconstructions of shape {made.shape} to stand above")
-    rows = [_row(images) for images in (given, made)]
-    page = Image.fromarray(np.concatenate([rows[0], np.full_like(rows[0][:_GAP], _PAPER), rows[1]]))
-    times = max(1, height // given.shape[2])
-    return page.resize((page.width * times, page.height * times), Image.Resampling.NEAREST)
-
-
-def _row(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    spaced = np.pad(images.transpose(0, 2, 3, 1), ((0, 0), (0, 0), (0, _GAP), (0, 0)), constant_values=_PAPER)
-    return np.concatenate(list(spaced), axis=1)[:, :-_GAP]
+def _enlarged(pixels: NDArray[np.uint8], times: int) -> Image.Image:
+    """uint8 (3, height, width) as a picture so many times larger."""
+    image = Image.fromarray(pixels.transpose(1, 2, 0))
+    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)

@@ -11,8 +11,7 @@ from PIL import Image
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import read_manifest, write_manifest
 from resight.data.formats.masks import is_masks
-from resight.data.masks import read_mask
-from resight.errors import DataError, ImageError
+from resight.errors import DataError
 from resight.records import Record, ReidDataset
 from tests.support.layouts import write_pairs
 
@@ -58,27 +57,3 @@ def test_a_manifest_keeps_masks(tmp_path: Path) -> None:
         write_manifest(tmp_path / name, ReidDataset("people", train=records))
         assert [record.mask for record in read_manifest(tmp_path / name).train] == [records[0].mask, None]
     assert "people/masks/a.png" in (tmp_path / "masks.csv").read_text(), "relative to the manifest's folder"
-
-
-def test_any_one_colour_on_black_is_a_mask(tmp_path: Path) -> None:
-    true = np.zeros((8, 4), np.uint8)
-    true[2:5, 1:3] = 1
-    for number, colour in enumerate(((255, 255, 255), (1, 1, 1), (0, 128, 0))):
-        path = tmp_path / f"{number}.png"
-        Image.fromarray(true[..., None] * np.array(colour, np.uint8)).save(path)
-        np.testing.assert_array_equal(read_mask(path, (8, 4)), true)
-    Image.new("L", (4, 8)).save(tmp_path / "empty.png")
-    assert not read_mask(tmp_path / "empty.png").any(), "nobody is in the picture"
-
-
-def test_other_sizes_and_values_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "mask.png"
-    Image.new("L", (4, 8)).save(path)
-    with pytest.raises(ImageError, match="mask.png: the mask has 4 × 8 pixels, its image 5 × 8"):
-        read_mask(path, (8, 5))
-    Image.fromarray(np.arange(32, dtype=np.uint8).reshape(8, 4)).save(path)
-    with pytest.raises(ImageError, match="mask.png: the mask has 32 values; it must have two, black"):
-        read_mask(path)
-    Image.fromarray(np.repeat(np.array([[100], [200]], np.uint8), 4, axis=1)).save(path)
-    with pytest.raises(ImageError, match="2 values; it must have two, black"):
-        read_mask(path)

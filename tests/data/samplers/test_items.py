@@ -1,4 +1,4 @@
-"""Bruna's items: four of one person, eight of others, junk behind."""
+"""Bruna's items: four images of one identity, eight of others, junk behind."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import pytest
 
 from resight.data.samplers import ItemSampler
 from resight.errors import DataError
-
-# identity i has i + 1 images: 1 to 12
-IDS = [identity for identity in range(12) for _ in range(identity + 1)]
+from tests.support.sampling import IDS
 
 
-def test_an_item_is_four_of_one_person_and_eight_of_others() -> None:
+def test_an_item_is_four_of_one_identity_and_eight_of_others() -> None:
     sampler = ItemSampler(IDS, items=3)
     for epoch in range(20):
         sampler.set_epoch(epoch)
@@ -27,7 +25,7 @@ def test_an_item_is_four_of_one_person_and_eight_of_others() -> None:
                 assert person not in {IDS[index] for index in item[4:]}
 
 
-def test_a_person_with_fewer_than_four_images_is_a_stranger_only() -> None:
+def test_an_identity_with_fewer_than_four_images_is_among_the_others_only() -> None:
     sampler = ItemSampler(IDS, items=3)
     first, others = Counter(), Counter()
     for epoch in range(60):

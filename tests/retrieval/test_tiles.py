@@ -1,0 +1,104 @@
+"""Tiles: they cover all rows once, equal the plain product, and depend on neither threads nor the place of a copy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from resight.errors import DataError
+from resight.retrieval import tiles
+from resight.retrieval.tiles import PAD, Products, over_tiles, padded
+
+RNG = np.random.default_rng(0)
+
+
+def as_they_are(features):
+    """Features padded to whole blocks, unchanged."""
+
+    def write(rows, result) -> None:
+        result[:] = rows
+
+    return padded(features, features.shape[1], write)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_tiles_are_the_plain_product(kind: Callable) -> None:
+    left, right = (RNG.normal(size=(rows, 21)).astype(np.float32) for rows in (500, 77))
+    product = Products(as_they_are(kind(left)), 500, as_they_are(kind(right)), 77)
+    assert (product.rows, product.columns) == (500, 77)
+    whole = np.concatenate([product(start, min(start + PAD, 500)) for start in range(0, 500, PAD)])
+    np.testing.assert_allclose(whole, left @ right.T, atol=1e-5)
+    np.testing.assert_array_equal(product(0, 500), whole)
+
+
+def test_a_tile_is_the_callers_to_write_into() -> None:
+    left = RNG.normal(size=(4, 3)).astype(np.float32)
+    product = Products(as_they_are(left), 4, as_they_are(left), 4)
+    before = product(0, 4).copy()
+    product(0, 4)[:] = np.inf
+    np.testing.assert_array_equal(product(0, 4), before)
+
+
+def test_equal_rows_give_equal_columns_wherever_they_stand() -> None:
+    originals = RNG.normal(size=(40, 33)).astype(np.float32)
+    places = RNG.integers(0, 40, 1000)
+    product = Products(as_they_are(originals), 40, as_they_are(originals[places]), 1000)
+    tile = product(0, 40)
+    firsts = [int(np.flatnonzero(places == place)[0]) for place in places]
+    np.testing.assert_array_equal(tile, tile[:, firsts])
+
+
+def test_rows_that_differ_in_one_number_are_no_copies() -> None:
+    right = np.tile(RNG.normal(size=33).astype(np.float32), (3, 1))
+    right[1, 32] += 1
+    tile = Products(as_they_are(right), 3, as_they_are(right), 3)(0, 3)
+    assert tile[0, 0] == tile[0, 2] != tile[0, 1]
+
+
+def test_padded_sides_are_whole_blocks_and_end_in_zeros() -> None:
+    for length, whole in ((1, PAD), (PAD, PAD), (PAD + 1, 2 * PAD)):
+        found = as_they_are(np.ones((length, 5), np.float64))
+        assert found.shape == (whole, 5)
+        assert found.dtype == np.float32
+        assert (found[:length] == 1).all()
+        assert not found[length:].any()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, None])
+@pytest.mark.parametrize("rows", [0, 1, PAD - 1, 5 * PAD + 7])
+def test_every_row_is_worked_on_once_and_results_are_in_order(threads: int | None, rows: int) -> None:
+    parts = over_tiles(lambda start, stop: (start, stop), rows, 100, threads)
+    assert [row for start, stop in parts for row in range(start, stop)] == list(range(rows))
+    assert all(start % PAD == 0 for start, _ in parts)
+
+
+def test_many_columns_make_lower_tiles_and_never_less_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "HELD_BYTES", 4 * 2 * PAD * 1000)
+    heights = [over_tiles(lambda start, stop: stop - start, 9 * PAD, columns, 1)[0] for columns in (1, 1000, 10**6)]
+    assert heights == [tiles.ROWS, 2 * PAD, PAD]
+
+
+def test_several_tiles_run_side_by_side() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    over_tiles(lambda start, stop: meeting.wait(), 2 * tiles.ROWS, 1, threads=2)
+
+
+def test_an_error_in_a_tile_reaches_the_caller_and_blas_is_as_before() -> None:
+    def fail(start: int, stop: int) -> None:
+        assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
+        raise KeyError(start)
+
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with pytest.raises(KeyError):
+        over_tiles(fail, 3 * tiles.ROWS, 1, threads=2)
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_no_thread_is_refused() -> None:
+    with pytest.raises(DataError, match="threads = 0: it must be at least 1"):
+        over_tiles(lambda start, stop: None, 5, 5, 0)
