@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import read_manifest, write_manifest
