@@ -7,22 +7,22 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from resight.losses import ATTRIBUTE_LOSSES, LOSSES
+from resight.losses.base import Loss
 from resight.recipe import make
 
 IDS = torch.tensor([0, 0, 0, 1, 1, 2, 2, 3])
 
 
-def loss_of(name: str) -> nn.Module:
+def loss_of(name: str) -> Loss:
     torch.manual_seed(0)
     return make(LOSSES, {"name": name}, f"losses.{name}", num_classes=4, dim=5)
 
 
-def values_for(loss: nn.Module) -> torch.Tensor:
+def values_for(loss: Loss) -> torch.Tensor:
     torch.manual_seed(1)
-    return torch.randn(8, 4 if loss.reads == "logits" else 5)
+    return torch.randn(8, 4 if loss.reads == ("logits",) else 5)
 
 
 # Circle loss has no gradient through its weights, on purpose: its own test compares it with the formula.

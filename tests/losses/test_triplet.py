@@ -252,7 +252,7 @@ def test_camera_mining_changes_the_choice_not_the_loss_value() -> None:
 
 def test_camera_bias_can_end_early_raise_negatives_and_needs_cameras() -> None:
     early = CameraBatchHard(k=5, epochs=1)
-    early.epoch = 1
+    early.begin_epoch(1)
     assert early(DISTANCES, IDS, CAMERAS).positives[0] == BatchHard()(DISTANCES, IDS).positives[0]
     near = DISTANCES.clone()
     near[0, 3] = near[3, 0] = 5.9  # the nearest other person, in the same camera

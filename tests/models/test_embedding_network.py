@@ -35,8 +35,7 @@ def test_a_heads_layers_stand_in_the_order_of_its_name(head: str) -> None:
     output = model(IMAGES)
     assert output.features[0].shape == (4, 16)
     torch.testing.assert_close(output.logits[0], model.classifier(output.features[0]))
-    assert output.embedding is output.features[0]
-    assert model.eval()(IMAGES).shape == (4, 16)
+    torch.testing.assert_close(model.eval().embed(IMAGES), model(IMAGES).features[0])
 
 
 @pytest.mark.parametrize("head", get_args(HeadDesign))
@@ -72,7 +71,7 @@ def test_dropout_of_0_drops_nothing() -> None:
 def test_vanilla_without_an_embedding_is_the_pooled_feature() -> None:
     model = network(head="vanilla", embedding=0)
     assert model.dim == 512
-    torch.testing.assert_close(model.eval()(IMAGES), model.backbone(IMAGES))
+    torch.testing.assert_close(model.eval().embed(IMAGES), model.backbone(IMAGES))
     with pytest.raises(RecipeError, match=r"model.head=fc-bn-fc begins with an FC; give model.embedding"):
         network(head="fc-bn-fc", embedding=0)
 
@@ -89,7 +88,7 @@ def test_every_stage_and_its_attention_reach_the_embedding(attention: str, fusio
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # the last one of a fresh residual block is 0 and hides the block
             nn.init.ones_(module.weight)
-    model(IMAGES).embedding.square().sum().backward()
+    model.embed(IMAGES).square().sum().backward()
     silent = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert silent == {"classifier.weight", "classifier.bias"}
 
@@ -120,7 +119,7 @@ def test_last_stride_1_doubles_the_last_map(fusion: str) -> None:
     for stride, size in ((2, (3, 2)), (1, (5, 3))):
         backbone = StagedBackbone("resnet18", False, last_stride=stride, fusion=fusion)
         assert backbone.maps(torch.randn(2, 3, 72, 40)).shape[2:] == size
-        assert network(last_stride=stride, fusion=fusion, attention="cbam").eval()(IMAGES).shape == (4, 16)
+        assert network(last_stride=stride, fusion=fusion, attention="cbam").eval().embed(IMAGES).shape == (4, 16)
 
 
 def test_published_sizes() -> None:
@@ -140,12 +139,12 @@ def test_published_sizes() -> None:
 @pytest.mark.parametrize("pooling", ["average", "max", "gem"])
 def test_every_pooling_learns_with_and_without_fusion(pooling: str) -> None:
     for options in ({}, {"attention": "se", "fusion": "concat"}):
-        assert network(pooling=pooling, **options)(IMAGES).embedding.shape == (4, 16)
+        assert network(pooling=pooling, **options)(IMAGES).features[0].shape == (4, 16)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3_small_100", "vit_tiny_patch16_224", "convnext_atto"])
 def test_any_timm_model_is_a_backbone_until_stages_are_asked_for(name: str) -> None:
-    assert network(backbone=name, image_size=(64, 32)).eval()(IMAGES).shape == (4, 16)
+    assert network(backbone=name, image_size=(64, 32)).eval().embed(IMAGES).shape == (4, 16)
     with pytest.raises(RecipeError, match=f"{name} has no ResNet stages; set model.attention=none model.fusion=none"):
         network(backbone=name, attention="se")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from resight.records import Record
 
-__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress"]
+__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress", "remark", "tell"]
 
 DataOption = Annotated[
     list[str],
@@ -40,6 +40,16 @@ def errors() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def tell(line: str) -> None:
+    """How far a command is, on standard error."""
+    errors().print(line, markup=False)
+
+
+def remark(line: str) -> None:
+    """What a command leaves out, or what to do next, on standard error; yellow on a terminal."""
+    errors().print(line, style="yellow", markup=False)
 
 
 @contextmanager

@@ -25,12 +25,12 @@ def demo(
 
     `resight demo`, then open the report that it names. Cut short, it goes on when started again.
     """
-    from resight.cli.console import errors, output
+    from resight.cli.console import output, tell
     from resight.demo import demo as run_demo
     from resight.tasks.reid.report import figures_table
 
     folder = out or Path("resight-demo" if kind == "people" else f"resight-demo-{kind}")
-    made = run_demo(folder, kind, overrides=overrides, tell=lambda line: errors().print(line, markup=False))
+    made = run_demo(folder, kind, overrides=overrides, tell=tell)
     console = output()
     console.print(figures_table(made.compared, f"synthetic {kind}"))
     right = sum(hit.record.identity == made.compared.query.records[0].identity for hit in made.hits)
