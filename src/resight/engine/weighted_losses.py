@@ -35,10 +35,11 @@ class WeightedLosses(nn.ModuleDict):
             if not isinstance(weight, int | float) or not weight >= 0:
                 raise RecipeError(f"losses.{label}.weight = {weight!r}: a number of at least 0")
             if weight:
-                self.weights[label] = float(weight)
-                self[label] = make(table, options, f"losses.{label}", **given)
-                if not isinstance(self[label], Loss):
-                    raise RecipeError(f"losses.{label}: no loss; derive its class from resight.losses.base.Loss")
+                loss = make(table, options, f"losses.{label}", **given)
+                if not isinstance(loss, Loss):
+                    kind = type(loss).__name__
+                    raise RecipeError(f"losses.{label}: {kind} is no loss; derive it from resight.losses.base.Loss")
+                self[label], self.weights[label] = loss, float(weight)
         if not self.weights:
             raise RecipeError("losses: every weight is 0; give one loss a weight")
 
