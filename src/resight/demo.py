@@ -76,13 +76,14 @@ def demo(
     *,
     overrides: list[str] | None = None,
     command: str | None = None,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> DemoResult:
     """Draw a street, train on it, evaluate, index, search, and write a report, all below the folder `out`.
 
     >>> demo("resight-demo").result.result.mean_average_precision
 
-    Started again on the same folder it goes on where it was cut. `tell` gets a line before each step; the report quotes `command`, by default the one that makes the same. Raises RunError
+    Started again on the same folder it goes on where it was cut. `tell` gets a line before each step, and what `train`
+    tells; the report quotes `command`, by default the one that makes the same. Raises RunError
     for an unknown kind.
     """
     if kind not in KINDS:
@@ -97,7 +98,10 @@ def demo(
     dataset = replace(read_dataset(spec), name=f"a synthetic street of {kind}")
     started = (folder / "run" / "run.json").exists()
     tell(f"training reid-strong-baseline (ResNet-18, from scratch, {recipe.epochs} epochs) …")
-    run = resume(folder / "run", dataset) if started else train(recipe, dataset, folder / "run", data=[spec])
+    if started:
+        run = resume(folder / "run", dataset, tell=tell)
+    else:
+        run = train(recipe, dataset, folder / "run", data=[spec], tell=tell)
     model = load(run.folder)
     tell("evaluating, with and without re-ranking, beside chance and a colour histogram …")
     result = evaluate(model, dataset, rerank=KReciprocal(), baselines=True)

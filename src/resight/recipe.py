@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
 import yaml
@@ -31,7 +31,10 @@ __all__ = [
     "load_recipe",
     "make",
     "override",
+    "pick",
 ]
+
+Entry = TypeVar("Entry")
 
 Options = dict[str, Any]
 """A part of a recipe: options of one table entry; `name` picks the entry where the section does not."""
@@ -239,6 +242,20 @@ class OneOf:
         self.table = table
 
 
+def pick(table: Mapping[str, Entry], options: Options, what: str) -> Entry:
+    """The table entry that `options["name"]` names.
+
+    >>> pick({"linear": torch.nn.Linear}, {"name": "linear", "out_features": 2}, "model")
+    <class 'torch.nn.modules.linear.Linear'>
+
+    Raises RecipeError that lists the names there are.
+    """
+    name = options.get("name")
+    if name is None or name not in table:
+        raise RecipeError(f"{what}: no {name!r}{did_you_mean(str(name), table)}; there is: {', '.join(table)}")
+    return table[name]
+
+
 def arguments(
     table: Mapping[str, Callable[..., Any]], options: Options, what: str, given: Sequence[str] = ()
 ) -> Options:
@@ -246,15 +263,11 @@ def arguments(
 
     `given` names the parameters that the program itself supplies. Raises RecipeError naming the valid ones.
     """
-    options = dict(options)
-    name = options.pop("name", None)
-    if name not in table:
-        raise RecipeError(f"{what}: no {name!r}{did_you_mean(str(name), table)}; there is: {', '.join(table)}")
-    model = _signature_model(table[name], tuple(given))
+    model = _signature_model(pick(table, options, what), tuple(given))
     try:
-        checked = model.model_validate({key: scalar(value) for key, value in options.items()})
+        checked = model.model_validate({key: scalar(value) for key, value in options.items() if key != "name"})
     except pydantic.ValidationError as error:
-        raise RecipeError(f"{what} ({name}): {_explain(error, model)}") from None
+        raise RecipeError(f"{what} ({options['name']}): {_explain(error, model)}") from None
     values = {key: getattr(checked, key) for key in model.model_fields}
     for key, field in model.model_fields.items():
         nested = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)

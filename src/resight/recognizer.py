@@ -21,6 +21,7 @@ from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
 from resight.errors import RecipeError, RunError, none_readable
+from resight.models.abilities import Embeds, Recognises, Reconstructs, Samples, Segments
 from resight.models.heads import probabilities
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
@@ -55,9 +56,15 @@ def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
 
 def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
     if recipe.retrieval.metric != "attribute-weighted":
-        return getattr(model, "embed", model)(inputs).float()
+        return _embedder(model).embed(inputs).float()
     feature, logits = model(inputs)
     return torch.cat([feature.float(), *probabilities(logits).values()], dim=1)
+
+
+def _embedder(model: nn.Module) -> Embeds:
+    if not isinstance(model, Embeds):
+        raise RunError("this model makes no embeddings; give one of a re-identification recipe")
+    return model
 
 
 def load(source: str | os.PathLike[str], device: str | None = None) -> Recognizer:
@@ -163,28 +170,28 @@ class Recognizer:
 
     @property
     def embeds(self) -> bool:
-        """Whether the model makes embeddings: one that does says how wide they are, as `dim`."""
-        return hasattr(self.model, "dim")
+        """Whether the model makes embeddings."""
+        return isinstance(self.model, Embeds)
 
     @property
     def recognises(self) -> bool:
         """Whether the model recognises attributes; an autoencoder that is told them does not."""
-        return bool(self.schema.classes) and not self.reconstructs
+        return isinstance(self.model, Recognises)
 
     @property
     def reconstructs(self) -> bool:
-        """Whether the model makes pictures of pictures: one that does has a method `reconstruct`."""
-        return hasattr(self.model, "reconstruct")
+        """Whether the model makes pictures of pictures."""
+        return isinstance(self.model, Reconstructs)
 
     @property
     def generates(self) -> bool:
-        """Whether the model makes pictures from nothing: one that does has a method `sample`."""
-        return hasattr(self.model, "sample")
+        """Whether the model makes pictures from nothing."""
+        return isinstance(self.model, Samples)
 
     @property
     def segments(self) -> bool:
-        """Whether the model makes masks: one that does has a method `segment`."""
-        return hasattr(self.model, "segment")
+        """Whether the model makes masks."""
+        return isinstance(self.model, Segments)
 
     @property
     def size(self) -> str:
@@ -286,17 +293,17 @@ class Recognizer:
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
         """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
-        if not self.recognises:
+        if not isinstance(self.model, Recognises):
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
-        logits = getattr(self.model, "recognise", self.model)(self._prepare(images))
+        logits = self.model.recognise(self._prepare(images))
         return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
 
     @torch.inference_mode()
     def segment_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> probabilities, float32 (batch, height, width)."""
-        if not self.segments:
+        if not isinstance(self.model, Segments):
             raise RunError("this run makes no masks; train one that does: `resight train segmentation-unet`")
-        logits = self.model.segment(self._prepare(images))  # type: ignore[operator]
+        logits = self.model.segment(self._prepare(images))
         return torch.sigmoid(logits[:, 0].float()).cpu().numpy()
 
     @torch.inference_mode()
@@ -308,9 +315,9 @@ class Recognizer:
     @torch.inference_mode()
     def sample_batch(self, count: int) -> NDArray[np.uint8]:
         """New images, uint8 (count, 3, height, width), by torch's random numbers."""
-        if not self.generates:
+        if not isinstance(self.model, Samples):
             raise RunError("this run makes no new images; train one that does, such as `resight train reid-vae`")
-        return denormalise(self.model.sample(count), self.recipe.image).cpu().numpy()  # type: ignore[operator]
+        return denormalise(self.model.sample(count), self.recipe.image).cpu().numpy()
 
     @torch.inference_mode()
     def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
@@ -331,11 +338,11 @@ class Recognizer:
         return (down + across).square().clamp(min=1e-6).cpu().numpy()
 
     def _reconstructed(self, inputs: Tensor) -> Tensor:
-        if not self.reconstructs:
+        if not isinstance(self.model, Reconstructs):
             raise RunError(
                 "this run reconstructs no images; train one that does, such as `resight train junk-autoencoder`"
             )
-        return self.model.reconstruct(inputs).float()  # type: ignore[operator]
+        return self.model.reconstruct(inputs).float()
 
     def inputs(self, images: Images) -> Tensor:
         """What the network is given for these images: normalised float32 (batch, 3, height, width).
@@ -350,7 +357,7 @@ class Recognizer:
         Raises RunError when the model makes none.
         """
         self._require_embeddings()
-        return getattr(self.model, "embed", self.model)(inputs).float()
+        return _embedder(self.model).embed(inputs).float()
 
     def _require_embeddings(self) -> None:
         if not self.embeds:

@@ -30,6 +30,7 @@ from resight.data.formats import absolute_spec
 from resight.errors import RecipeError, RunError
 from resight.files import written_whole
 from resight.models import MODELS
+from resight.models.abilities import Borrows
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema
 
@@ -139,9 +140,9 @@ def build_model(
     size = (recipe.image.height, recipe.image.width)
     widths = {name: len(values) for name, values in schema.classes.items()}
     model = make(MODELS, options, "model", num_classes=classes, attributes=widths, image_size=size)
-    if pretrained is not False:
-        for part, maker in getattr(model, "borrows", {}).items():
-            _borrow(getattr(model, part), recipe, part, maker)
+    if pretrained is not False and isinstance(model, Borrows):
+        for option, borrowed in model.borrows.items():
+            _borrow(borrowed.part, recipe, option, borrowed.recipe)
     return model
 
 

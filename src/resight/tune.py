@@ -149,7 +149,7 @@ def tune(
     trials: int = 20,
     seed: int = 0,
     prune: bool = True,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None] = lambda line: None,
     quiet: bool = True,
 ) -> Tuned:
     """Search `space` until `trials` trials have completed or were pruned.
@@ -165,7 +165,7 @@ def tune(
     Raises MissingExtraError without Optuna, RecipeError for a key or value that fits no recipe, RunError when `out`
     holds another search.
     """
-    search = _Search(recipe, dataset, Path(out), space, data, seed, quiet)
+    search = _Search(recipe, dataset, Path(out), space, data, seed, quiet, tell)
     search.check()
     study = search.study(prune)
     for line in search.told:
@@ -203,10 +203,11 @@ class _Search:
         data: Sequence[str],
         seed: int,
         quiet: bool,
+        tell: Callable[[str], None],
     ) -> None:
         self.optuna = _optuna()
         self.name, self.dataset, self.folder, self.data = recipe, dataset, folder, data
-        self.seed, self.quiet = seed, quiet
+        self.seed, self.quiet, self.tell = seed, quiet, tell
         self.space, self.fixed = parse_space(space)
         if not self.space:
             raise RecipeError("nothing to search; give an interval or a choice, such as optimiser.lr=1e-5:1e-3:log")
@@ -319,8 +320,10 @@ class _Search:
                 raise self.optuna.TrialPruned
 
         if (folder / "run.json").exists():
-            return resume(folder, self.dataset, quiet=self.quiet, on_validation=report)
-        return train(recipe, self.dataset, folder, data=self.data, quiet=self.quiet, on_validation=report)
+            return resume(folder, self.dataset, quiet=self.quiet, tell=self.tell, on_validation=report)
+        return train(
+            recipe, self.dataset, folder, data=self.data, quiet=self.quiet, tell=self.tell, on_validation=report
+        )
 
     def _best(self, folder: Path) -> float:
         """The best validated epoch's figure, whose weights the run keeps."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from resight.engine.system import System, weighted_losses
+from resight.data.training_set import TrainingSet
+from resight.engine.system import System
+from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
+from resight.losses.masks import PixelLoss
 from resight.models import MODELS
 from resight.recipe import load_recipe
-from resight.records import AttributeSchema
+from resight.records import NO_ATTRIBUTES, AttributeSchema, Record
 from resight.tasks.systems import SYSTEMS
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
@@ -20,7 +23,14 @@ def system(*overrides: str) -> System:
     recipe = load_recipe("attributes-resnet18", ["model.pretrained=false", *overrides])
     widths = {name: len(classes) for name, classes in SCHEMA.classes.items()}
     model = MODELS["attribute-classifier"](widths, backbone="resnet18", pretrained=False, binary_outputs=1)
-    return SYSTEMS["attributes"](recipe=recipe, model=model, schema=SCHEMA, counts=[[3, 1], [1, 1, 1]])
+    return SYSTEMS["attributes"](recipe, model, training_set(SCHEMA))
+
+
+def training_set(schema: AttributeSchema = NO_ATTRIBUTES) -> TrainingSet:
+    """Four images of three people; with `SCHEMA` three without a hat, and one of each age."""
+    fitted = [Record(f"{number}.jpg", identity) for number, identity in enumerate([1, 1, 2, 3])]
+    targets = np.array([[0, 0], [0, 1], [0, 2], [1, -1]])[:, : len(schema.names)]
+    return TrainingSet(fitted, [], [], schema, targets, frozenset())
 
 
 def rates(found: System) -> dict[str, float]:
@@ -52,14 +62,14 @@ def test_a_rate_is_positive_and_a_weight_not_negative() -> None:
     with pytest.raises(RecipeError, match=r"rates\.backbone"):
         system("rates={backbone: -0.1}")
     with pytest.raises(RecipeError, match=r"losses\.a\.weight = -1: a number of at least 0"):
-        weighted_losses({"a": {"weight": -1}}, {"a": nn.Identity})
-    assert weighted_losses({"a": {"weight": "5e-4"}}, {"a": nn.Identity})[1] == {"a": 0.0005}
+        WeightedLosses({"a": {"weight": -1}}, {"a": PixelLoss})
+    assert WeightedLosses({"a": {"weight": "5e-4"}}, {"a": PixelLoss}).weights == {"a": 0.0005}
 
 
 def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None:
     recipe = load_recipe("reid-strong-baseline", ["model.backbone=resnet10t", "model.pretrained=false"])
     model = MODELS["embedding-network"](3, backbone="resnet10t", pretrained=False)
-    found = SYSTEMS["embedding"](recipe=recipe, model=model, classes=3)
+    found = SYSTEMS["embedding"](recipe, model, training_set())
     centres = list(found.losses["centre"].parameters())
     for parameter in found.parameters():
         parameter.grad = torch.ones_like(parameter)

@@ -77,7 +77,7 @@ def test_the_worst_third_of_the_targets_gains_weight_each_epoch() -> None:
     targets[:, 4] = torch.tensor([0, 1, 1, 0])  # half wrong
     value = loss({str(i): sure for i in range(6)}, targets)
     assert value.item() == pytest.approx(sum(F.cross_entropy(sure, targets[:, i]).item() for i in range(6)) / 6)
-    loss.end_epoch(loss.confusion)
+    loss.end_epoch(lambda values: values)
     wanted = [1 / 6] * 6
     wanted[2] = wanted[4] = 1.1 / 6
     assert loss.target_weight.tolist() == pytest.approx(wanted)
@@ -89,3 +89,23 @@ def test_validation_does_not_count_towards_the_weights() -> None:
     loss = AttributeLoss([[2, 2]], target_weights="adaptive").eval()
     loss({"a": torch.randn(4, 2)}, torch.zeros(4, 1, dtype=torch.int64))
     assert not loss.confusion.any()
+
+
+@pytest.mark.parametrize("class_weights", ["none", "majority"])
+def test_gradients_numerically(class_weights: str) -> None:
+    loss = AttributeLoss([[5, 1], [3, 2, 1]], class_weights=class_weights).double()
+    torch.manual_seed(0)
+    hat, age = (torch.randn(3, width, dtype=torch.float64, requires_grad=True) for width in (1, 3))
+    targets = torch.tensor([[0, 2], [1, -1], [0, 1]])
+    assert torch.autograd.gradcheck(lambda *z: loss(dict(zip(("hat", "age"), z, strict=True)), targets), (hat, age))
+
+
+def test_the_confusion_of_all_processes_decides() -> None:
+    loss = AttributeLoss([[2, 2]] * 3, target_weights="adaptive")
+    sure = torch.tensor([[5.0, -5.0], [-5.0, 5.0]])
+    loss(dict.fromkeys("abc", sure), torch.tensor([[1, 0, 0], [0, 1, 1]]))  # here the first is always wrong
+    elsewhere = torch.zeros_like(loss.confusion)
+    elsewhere[0] = torch.tensor([[50, 0], [0, 50]])
+    elsewhere[2] = torch.tensor([[0, 50], [50, 0]])
+    loss.end_epoch(lambda values: values + elsewhere)
+    assert loss.target_weight.tolist() == pytest.approx([1 / 3, 1 / 3, 1.1 / 3]), "and over both the third is worst"

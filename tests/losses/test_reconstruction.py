@@ -28,7 +28,8 @@ def test_the_divergence_grows_to_its_weight() -> None:
     loss = KLDivergence(warmup_epochs=4)
     mean, log_variance = torch.ones(1, 2), torch.zeros(1, 2)
     values = []
-    for loss.epoch in (0, 1, 4, 9):
+    for epoch in (0, 1, 4, 9):
+        loss.begin_epoch(epoch)
         values.append(float(loss(mean, log_variance)))
     assert values == pytest.approx([0.0, 0.25, 1.0, 1.0])
 

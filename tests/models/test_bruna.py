@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from resight.models.bruna import Bruna
-from resight.models.selector import Selector
 from resight.models.unet import UNet
 
 ATTRIBUTES = {"hat": 2, "age": 4}
@@ -77,13 +76,3 @@ def test_the_segmenter_stays_as_it_is() -> None:
     assert all(parameter.grad is None for parameter in model.segmenter.parameters())
     assert all(torch.equal(before[name], value) for name, value in model.segmenter.state_dict().items())
     assert model.bottom.weight.grad is not None
-
-
-def test_the_selector_compares_each_pair_alone() -> None:
-    selector = Selector(width=4).eval()
-    anchors, others = torch.randn(2, 3, 32, 16), torch.randn(2, 8, 3, 32, 16)
-    together = selector(anchors, others)
-    assert together.shape == (2, 8)
-    assert (together >= 0).all()
-    alone = selector(anchors[1:], others[1:, 3:4])
-    assert alone.item() == pytest.approx(together[1, 3].item(), rel=1e-5)

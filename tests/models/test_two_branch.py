@@ -21,17 +21,16 @@ def model() -> TwoBranch:
     return TwoBranch(num_classes=7, backbone="resnet18", pretrained=False)
 
 
-def test_training_returns_both_branches_and_evaluation_their_features_in_a_row(model: TwoBranch) -> None:
+def test_losses_read_both_branches_and_retrieval_their_features_in_a_row(model: TwoBranch) -> None:
     output = model(IMAGES)
     assert [tuple(feature.shape) for feature in output.features] == [(3, 512)] * 2
     assert [tuple(logits.shape) for logits in output.logits] == [(3, 7)] * 2
-    torch.testing.assert_close(output.embedding, torch.cat(output.features, dim=1))
     assert model.dim == 512
     model.eval()
     maps = model.shared(IMAGES)
     average = model.branches["global"].stage(maps).mean(dim=(2, 3))
     largest = model.branches["max"].stage(maps).amax(dim=(2, 3))
-    torch.testing.assert_close(model(IMAGES), torch.cat([average, largest], dim=1))
+    torch.testing.assert_close(model.embed(IMAGES), torch.cat([average, largest], dim=1))
 
 
 @pytest.mark.parametrize(("backbone", "blocks"), [("resnet10t", 1), ("resnet18", 2), ("resnet50", 3)])
@@ -39,7 +38,7 @@ def test_branch_max_has_one_block_more(backbone: str, blocks: int) -> None:
     model = TwoBranch(5, backbone, pretrained=False)
     assert len(model.branches["global"].stage) == blocks
     assert len(model.branches["max"].stage) == blocks + 1
-    assert model.eval()(IMAGES).shape == (3, 2 * model.dim)
+    assert model.eval().embed(IMAGES).shape == (3, 2 * model.dim)
 
 
 def test_three_stages_are_shared_and_the_fourth_is_not(model: TwoBranch) -> None:
@@ -56,7 +55,7 @@ def test_three_stages_are_shared_and_the_fourth_is_not(model: TwoBranch) -> None
 
 
 def test_identities_are_told_from_each_branchs_own_normalised_feature(model: TwoBranch) -> None:
-    for feature, logits, branch in zip(*model(IMAGES)[:2], model.branches.values(), strict=True):
+    for feature, logits, branch in zip(*model(IMAGES), model.branches.values(), strict=True):
         centred = (feature - feature.mean(0)) / (feature.var(0, correction=0) + 1e-5).sqrt()
         linear = branch.identities[1]
         torch.testing.assert_close(logits, centred @ linear.weight.T + linear.bias, atol=1e-4, rtol=1e-4)

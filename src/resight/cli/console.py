@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resight.records import Record
     from resight.views.tables import Table
 
-__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress", "show"]
+__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress", "remark", "show", "tell"]
 
 DataOption = Annotated[
     list[str],
@@ -41,6 +41,16 @@ def errors() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def tell(line: str) -> None:
+    """How far a command is, on standard error."""
+    errors().print(line, markup=False)
+
+
+def remark(line: str) -> None:
+    """What a command leaves out, or what to do next, on standard error; yellow on a terminal."""
+    errors().print(line, style="yellow", markup=False)
 
 
 @contextmanager

@@ -27,19 +27,13 @@ def demo(
 
     `resight demo`, then open the report that it names. Cut short, it goes on when started again.
     """
-    from resight.cli.console import errors, output, show
+    from resight.cli.console import output, show, tell
     from resight.cli.options import command_line
     from resight.demo import demo as run_demo
     from resight.tasks.reid.report import tables
 
     folder = out or Path("resight-demo" if kind == "people" else f"resight-demo-{kind}")
-    made = run_demo(
-        folder,
-        kind,
-        overrides=overrides,
-        command=command_line(context),
-        tell=lambda line: errors().print(line, markup=False),
-    )
+    made = run_demo(folder, kind, overrides=overrides, command=command_line(context), tell=tell)
     console = output()
     show(tables(made.result), f"synthetic {kind}")
     right = sum(hit.record.identity == made.result.query.records[0].identity for hit in made.hits)

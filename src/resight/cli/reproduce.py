@@ -54,7 +54,7 @@ def reproduce(
     the rows' own values win, and a line says so. --force changes it all the same; rows that become the same are then
     trained once. In --out: table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
     """
-    from resight.cli.console import errors, output
+    from resight.cli.console import errors, output, tell
     from resight.errors import OptionError
     from resight.reproduce import load_table
     from resight.reproduce import reproduce as run_table
@@ -74,7 +74,7 @@ def reproduce(
         identities=identities,
         rows=rows,
         seeds=_numbers(seeds),
-        tell=lambda line: errors().print(line, markup=False),
+        tell=tell,
         quiet=not errors().is_terminal,
     )
     output().print(comparison.rich())

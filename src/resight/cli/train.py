@@ -63,13 +63,15 @@ def train(
         raise OptionError("give --data FORMAT:PATH, such as --data market1501:/data/Market-1501-v15.09.15")
     if out is None:
         raise OptionError("give --out DIR, the run folder to make")
+    from resight.cli.console import remark
     from resight.data.union import read_datasets
     from resight.training import train as train_recipe
 
-    _finish(train_recipe(loaded, read_datasets(data), out, data=data, quiet=quiet).folder)
+    _finish(train_recipe(loaded, read_datasets(data), out, data=data, quiet=quiet, tell=remark).folder)
 
 
 def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
+    from resight.cli.console import remark
     from resight.data.union import read_datasets
     from resight.errors import RunError
     from resight.run import Run
@@ -78,7 +80,7 @@ def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
     specs = data or Run.open(folder).data
     if not specs:
         raise RunError(f"{folder} does not remember its data; give it with --data")
-    _finish(resume_run(folder, read_datasets(specs), quiet=quiet).folder)
+    _finish(resume_run(folder, read_datasets(specs), quiet=quiet, tell=remark).folder)
 
 
 def _finish(folder: Path) -> None:

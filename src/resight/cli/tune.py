@@ -41,7 +41,7 @@ def tune(
     Killed, it goes on with the same command. The best recipe is in best.yaml of --out, ready for `resight train`. A value
     that is itself a list stands in one more: `"schedule.milestones=[[10, 15]]"`. Needs `pip install 'resight[tune]'`.
     """
-    from resight.cli.console import errors, output
+    from resight.cli.console import errors, output, tell
     from resight.data.union import read_datasets
     from resight.errors import RecipeError
     from resight.tune import read_space
@@ -62,7 +62,7 @@ def tune(
         trials=trials,
         seed=seed,
         prune=prune,
-        tell=lambda line: errors().print(line, markup=False),
+        tell=tell,
         quiet=not errors().is_terminal,
     )
     from rich.markup import escape

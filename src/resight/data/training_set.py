@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.splits import held_out, query_gallery_split
-from resight.data.targets import check_learnable, encode, target_schema
+from resight.data.targets import check_learnable, class_counts, encode, target_schema
 from resight.errors import DataError, RecipeError
 from resight.recipe import AttributeOptions, Recipe
 from resight.records import AttributeSchema, Record, ReidDataset
@@ -21,23 +21,46 @@ Learned = Literal["identities", "attributes", "masks"]
 
 
 class TrainingSet(NamedTuple):
-    """Records of a training split, divided."""
+    """Records of a training split, divided: all that a system, its batches and its validation are made from."""
 
     fitted: list[Record]
     query: list[Record]
     gallery: list[Record]
     """Held-out images, all of them where their identities are unknown."""
     schema: AttributeSchema
+    """The attributes to learn; none for a system that learns none."""
     targets: NDArray[np.int64]
-    """Of the fitted records: [N, attributes], no columns for a system that learns none."""
+    """Class numbers of the fitted records: [N, attributes], -1 where unknown."""
+    learns: frozenset[Learned]
+    """What a system is to learn of the records."""
+
+    @property
+    def validation(self) -> list[Record]:
+        """The held-out images, queries first."""
+        return self.query + self.gallery
 
     @property
     def classes(self) -> int:
+        """How many identities are trained on."""
         return len({record.identity for record in self.fitted})
+
+    @property
+    def labels(self) -> list[int]:
+        """Class number of each fitted record's identity, from 0 in ascending order of the identities."""
+        numbers = {identity: number for number, identity in enumerate(sorted({r.identity for r in self.fitted}))}
+        return [numbers[record.identity] for record in self.fitted]
+
+    @property
+    def class_counts(self) -> list[list[int]]:
+        """Fitted images per class of each attribute."""
+        return class_counts(self.targets, self.schema)
 
 
 def divide(
-    recipe: Recipe, dataset: ReidDataset, learns: Collection[Learned], tell: Callable[[str], None] = print
+    recipe: Recipe,
+    dataset: ReidDataset,
+    learns: Collection[Learned],
+    tell: Callable[[str], None] = lambda line: None,
 ) -> TrainingSet:
     """Divide a dataset's training split for a system that `learns` so much of it.
 
@@ -45,41 +68,37 @@ def divide(
     learned, RecipeError when attributes are described that are not.
     """
     records = _labelled(dataset, learns, tell)
-    if "attributes" not in learns:
-        if recipe.attributes != AttributeOptions():
-            raise RecipeError(f"attributes: the system {recipe.system['name']} learns none; leave the section out")
-        fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
-        return _divided(recipe, fitted, held, AttributeSchema(), np.empty((len(fitted), 0), np.int64))
-    options = recipe.attributes
-    schema = target_schema(dataset, options.names, options.classes, options.cameras, options.junk)
-    fitted, held = held_out(_annotated(records, dataset.name, tell), recipe.validation.ratio, recipe.seed)
+    schema = AttributeSchema()
+    if "attributes" in learns:
+        options = recipe.attributes
+        schema = target_schema(dataset, options.names, options.classes, options.cameras, options.junk)
+        records = _annotated(records, dataset.name, tell)
+    elif recipe.attributes != AttributeOptions():
+        raise RecipeError(f"attributes: the system {recipe.system['name']} learns none; leave the section out")
+    fitted, held = held_out(records, recipe.validation.ratio, recipe.seed)
     encode(held, schema)  # so that an unknown value is named before anything is written
     targets = encode(fitted, schema)
     check_learnable(targets, schema, f"the training split of {dataset.name}")
-    return _divided(recipe, fitted, held, schema, targets)
+    query, gallery = _sides(recipe, held)
+    return TrainingSet(fitted, query, gallery, schema, targets, frozenset(learns))
 
 
-def _divided(
-    recipe: Recipe,
-    fitted: list[Record],
-    held: list[Record],
-    schema: AttributeSchema,
-    targets: NDArray[np.int64],
-) -> TrainingSet:
+def _sides(recipe: Recipe, held: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Held-out records as queries and gallery; no queries where identities are unknown."""
     if not held or any(record.identity < 1 for record in held):
-        return TrainingSet(fitted, [], held, schema, targets)
+        return [], held
     split = query_gallery_split(held, ratio=recipe.validation.query_ratio, seed=recipe.seed)
-    return TrainingSet(fitted, list(split.query), list(split.gallery), schema, targets)
+    return list(split.query), list(split.gallery)
 
 
 def _labelled(dataset: ReidDataset, learns: Collection[Learned], tell: Callable[[str], None]) -> list[Record]:
-    """The training images that tell what is to be learned; those of nobody serve systems that ask for no person."""
+    """The training images with what is to be learned; images without an identity only where none is learned."""
     records = list(dataset.train)
     if "identities" in learns or "attributes" in learns:
         records = [record for record in records if record.identity > 0]
         if 0 < len(records) < len(dataset.train):
             nameless = len(dataset.train) - len(records)
-            tell(f"[yellow]{dataset.name}: {nameless} training images have no identity and are left out[/]")
+            tell(f"{dataset.name}: {nameless} training images have no identity and are left out")
     if "masks" in learns:
         _check_masks(records, dataset.name)
     if not records:
@@ -106,5 +125,5 @@ def _annotated(records: list[Record], name: str, tell: Callable[[str], None]) ->
     if not kept:
         raise DataError(f"{name}: none of its training identities is annotated; see `resight data inspect`")
     some = ", ".join(map(str, bare[:5])) + (", …" if len(bare) > 5 else "")
-    tell(f"[yellow]{name}: {len(bare)} identities have no attributes and are left out:[/] {some}")
+    tell(f"{name}: {len(bare)} identities have no attributes and are left out: {some}")
     return kept

@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback, RichProgressBar
-from rich.console import Console
 
 from resight.errors import RecipeError, none_readable
 from resight.files import written_whole
@@ -23,15 +22,11 @@ __all__ = [
     "OnValidation",
     "SomethingRead",
     "ValidationListener",
-    "console",
 ]
 
 
 OnValidation = Callable[[int, dict[str, float]], None]
 """Called with the epoch, from 1, and its figures by name, such as `{"mAP": 0.41, "rank-1": 0.6}`."""
-
-
-console = Console(stderr=True, soft_wrap=True)
 
 
 class BestWeights(Callback):
@@ -96,7 +91,10 @@ class SomethingRead(Callback):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's bar without the number that it gives a logger's folder."""
+    """Lightning's bar, on standard error, without the number that it gives a logger's folder."""
+
+    def __init__(self) -> None:
+        super().__init__(leave=False, console_kwargs={"stderr": True})
 
     def get_metrics(self, trainer: lightning.Trainer, pl_module: Any) -> dict[str, Any]:
         figures = dict(super().get_metrics(trainer, pl_module))
@@ -148,8 +146,8 @@ class MetricsFile(Callback):
 class EpochLines(Callback):
     """Where there is no terminal to draw a bar on: a line an epoch."""
 
-    def __init__(self) -> None:
-        self.started = time.monotonic()
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell, self.started = tell, time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self.started, self.first = time.monotonic(), pl_module.first_epoch
@@ -161,4 +159,4 @@ class EpochLines(Callback):
             figures = "  ".join(
                 f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name
             )
-            console.print(f"epoch {done}/{total}  {figures}  {rest:.0f} s left", highlight=False, soft_wrap=True)
+            self.tell(f"epoch {done}/{total}  {figures}  {rest:.0f} s left")

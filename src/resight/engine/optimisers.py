@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
-__all__ = ["OPTIMISERS", "Jointly"]
+__all__ = ["OPTIMISERS", "Apart", "Jointly"]
 
 Parameters = Iterable[nn.Parameter] | list[dict[str, Any]]
 
@@ -61,6 +61,16 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
     "rmsprop": rmsprop,
     "sgd": sgd,
 }
+
+
+class Apart(NamedTuple):
+    """A part of a system with an optimiser of its own, at one rate throughout."""
+
+    part: nn.Module
+    optimiser: Callable[..., Optimizer]
+    learning_rate: float
+    weight: float = 1.0
+    """The weight of its loss, by which its gradient is divided."""
 
 
 class Jointly(Optimizer):

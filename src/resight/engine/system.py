@@ -1,8 +1,8 @@
-"""What every training regime shares: optimiser, schedule, seeds, logging. A system states only its step."""
+"""What every training regime shares: losses, optimisers, schedule, seeds, logging. A system states only its step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +15,65 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
-from resight.data.training_set import Learned
-from resight.engine.optimisers import OPTIMISERS, Jointly
+from resight.data.training_set import Learned, TrainingSet
+from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.schedules import SCHEDULES
-from resight.errors import RecipeError
-from resight.recipe import Options, Recipe, make, scalar
-from resight.records import Record
+from resight.engine.weighted_losses import WeightedLosses
+from resight.errors import RecipeError, none_readable
+from resight.recipe import Recipe, make
 from resight.views.grids import save
 
-__all__ = ["System", "weighted_losses"]
+__all__ = ["System"]
 
 
 class System(lightning.LightningModule):
-    """Base of all systems. A subclass gives `step`, which returns the losses by name, each with its weight applied."""
+    """Base of all systems: a recipe's model and losses, trained on a training set.
+
+    A subclass makes its `losses` and gives `step`, which returns their values by name, each with its weight applied. It
+    validates by `look`, what is to be kept of a batch, and `judge`, what all of them together say. Further parameters
+    of its own are the recipe's options of the system. Raises RecipeError for a model without an ability that it wants.
+    """
 
     learns: frozenset[Learned] = frozenset()
     """What of the records a subclass learns; none for one that learns from the pixels alone."""
-    model: nn.Module
+    wants: tuple[type, ...] = ()
+    """Abilities that the model must have: Protocols of `resight.models.abilities`."""
+    model: Any
+    """The network: an nn.Module with the abilities that the system wants."""
+    losses: WeightedLosses
     first_epoch: int
     """Where this process begins: later than 0 after a resume."""
 
-    def __init__(self, recipe: Recipe, model: nn.Module, validation: Sequence[Record] = ()) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
         super().__init__()
-        self.recipe = recipe
-        self.validation = list(validation)
-        """Images that `validation_step` is to see, in this order."""
-        self.model = model.to(memory_format=torch.channels_last) if recipe.trainer.channels_last else model
+        self.recipe, self.training_set = recipe, training_set
+        for ability in self.wants:
+            if not isinstance(model, ability):
+                raise RecipeError(
+                    f"model.name={recipe.model['name']}: the system {recipe.system['name']} wants a model that "
+                    f"{ability.__name__.lower()}"
+                )
+        self.model = model.to(memory_format=torch.channels_last) if recipe.trainer.channels_last else model  # type: ignore[call-overload]
         self.unreadable: set[str] = set()
         """One line for each image that could not be read so far."""
         self.first_epoch = 0
+        self.looked: list[Any] = []
+        """What `look` has kept of the batches of the validation that is going on."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are taken at the end of an epoch. Lightning's own counter says so only once its loop runs.
         self.first_epoch = checkpoint["epoch"] + 1
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What the network takes, and the batch it comes from -> losses by name, each times its weight."""
+        raise NotImplementedError
+
+    def look(self, inputs: Tensor, batch: Batch) -> Any:
+        """What validation keeps of a batch, on the CPU."""
+        raise NotImplementedError
+
+    def judge(self, looked: Sequence[Any]) -> None:
+        """Log the figures of a validation, and draw its pictures, from what `look` kept of its batches."""
         raise NotImplementedError
 
     def prepare(self, batch: Batch) -> Tensor:
@@ -68,16 +92,39 @@ class System(lightning.LightningModule):
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
 
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self.unreadable.update(batch.failed)
+        if len(batch.images):
+            self.looked.append(self.look(self.prepare(batch), batch))
+
+    def on_validation_epoch_end(self) -> None:
+        # Each process sees the whole validation set: the figures are the same on all, and the set is small.
+        looked, self.looked = self.looked, []
+        if not looked:
+            raise none_readable(len(self.training_set.validation), sorted(self.unreadable))
+        self.judge(looked)
+
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         # Dropout and the like owe their numbers to the step alone: a resumed run draws the same ones.
         torch.manual_seed(hash((self.recipe.seed, self.global_rank, self.current_epoch, batch_index)) % 2**63)
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        for loss in self.losses.values():
+            loss.end_batch()
+
     def on_train_epoch_start(self) -> None:
-        for module in self.modules():
-            if hasattr(module, "epoch"):  # such as mining that changes with the epoch
-                module.epoch = self.current_epoch  # type: ignore[assignment]
+        for loss in self.losses.values():
+            loss.begin_epoch(self.current_epoch)
         # Epoch averages join the rate in one event per epoch.
         self.log("lr", self.optimizers().param_groups[0]["lr"], on_step=False, on_epoch=True)  # type: ignore[union-attr]
+
+    def on_train_epoch_end(self) -> None:
+        for loss in self.losses.values():
+            loss.end_epoch(self._total)
+
+    def _total(self, values: Tensor) -> Tensor:
+        """A tensor summed over the processes that train together."""
+        return torch.as_tensor(self.all_gather(values)).sum(0) if self.trainer.world_size > 1 else values
 
     def picture(self, name: str, image: Image.Image, file: str | None = None) -> None:
         """Write a picture to a file in the run folder (`NAME.png`), and to the loggers that show pictures."""
@@ -92,23 +139,23 @@ class System(lightning.LightningModule):
             elif isinstance(logger, WandbLogger):
                 logger.log_image(name, [image])
 
-    def apart(self) -> list[tuple[nn.Module, float]]:
-        """Parts with an optimiser of their own, each with the weight that its gradient is divided by.
-
-        A part says which, `own_optimiser`, and its `learning_rate`.
-        """
-        return []
+    def apart(self) -> list[Apart]:
+        """Parts with an optimiser of their own: the losses that state one. A subclass may add others."""
+        return [
+            Apart(loss, loss.own_optimiser, loss.learning_rate, self.losses.weights[label])
+            for label, loss in self.losses.items()
+            if loss.own_optimiser is not None
+        ]
 
     def _together(self) -> list[tuple[str, nn.Parameter]]:
         """Name and parameter of all that has no optimiser of its own."""
-        theirs = {id(parameter) for part, _ in self.apart() for parameter in part.parameters()}
+        theirs = {id(parameter) for apart in self.apart() for parameter in apart.part.parameters()}
         return [(name, parameter) for name, parameter in self.named_parameters() if id(parameter) not in theirs]
 
     def configure_optimizers(self) -> Any:
-        apart = self.apart()
         rest = [(name, parameter) for name, parameter in self._together() if parameter.requires_grad]
         main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=_groups(rest, self.recipe.rates))
-        others = [part.own_optimiser(part.parameters(), lr=part.learning_rate) for part, _ in apart]  # type: ignore[operator]
+        others = [apart.optimiser(apart.part.parameters(), lr=apart.learning_rate) for apart in self.apart()]
         schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
         optimiser = Jointly(main, *others) if others else main
         still = [lambda epoch: 1.0] * len(others)
@@ -126,31 +173,10 @@ class System(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._together()], gradient_clip_val)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        for part, weight in self.apart():
-            for parameter in part.parameters():
+        for apart in self.apart():
+            for parameter in apart.part.parameters():
                 if parameter.grad is not None:
-                    parameter.grad.div_(weight)
-
-
-def weighted_losses(
-    sections: Mapping[str, Options], table: Mapping[str, Callable[..., nn.Module]], **given: Any
-) -> tuple[nn.ModuleDict, dict[str, float]]:
-    """The losses of a recipe's `losses` section and their weights, by label; a weight of 0 switches a loss off.
-
-    The label names the loss where its section does not. Raises RecipeError for a bad weight or when none is left.
-    """
-    losses, weights = nn.ModuleDict(), {}
-    for label, section in sections.items():
-        options = {"name": label, **section}
-        weight = scalar(options.pop("weight", 1.0))
-        if not isinstance(weight, int | float) or not weight >= 0:
-            raise RecipeError(f"losses.{label}.weight = {weight!r}: a number of at least 0")
-        if weight:
-            weights[label] = float(weight)
-            losses[label] = make(table, options, f"losses.{label}", **given)
-    if not losses:
-        raise RecipeError("losses: every weight is 0; give one loss a weight")
-    return losses, weights
+                    parameter.grad.div_(apart.weight)
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> list[dict[str, Any]]:

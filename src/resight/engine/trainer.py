@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from rich.console import Console
 
 from resight.engine.callbacks import (
     BestWeights,
@@ -23,7 +25,6 @@ from resight.engine.callbacks import (
     OnValidation,
     SomethingRead,
     ValidationListener,
-    console,
 )
 from resight.errors import MissingExtraError, RecipeError, RunError
 from resight.files import written_whole
@@ -33,9 +34,16 @@ from resight.run import Run
 __all__ = ["make_trainer", "process_rank"]
 
 
-def make_trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> lightning.Trainer:
-    """The Trainer of a run, which writes into its folder. Raises RecipeError for a setting that does not fit the machine."""
+def make_trainer(
+    run: Run, quiet: bool, on_validation: OnValidation | None, tell: Callable[[str], None]
+) -> lightning.Trainer:
+    """The Trainer of a run, which writes into its folder.
+
+    Unless `quiet`, it draws a bar on a terminal, and elsewhere tells `tell` a line an epoch. Raises RecipeError for a
+    setting that does not fit the machine.
+    """
     recipe = run.recipe
+    terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [SomethingRead(), MetricsFile(run)]
     if validated:
@@ -62,15 +70,15 @@ def make_trainer(run: Run, quiet: bool, on_validation: OnValidation | None) -> l
         )
     )
     if not quiet:
-        callbacks.append(EpochBar(leave=False) if console.is_terminal else EpochLines())
+        callbacks.append(EpochBar() if terminal else EpochLines(tell))
     _hush()
     try:
-        return _lightning_trainer(run, callbacks, validated, quiet)
+        return _lightning_trainer(run, callbacks, validated, bar=terminal and not quiet)
     except (MisconfigurationException, ValueError) as error:
         raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
 
 
-def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, quiet: bool) -> lightning.Trainer:
+def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, bar: bool) -> lightning.Trainer:
     recipe, options = run.recipe, run.recipe.trainer
     return lightning.Trainer(
         max_epochs=recipe.epochs,
@@ -89,7 +97,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, qui
         use_distributed_sampler=False,  # the sampler shares its batches out itself
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        enable_progress_bar=not quiet and console.is_terminal,
+        enable_progress_bar=bar,
         enable_model_summary=False,
         default_root_dir=run.folder,
     )

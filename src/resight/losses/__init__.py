@@ -1,15 +1,15 @@
 """Losses, all of one call shape: `loss(embeddings_or_logits, ids, cameras=None) -> scalar`.
 
-A loss is one file and one line in this table. Its `reads` says whether it takes a model's metric features or its
-identity logits. The losses on attributes have a table and a shape of their own: `loss(logits, targets) -> scalar`;
-so have those on masks, and Bruna's. Those of autoencoders have a table too, and take what their `reads` names.
+A loss is one file and one line in this table; `resight.losses.base` says what else it may state. Its `reads` says
+whether it takes a model's features or its identity logits. The losses on attributes have a table and a shape of
+their own: `loss(logits, targets) -> scalar`; so have those on masks, and Bruna's. Those of autoencoders have a table
+too, and take what their `reads` names.
 """
 
 from collections.abc import Callable
 
-from torch import nn
-
 from resight.losses.attributes import AttributeLoss
+from resight.losses.base import Loss
 from resight.losses.bruna import CentroidHinge, SelectorLoss
 from resight.losses.centre import CentreLoss
 from resight.losses.centroid_triplet import CentroidTripletLoss
@@ -22,7 +22,7 @@ from resight.losses.triplet import TripletLoss
 
 __all__ = ["ATTRIBUTE_LOSSES", "BRUNA_LOSSES", "LOSSES", "MASK_LOSSES", "RECONSTRUCTION_LOSSES"]
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
+LOSSES: dict[str, Callable[..., Loss]] = {
     "identity": IdentityLoss,
     "triplet": TripletLoss,
     "centre": CentreLoss,
@@ -34,17 +34,17 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "sphereface": SphereFaceLoss,
 }
 
-ATTRIBUTE_LOSSES: dict[str, Callable[..., nn.Module]] = {"cross-entropy": AttributeLoss}
+ATTRIBUTE_LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": AttributeLoss}
 
-RECONSTRUCTION_LOSSES: dict[str, Callable[..., nn.Module]] = {
+RECONSTRUCTION_LOSSES: dict[str, Callable[..., Loss]] = {
     "reconstruction": SquaredError,
     "kl": KLDivergence,
     "mmd": MaximumMeanDiscrepancy,
 }
 
-MASK_LOSSES: dict[str, Callable[..., nn.Module]] = {"cross-entropy": PixelLoss, "dice": DiceLoss}
+MASK_LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": PixelLoss, "dice": DiceLoss}
 
-BRUNA_LOSSES: dict[str, Callable[..., nn.Module]] = {
+BRUNA_LOSSES: dict[str, Callable[..., Loss]] = {
     "centroid": CentroidHinge,
     "attributes": AttributeLoss,
     "selector": SelectorLoss,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from resight.losses.base import Loss
 from resight.losses.precision import full
 
 __all__ = ["AttributeLoss", "majority_weights"]
@@ -16,7 +17,7 @@ __all__ = ["AttributeLoss", "majority_weights"]
 UNKNOWN = -1
 
 
-class AttributeLoss(nn.Module):
+class AttributeLoss(Loss):
     """Sum over attributes of weight x mean cross-entropy; a target of -1 is unknown and left out.
 
     >>> AttributeLoss(counts=[[30, 10]])({"hat": logits}, targets)  # (batch, 2), (batch, 1) -> scalar
@@ -53,6 +54,7 @@ class AttributeLoss(nn.Module):
         self.register_buffer("class_weight", weights, persistent=False)
         # Checkpointed, so that a resumed run goes on with them.
         self.register_buffer("target_weight", torch.full((len(counts),), start))
+        # [attributes, true, predicted], of the images that this process has trained on in this epoch.
         self.register_buffer("confusion", torch.zeros(len(counts), width, width, dtype=torch.int64), persistent=False)
 
     def forward(self, logits: Mapping[str, Tensor], targets: Tensor) -> Tensor:
@@ -77,14 +79,11 @@ class AttributeLoss(nn.Module):
         return (each * weight).sum() / weight.sum().clamp(min=1e-12)
 
     @torch.no_grad()
-    def end_epoch(self, confusion: Tensor) -> None:
-        """Adapt the target weights to the epoch's confusion, [attributes, true, predicted], and begin a new one.
-
-        `confusion` is `self.confusion`, summed over the processes where there are several.
-        """
+    def end_epoch(self, total: Callable[[Tensor], Tensor]) -> None:
+        """Adapt the target weights to the epoch's confusion over all processes, and begin a new one."""
         if not self.adaptive:
             return
-        counts = confusion.double()
+        counts = total(self.confusion).double()
         hits, sums = counts.diagonal(dim1=1, dim2=2), counts.sum(1) + counts.sum(2)
         present = sums > 0
         f1 = (torch.where(present, 2 * hits / sums.clamp(min=1), 0)).sum(1) / present.sum(1).clamp(min=1)

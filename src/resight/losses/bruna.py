@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
+
+from resight.losses.base import Loss
 
 __all__ = ["CentroidHinge", "SelectorLoss", "other_distances", "same_distances"]
 
@@ -25,7 +27,7 @@ def other_distances(same: Tensor, others: Tensor) -> Tensor:
     return _length(same[:, :, None] - others[:, None]).mean(1)
 
 
-class CentroidHinge(nn.Module):
+class CentroidHinge(Loss):
     """d_same + max(0, margin - d_other), mean over items; d_same pulls even where the margin is kept.
 
     >>> CentroidHinge(margin=1.0)(d_same, d_other)  # (items,), (items,) -> scalar
@@ -39,7 +41,7 @@ class CentroidHinge(nn.Module):
         return (same + F.relu(self.margin - other)).mean()
 
 
-class SelectorLoss(nn.Module):
+class SelectorLoss(Loss):
     """Teaches the selector to predict small distances where Bruna was wrong, large ones where it was right.
 
     >>> SelectorLoss()(predicted, correct)  # (items, n) twice -> scalar

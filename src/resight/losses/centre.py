@@ -8,12 +8,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn, optim
 
+from resight.losses.base import Loss
 from resight.losses.precision import in_full_precision
 
 __all__ = ["CentreLoss"]
 
 
-class CentreLoss(nn.Module):
+class CentreLoss(Loss):
     """Mean over the batch of the squared Euclidean distance between a feature and its identity's centre.
 
     >>> CentreLoss(num_classes=751, dim=2048)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
@@ -23,7 +24,7 @@ class CentreLoss(nn.Module):
     `learning_rate`, on gradients divided by the loss weight, so that the weight does not slow them.
     """
 
-    reads = "features"
+    reads = ("features",)
     own_optimiser = optim.SGD
 
     def __init__(self, num_classes: int, dim: int, learning_rate: Annotated[float, Field(gt=0)] = 0.5) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from resight.losses.base import Loss
 from resight.losses.distances import Distance, pairwise_distances
 from resight.losses.precision import in_full_precision
 from resight.losses.triplet import Margin, hinge
@@ -12,7 +13,7 @@ from resight.losses.triplet import Margin, hinge
 __all__ = ["CentroidTripletLoss"]
 
 
-class CentroidTripletLoss(nn.Module):
+class CentroidTripletLoss(Loss):
     """Mean over images of max(0, d(image, own centroid) - d(image, nearest other centroid) + margin).
 
     >>> CentroidTripletLoss(margin=0.3)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
@@ -23,7 +24,7 @@ class CentroidTripletLoss(nn.Module):
     triplet loss's. An image alone in its identity is no anchor; without any the loss is 0.
     """
 
-    reads = "features"
+    reads = ("features",)
 
     def __init__(self, margin: Margin = 0.3, distance: Distance = "euclidean") -> None:
         super().__init__()

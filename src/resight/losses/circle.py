@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
+from resight.losses.base import Loss
 from resight.losses.mining import pair_masks
 from resight.losses.precision import in_full_precision
 
 __all__ = ["CircleLoss"]
 
 
-class CircleLoss(nn.Module):
+class CircleLoss(Loss):
     """Pairs weighted by how far their cosine is from where it should be: 1 + margin for same, -margin for different.
 
     >>> CircleLoss()(embeddings, ids)  # (batch, dim), (batch,) -> scalar
@@ -23,7 +24,7 @@ class CircleLoss(nn.Module):
     whose weights have no gradient). The defaults are the paper's for people. Without any pair the loss is 0.
     """
 
-    reads = "features"
+    reads = ("features",)
 
     def __init__(
         self, margin: Annotated[float, Field(ge=0, le=1)] = 0.25, scale: Annotated[float, Field(gt=0)] = 128.0

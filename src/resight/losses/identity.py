@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from resight.losses.base import Loss
 from resight.losses.mining import pair_masks
 from resight.losses.precision import in_full_precision
 
 __all__ = ["IdentityLoss", "VerificationLoss"]
 
 
-class IdentityLoss(nn.Module):
+class IdentityLoss(Loss):
     """Cross-entropy over identities with label smoothing (Szegedy et al. 2016).
 
     >>> IdentityLoss(label_smoothing=0.1)(logits, ids)  # (batch, classes), (batch,) -> scalar
@@ -24,7 +25,7 @@ class IdentityLoss(nn.Module):
     the strong baseline's code. (Its paper's eq. 2 writes `1 - eps (N-1)/N`, which is the same.)
     """
 
-    reads = "logits"
+    reads = ("logits",)
 
     def __init__(self, label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class IdentityLoss(nn.Module):
         return F.cross_entropy(logits, ids, label_smoothing=self.label_smoothing)
 
 
-class VerificationLoss(nn.Module):
+class VerificationLoss(Loss):
     """Same person or not, on every pair of the batch: binary cross-entropy on a learned scale of the cosine.
 
     The option that the camera-mining source considered and did not choose; both kinds of pair weigh the same, since
@@ -44,7 +45,7 @@ class VerificationLoss(nn.Module):
     >>> VerificationLoss()(embeddings, ids)  # (batch, dim), (batch,) -> scalar
     """
 
-    reads = "features"
+    reads = ("features",)
 
     def __init__(self, scale: float = 10.0, offset: float = 0.5) -> None:
         super().__init__()

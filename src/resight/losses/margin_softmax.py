@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from resight.losses.base import Loss
 from resight.losses.precision import in_full_precision
 
 __all__ = ["ArcFaceLoss", "CosFaceLoss", "SphereFaceLoss"]
@@ -19,10 +20,10 @@ __all__ = ["ArcFaceLoss", "CosFaceLoss", "SphereFaceLoss"]
 Scale = Annotated[float, Field(gt=0)]
 
 
-class _MarginSoftmax(nn.Module):
+class _MarginSoftmax(Loss):
     """Cross-entropy over identities whose right one has been made harder; a subclass makes `loss`."""
 
-    reads = "features"
+    reads = ("features",)
     loss: nn.Module
 
     @in_full_precision

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from resight.losses.base import Loss
 
 __all__ = ["DiceLoss", "PixelLoss"]
 
 
-class PixelLoss(nn.Module):
+class PixelLoss(Loss):
     """Binary cross-entropy, mean over pixels.
 
     >>> PixelLoss()(logits, masks)  # (batch, 1, height, width) twice -> scalar
@@ -19,7 +21,7 @@ class PixelLoss(nn.Module):
         return F.binary_cross_entropy_with_logits(logits.float(), masks.float())
 
 
-class DiceLoss(nn.Module):
+class DiceLoss(Loss):
     """1 - (2 · overlap + 1) / (sum of both + 1) with probabilities for a mask (Milletari et al. 2016), mean over images.
 
     >>> DiceLoss()(logits, masks)  # (batch, 1, height, width) twice -> scalar

@@ -35,8 +35,14 @@ class Mining(nn.Module):
     """Base of all: `forward` chooses the triplets, `mean` says how their losses become one."""
 
     group = 1
-    """Images that belong together as the sampler dealt them; such a group comes whole or not at all."""
+    """As `Loss.group`; so is the other."""
     needs_cameras = False
+
+    def begin_epoch(self, epoch: int) -> None:
+        """As `Loss.begin_epoch`."""
+
+    def end_batch(self) -> None:
+        """As `Loss.end_batch`."""
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
         raise NotImplementedError
@@ -125,7 +131,7 @@ class CameraBatchHard(BatchHard):
 
     Before choosing, the distance of same-camera positives is lowered by `bias = k * std(D) / (1 + m * t)`, and that
     of same-camera negatives likewise, with D the positive- or negative-masked distance matrix and t the number of
-    batches trained on before, `iterations`, which training counts ("Camera-Label Based Batch Hard Mining", method
+    batches trained on before, `iterations` ("Camera-Label Based Batch Hard Mining", method
     slides). An image of no known camera (-1) shares it with no other.
 
     >>> CameraBatchHard(k=5, m=0.1)(distances, ids, cameras)
@@ -156,6 +162,12 @@ class CameraBatchHard(BatchHard):
         self.epoch = 0
         # A buffer, so that a resumed run goes on with the same bias.
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def end_batch(self) -> None:
+        self.iterations += 1
 
     def prefer(
         self, farthest: Tensor, nearest: Tensor, positive: Tensor, negative: Tensor, cameras: Tensor | None

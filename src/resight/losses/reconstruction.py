@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
+
+from resight.losses.base import Loss
 
 __all__ = ["KLDivergence", "MaximumMeanDiscrepancy", "SquaredError"]
 
 
-class SquaredError(nn.Module):
+class SquaredError(Loss):
     """Squared difference of pixels: its mean over all of them, or its sum over an image, averaged over the batch.
 
     >>> SquaredError("sum")(made, given)  # (batch, 3, height, width) twice -> scalar
@@ -30,7 +32,7 @@ class SquaredError(nn.Module):
         return (each.sum(1) if self.reduction == "sum" else each.mean(1)).mean()
 
 
-class KLDivergence(nn.Module):
+class KLDivergence(Loss):
     """Divergence of the latents' Gaussian from the standard one, in nats, averaged over the batch (Kingma and Welling 2014).
 
     With `warmup_epochs` it grows from 0 to its weight in a straight line, so that the latents are used before they are
@@ -43,12 +45,15 @@ class KLDivergence(nn.Module):
         super().__init__()
         self.warmup_epochs, self.epoch = warmup_epochs, 0
 
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
     def forward(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
         return divergence * (min(1.0, self.epoch / self.warmup_epochs) if self.warmup_epochs else 1.0)
 
 
-class MaximumMeanDiscrepancy(nn.Module):
+class MaximumMeanDiscrepancy(Loss):
     """InfoVAE's term (Zhao et al. 2017): how far the latents of a batch, taken together, are from the standard Gaussian.
 
     Unlike the divergence it leaves each image's own latents informative. Squared discrepancy under the kernel

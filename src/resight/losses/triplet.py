@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
+from resight.losses.base import Loss
 from resight.losses.distances import Distance, pairwise_distances
 from resight.losses.mining import MINING, BatchHard, Mining
 from resight.losses.precision import in_full_precision
@@ -18,7 +19,7 @@ __all__ = ["Margin", "TripletLoss", "hinge"]
 Margin = Annotated[float, Field(ge=0)] | Literal["soft"]
 
 
-class TripletLoss(nn.Module):
+class TripletLoss(Loss):
     """Mean over triplets of max(0, d(anchor, positive) - d(anchor, negative) + margin).
 
     >>> TripletLoss(margin=0.3)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
@@ -27,7 +28,7 @@ class TripletLoss(nn.Module):
     2). `mining` chooses the triplets. Without any the loss is 0 (with a gradient of 0).
     """
 
-    reads = "features"
+    reads = ("features",)
 
     def __init__(
         self,
@@ -40,6 +41,12 @@ class TripletLoss(nn.Module):
         self.distance: Distance = distance
         self.mining = BatchHard() if mining is None else mining
         self.group, self.needs_cameras = self.mining.group, self.mining.needs_cameras
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.mining.begin_epoch(epoch)
+
+    def end_batch(self) -> None:
+        self.mining.end_batch()
 
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:

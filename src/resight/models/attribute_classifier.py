@@ -33,5 +33,8 @@ class AttributeClassifier(nn.Module):
         self.heads = AttributeHeads(self.backbone.dim, attributes, dropout=dropout, binary_outputs=binary_outputs)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.recognise(images)
+
+    def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
         return self.heads(self.backbone(images))

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from resight.models.abilities import Borrowed
 from resight.models.backbone import Backbone
 from resight.models.heads import AttributeHeads
 from resight.models.unet import UNet
@@ -63,9 +64,8 @@ class Bruna(nn.Module):
         self.heads = AttributeHeads(self.dim, attributes, hidden, dropout, binary_outputs)
 
     @property
-    def borrows(self) -> dict[str, str]:
-        """Parts whose weights another run brings, each named by an option, and the recipe that makes such a run."""
-        return {} if self.masks == "none" else {"segmenter": "segmentation-unet"}
+    def borrows(self) -> dict[str, Borrowed]:
+        return {} if self.masks == "none" else {"segmenter": Borrowed(self.segmenter, "segmentation-unet")}
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

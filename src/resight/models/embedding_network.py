@@ -19,7 +19,7 @@ class EmbeddingNetwork(nn.Module):
     """Backbone -> pooling -> embedding layers -> classifier; triplet and retrieval read what the classifier reads.
 
     >>> model = EmbeddingNetwork(576, backbone="resnet18", pretrained=False, attention="se", fusion="concat")
-    >>> model.eval()(images).shape  # (batch, 1024)
+    >>> model.eval().embed(images).shape  # (batch, 1024)
 
     - `attention` sits after each stage and `fusion` joins stages (see `StageFusion`); both need a ResNet trunk.
     - `head` is one of the source's table 9 and names its layers in order; its last FC is the classifier. "vanilla" is
@@ -57,9 +57,11 @@ class EmbeddingNetwork(nn.Module):
         self.embedding = embedding_layers(self.backbone.dim, embedding, head, dropout)
         self.classifier = nn.Linear(self.dim, num_classes, bias=classifier_bias)
 
-    def forward(self, images: Tensor) -> ReidOutput | Tensor:
-        """(batch, 3, height, width), normalised -> ReidOutput in training mode, embeddings (batch, dim) otherwise."""
-        embedding = self.embedding(self.backbone(images))
-        if not self.training:
-            return embedding
-        return ReidOutput(features=(embedding,), logits=(self.classifier(embedding),), embedding=embedding)
+    def forward(self, images: Tensor) -> ReidOutput:
+        """(batch, 3, height, width), normalised -> the embedding as the one feature, and its logits."""
+        embedding = self.embed(images)
+        return ReidOutput(features=(embedding,), logits=(self.classifier(embedding),))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(batch, 3, height, width), normalised -> embeddings (batch, dim)."""
+        return self.embedding(self.backbone(images))

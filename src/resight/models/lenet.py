@@ -33,5 +33,8 @@ class LeNet5(nn.Module):
         self.heads = AttributeHeads(84, attributes, binary_outputs=binary_outputs)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.recognise(images)
+
+    def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
         return self.heads(self.dense(self.maps(images).flatten(1)))

@@ -1,4 +1,4 @@
-"""What models return while they train."""
+"""What a system that trains a model reads of it; what a trained one can do is in `resight.models.abilities`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ class ReidOutput(NamedTuple):
     """Of a re-identification model. One entry per branch in `features` and `logits`; single-branch models have one of each."""
 
     features: tuple[Tensor, ...]
-    """Features that triplet and centre losses read, each (batch, dim), `dim` being the model's attribute."""
+    """What triplet and centre losses read, each (batch, dim), `dim` being the model's attribute."""
     logits: tuple[Tensor, ...]
     """Identity scores, each (batch, classes)."""
-    embedding: Tensor
-    """What retrieval compares, (batch, width); the only thing returned in evaluation mode."""
 
 
 class Reconstruction(NamedTuple):

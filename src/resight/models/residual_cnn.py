@@ -40,6 +40,9 @@ class ResidualCNN(nn.Module):
         self.heads = AttributeHeads(second * grid[0] * grid[1], attributes, hidden=hidden, dropout=dropout)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.recognise(images)
+
+    def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
         maps = self.block1(images)
         maps = self.block2(maps) + maps if self.skip else self.block2(maps)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 
 __all__ = ["Selector"]
 
@@ -17,15 +17,11 @@ class Selector(nn.Module):
 
     >>> Selector()(anchors, others).shape  # (items, 3, height, width), (items, n, 3, height, width) -> (items, n)
 
-    Predictions are distances, 0 or more. It has an optimiser of its own: Adam at `learning_rate`, whose default is
-    Adam's own. The report describes no more of it than what goes in and comes out.
+    Predictions are distances, 0 or more. The report describes no more of it than what goes in and comes out.
     """
 
-    own_optimiser = optim.Adam
-
-    def __init__(self, width: Annotated[int, Field(ge=1)] = 16, learning_rate: float = 1e-3) -> None:
+    def __init__(self, width: Annotated[int, Field(ge=1)] = 16) -> None:
         super().__init__()
-        self.learning_rate = learning_rate
         widths = [3, width, 2 * width, 4 * width, 4 * width]
         self.look = nn.Sequential(
             *(_halving(before, after) for before, after in pairwise(widths)),

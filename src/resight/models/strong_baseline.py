@@ -18,7 +18,7 @@ class StrongBaseline(nn.Module):
     Metric losses read the feature before the neck, identity losses and retrieval the one after it.
 
     >>> model = StrongBaseline(num_classes=751, backbone="resnet50", pretrained=False)
-    >>> model.eval()(images).shape  # (batch, 2048)
+    >>> model.eval().embed(images).shape  # (batch, 2048)
 
     `neck="none"` and `last_stride=2` switch the two tricks off for the paper's ablation (its table 3).
     """
@@ -49,11 +49,12 @@ class StrongBaseline(nn.Module):
         if classifier_bias:
             nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, images: Tensor) -> ReidOutput | Tensor:
-        """(batch, 3, height, width), normalised -> ReidOutput in training mode, embeddings (batch, dim) otherwise."""
+    def forward(self, images: Tensor) -> ReidOutput:
+        """(batch, 3, height, width), normalised -> features before the neck and logits after it."""
         feature = self.backbone(images)
-        necked = self.neck(feature)
-        embedding = necked if self.retrieval == "after-neck" else feature
-        if not self.training:
-            return embedding
-        return ReidOutput(features=(feature,), logits=(self.classifier(necked),), embedding=embedding)
+        return ReidOutput(features=(feature,), logits=(self.classifier(self.neck(feature)),))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(batch, 3, height, width), normalised -> embeddings (batch, dim)."""
+        feature = self.backbone(images)
+        return self.neck(feature) if self.retrieval == "after-neck" else feature

@@ -25,7 +25,7 @@ class TwoBranch(nn.Module):
     both features, one after the other.
 
     >>> model = TwoBranch(751, backbone="resnet50", pretrained=False)
-    >>> model.eval()(images).shape  # (batch, 4096)
+    >>> model.eval().embed(images).shape  # (batch, 4096)
 
     Both branches start from the pretrained stage 4; the block that "max" has more starts fresh, which in timm means
     close to the identity (the last BatchNorm of a residual block begins at 0). Raises RecipeError for a backbone that
@@ -47,12 +47,15 @@ class TwoBranch(nn.Module):
             }
         )
 
-    def forward(self, images: Tensor) -> ReidOutput | Tensor:
-        """(batch, 3, height, width), normalised -> ReidOutput in training mode, embeddings (batch, 2 × dim) otherwise."""
+    def forward(self, images: Tensor) -> ReidOutput:
+        """(batch, 3, height, width), normalised -> each branch's feature (batch, dim) and logits."""
         maps = self.shared(images)
         features, logits = zip(*(branch(maps) for branch in self.branches.values()), strict=True)
-        embedding = torch.cat(features, dim=1)
-        return ReidOutput(features=features, logits=logits, embedding=embedding) if self.training else embedding
+        return ReidOutput(features=features, logits=logits)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(batch, 3, height, width), normalised -> embeddings (batch, 2 × dim)."""
+        return torch.cat(self(images).features, dim=1)
 
 
 class _Branch(nn.Module):
@@ -70,7 +73,7 @@ class _Branch(nn.Module):
 
 def _with_one_more_block(trunk: nn.Module, name: str) -> nn.Sequential:
     """A copy of stage 4 and one block behind it."""
-    blocks = [len(getattr(trunk, stage)) for stage in STAGES]
+    blocks = [len(list(trunk.get_submodule(stage).children())) for stage in STAGES]
     blocks[-1] += 1
     # timm builds the block, since only it knows the arguments of each kind of ResNet; the rest of that model is dropped.
     longer = create_timm_model(name, False, layers=tuple(blocks)).layer4

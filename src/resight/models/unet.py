@@ -46,11 +46,10 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(width, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (batch, 3, height, width) -> logits (batch, 1, height, width)."""
         return self.segment(images)
 
     def segment(self, images: Tensor) -> Tensor:
-        """The same: what a model that segments is asked for."""
+        """Normalised images (batch, 3, height, width) -> logits (batch, 1, height, width)."""
         return self.both(images)[0]
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -54,7 +54,7 @@ def reproduce(
     identities: int | None = None,
     rows: str | None = None,
     seeds: Sequence[int] = (0,),
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None] = lambda line: None,
     quiet: bool = True,
 ) -> Comparison:
     """Train and evaluate the rows that are missing below the folder `out`, and compare all that are there.
@@ -94,7 +94,7 @@ def reproduce(
     for number, (row, seed) in enumerate(missing, 1):
         label = f"{number}/{len(missing)} {row.row.name}" + (f", seed {seed}" if len(seeds) > 1 else "")
         tell(f"{label} …")
-        figures = job.run(row, seed, quiet)
+        figures = job.run(row, seed, quiet, tell)
         shown = ", ".join(f"{name} {figures[name]:.4g}" for name in table.figures if name in figures)
         tell(f"{label}: {shown or 'no figure'}; {clock.lap((row.folder, seed))}")
         job.write_tables()
@@ -173,13 +173,13 @@ class _Job:
     evaluated: dict[Path, Result] = field(default_factory=dict)
     """The last attribute run's, for all rows that share it."""
 
-    def run(self, row: Planned, seed: int, quiet: bool) -> dict[str, float]:
+    def run(self, row: Planned, seed: int, quiet: bool, tell: Callable[[str], None]) -> dict[str, float]:
         """Train the row, or go on with it, and evaluate it."""
         folder, recipe = self._place(row, seed), row.recipe(seed)
         if (folder / "run.json").exists():
-            run = resume(folder, self.material.dataset, quiet=quiet)
+            run = resume(folder, self.material.dataset, quiet=quiet, tell=tell)
         else:
-            run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet)
+            run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet, tell=tell)
         if self.table.retrieves:
             found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row)
         else:

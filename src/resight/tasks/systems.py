@@ -1,7 +1,5 @@
 """Training regimes. A system is one file and one line in this table."""
 
-from collections.abc import Callable
-
 from resight.engine.system import System
 from resight.tasks.attributes.system import AttributeSystem
 from resight.tasks.masks.system import SegmentationSystem
@@ -11,7 +9,7 @@ from resight.tasks.reid.system import EmbeddingSystem
 
 __all__ = ["SYSTEMS"]
 
-SYSTEMS: dict[str, Callable[..., System]] = {
+SYSTEMS: dict[str, type[System]] = {
     "embedding": EmbeddingSystem,
     "attributes": AttributeSystem,
     "reconstruction": ReconstructionSystem,

@@ -1,8 +1,9 @@
-"""Attribute recognition: any model that returns attribute -> logits."""
+"""Attribute recognition: any model that recognises."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,79 +12,87 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
+from resight.data.training_set import TrainingSet
 from resight.engine.system import System
+from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES
-from resight.losses.attributes import AttributeLoss
+from resight.models.abilities import Recognises
 from resight.models.heads import probabilities
-from resight.recipe import Recipe, make
-from resight.records import AttributeSchema, Record
+from resight.recipe import Recipe
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.scores import AttributeScores, score
 from resight.views import charts
 
-__all__ = ["AttributeSystem", "adapt_weights"]
+__all__ = ["AttributeSystem"]
+
+
+class _Looked(NamedTuple):
+    """Of one batch: attribute -> probabilities, targets, positions in the validation images, the loss."""
+
+    found: dict[str, Tensor]
+    targets: Tensor
+    positions: Tensor
+    loss: float
 
 
 class AttributeSystem(System):
-    """The recipe's one loss over all attributes of `schema`; `counts` are their images per class in training.
+    """The recipe's one loss over all attributes of the training set.
 
     Validation gives `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
     It draws confusion matrices and the most and the least confident images, unless `validation.pictures` is false.
     """
 
     learns = frozenset({"attributes"})
+    wants = (Recognises,)
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        model: nn.Module,
-        schema: AttributeSchema,
-        counts: Sequence[Sequence[int]],
-        validation: Sequence[Record] = (),
-    ) -> None:
-        super().__init__(recipe, model, validation)
+    def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
+        super().__init__(recipe, model, training_set)
         if set(recipe.losses) != {"attributes"}:
             raise RecipeError(
                 f"losses: a system for attributes has one section, `attributes`, not {', '.join(recipe.losses)}"
             )
-        self.schema = schema
-        options = {"name": "cross-entropy", **recipe.losses["attributes"]}
-        self.loss = make(ATTRIBUTE_LOSSES, options, "losses.attributes", counts=counts)
-        self._collected: list[tuple[dict[str, Tensor], Tensor, Tensor, float]] = []
-        """Of each batch: probabilities, targets, positions in the validation images, loss."""
+        sections = {"attributes": {"name": "cross-entropy", **recipe.losses["attributes"]}}
+        self.losses = WeightedLosses(sections, ATTRIBUTE_LOSSES, counts=training_set.class_counts)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        # A run cut before losses had labels here calls its one `loss`.
+        state = checkpoint["state_dict"]
+        for name in [name for name in state if name.startswith("loss.")]:
+            state[f"losses.attributes.{name.removeprefix('loss.')}"] = state.pop(name)
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        logits = self.model(inputs)
+        logits = self.model.recognise(inputs)
         known = batch.targets >= 0
         guesses = torch.stack([values.argmax(1) for values in probabilities(logits).values()], dim=1)
         right = ((guesses == batch.targets) & known).sum() / known.sum().clamp(min=1)
         self.log("train/accuracy", right, on_step=False, on_epoch=True, sync_dist=True)
-        return {"attributes": self.loss(logits, batch.targets)}
+        return self._losses(logits, batch)
 
-    def on_train_epoch_end(self) -> None:
-        adapt_weights(self, self.loss)
+    def _losses(self, logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        return self.losses.weighed({label: loss(logits, batch.targets) for label, loss in self.losses.items()})
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        self.unreadable.update(batch.failed)
-        if len(batch.images):
-            logits = self.model(self.prepare(batch))
-            loss = float(self.loss(logits, batch.targets))
-            found = {name: values.cpu() for name, values in probabilities(logits).items()}
-            self._collected.append((found, batch.targets.cpu(), batch.index.cpu(), loss))
+    def look(self, inputs: Tensor, batch: Batch) -> _Looked:
+        logits = self.model.recognise(inputs)
+        found = {name: values.cpu() for name, values in probabilities(logits).items()}
+        loss = float(self._losses(logits, batch)["attributes"])
+        return _Looked(found, batch.targets.cpu(), batch.index.cpu(), loss)
 
-    def on_validation_epoch_end(self) -> None:
-        # As with embeddings, each process sees the whole validation set.
-        batches, targets, index, losses = zip(*self._collected, strict=True)
-        self._collected.clear()
-        found = {name: torch.cat([values[name] for values in batches]).numpy() for name in self.schema.names}
-        loss = float(np.average(losses, weights=[len(rows) for rows in targets]))
-        truth = torch.cat(targets).numpy()
-        scores = score(found, truth, self.schema)
-        figures = {"val/accuracy": scores.mean("accuracy"), "val/balanced": scores.mean("recall"), "val/loss": loss}
+    def judge(self, looked: Sequence[_Looked]) -> None:
+        schema = self.training_set.schema
+        found = {name: torch.cat([batch.found[name] for batch in looked]).numpy() for name in schema.names}
+        targets = torch.cat([batch.targets for batch in looked]).numpy()
+        loss = np.average([batch.loss for batch in looked], weights=[len(batch.targets) for batch in looked])
+        scores = score(found, targets, schema)
+        figures = {
+            "val/accuracy": scores.mean("accuracy"),
+            "val/balanced": scores.mean("recall"),
+            "val/loss": float(loss),
+        }
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
-            self._draw_errors(scores, found, truth, torch.cat(index).tolist())
+            self._draw_errors(scores, found, targets, torch.cat([batch.positions for batch in looked]).tolist())
 
     @rank_zero_only
     def _draw_errors(
@@ -91,18 +100,10 @@ class AttributeSystem(System):
         scores: AttributeScores,
         found: dict[str, NDArray[np.float32]],
         targets: NDArray[np.int64],
-        index: list[int],
+        positions: list[int],
     ) -> None:
         self.picture("validation/confusion", charts.raster(confusion_chart(scores)))
-        grids = confidence_grids([self.validation[position] for position in index], found, targets)
+        held_out = self.training_set.validation
+        grids = confidence_grids([held_out[position] for position in positions], found, targets)
         for name, grid in zip(("most-confident", "least-confident"), grids.values(), strict=False):
             self.picture(f"validation/{name}", grid)
-
-
-def adapt_weights(system: System, loss: nn.Module) -> None:
-    """End an epoch of an AttributeLoss with the confusion that all processes saw."""
-    assert isinstance(loss, AttributeLoss)
-    confusion = loss.confusion
-    if system.trainer.world_size > 1:
-        confusion = torch.as_tensor(system.all_gather(confusion)).sum(0)
-    loss.end_epoch(confusion)

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, denormalise
-from resight.engine.system import weighted_losses
+from resight.data.training_set import TrainingSet
+from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses import RECONSTRUCTION_LOSSES
+from resight.losses.base import Loss
+from resight.models.abilities import Embeds, ReadsLabels, Reconstructs
 from resight.models.output import Reconstruction
 from resight.recipe import Recipe
-from resight.records import Record
 from resight.tasks.reid.system import RetrievalSystem
 from resight.views.grids import reconstructions
 
 __all__ = ["LabelledReconstructionSystem", "ReconstructionSystem"]
 
 _PICTURED = 8
+
+
+class _Looked(NamedTuple):
+    """Of one batch: what retrieval looks at, if it does; how many images; mean losses; the images to be drawn."""
+
+    retrieved: Any
+    images: int
+    losses: dict[str, float]
+    drawn: tuple[Tensor, Tensor] | None
+    """Images as they were given and as they were made, of the first batch alone."""
 
 
 class ReconstructionSystem(RetrievalSystem):
@@ -30,46 +43,44 @@ class ReconstructionSystem(RetrievalSystem):
     it retrieves them by embedding as well: `val/mAP`, `val/rank-1`.
     """
 
-    def __init__(
-        self, recipe: Recipe, model: nn.Module, query: Sequence[Record] = (), gallery: Sequence[Record] = ()
-    ) -> None:
-        super().__init__(recipe, model, query, gallery)
-        self.losses, self.weights = weighted_losses(recipe.losses, RECONSTRUCTION_LOSSES)
-        self.retrieves = bool(query) and hasattr(model, "embed")
-        self._sums: dict[str, float] = defaultdict(float)
-        self._pictures: list[tuple[Tensor, Tensor]] = []
+    wants = (Reconstructs,)
+
+    def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
+        super().__init__(recipe, model, training_set)
+        self.losses = WeightedLosses(recipe.losses, RECONSTRUCTION_LOSSES)
+        self.retrieves = bool(training_set.query) and isinstance(model, Embeds)
 
     def run_model(self, inputs: Tensor, batch: Batch) -> Reconstruction:
         return self.model(inputs)
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        return self._weighted(self.run_model(inputs, batch))
+        return self._losses(self.run_model(inputs, batch))
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        if self.retrieves:
-            super().validation_step(batch, batch_index)
-        self.unreadable.update(batch.failed)
-        if not len(batch.images):
-            return
-        output = self.run_model(self.prepare(batch), batch)
-        self._sums["images"] += len(batch.images)
-        for name, value in self._weighted(output).items():
-            self._sums[name] += float(value) * len(batch.images)
-        if not self._pictures:
+    def look(self, inputs: Tensor, batch: Batch) -> _Looked:
+        retrieved = super().look(inputs, batch) if self.retrieves else None
+        output = self.run_model(inputs, batch)
+        losses = {name: float(value) for name, value in self._losses(output).items()}
+        drawn = None
+        if not self.looked:
             made = denormalise(output.made[:_PICTURED], self.recipe.image)
-            self._pictures.append((batch.images[:_PICTURED].cpu(), made.cpu()))
+            drawn = batch.images[:_PICTURED].cpu(), made.cpu()
+        return _Looked(retrieved, len(batch.images), losses, drawn)
 
-    def on_validation_epoch_end(self) -> None:
+    def judge(self, looked: Sequence[_Looked]) -> None:
         if self.retrieves:
-            super().on_validation_epoch_end()
-        images = self._sums.pop("images")
-        parts = {f"val/{name}": value / images for name, value in self._sums.items()}
-        self._sums.clear()
+            super().judge([batch.retrieved for batch in looked])
+        sums: dict[str, float] = defaultdict(float)
+        for batch in looked:
+            for name, value in batch.losses.items():
+                sums[name] += value * batch.images
+        images = sum(batch.images for batch in looked)
+        parts = {f"val/{name}": value / images for name, value in sums.items()}
         self.log_dict({"val/loss": sum(parts.values()), **parts}, prog_bar=True, rank_zero_only=False)
-        self._draw(*self._pictures.pop())
+        if looked[0].drawn is not None:
+            self._draw(*looked[0].drawn)
 
-    def _weighted(self, output: Reconstruction) -> dict[str, Tensor]:
-        return {label: self.weights[label] * loss(*_read(output, loss, label)) for label, loss in self.losses.items()}
+    def _losses(self, output: Reconstruction) -> dict[str, Tensor]:
+        return self.losses.weighed({label: loss(*_read(output, loss, label)) for label, loss in self.losses.items()})
 
     def _draw(self, given: Tensor, made: Tensor) -> None:
         file = f"reconstructions/epoch-{self.current_epoch + 1:03d}.png"
@@ -81,19 +92,18 @@ class LabelledReconstructionSystem(ReconstructionSystem):
 
     learns = frozenset({"attributes"})
 
-    def __init__(
-        self, recipe: Recipe, model: nn.Module, query: Sequence[Record] = (), gallery: Sequence[Record] = ()
-    ) -> None:
-        super().__init__(recipe, model, query, gallery)
-        if not getattr(model, "classes", None):
+    def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
+        super().__init__(recipe, model, training_set)
+        if not (isinstance(model, ReadsLabels) and model.classes):
             raise RecipeError("system labelled-reconstruction: the model takes no labels; give model.labels=true")
 
     def run_model(self, inputs: Tensor, batch: Batch) -> Reconstruction:
         return self.model(inputs, batch.targets)
 
 
-def _read(output: Reconstruction, loss: nn.Module, label: str) -> list[Tensor]:
-    parts = [getattr(output, name) for name in loss.reads]  # type: ignore[union-attr]
+def _read(output: Reconstruction, loss: Loss, label: str) -> list[Tensor]:
+    fields = output._asdict()
+    parts = [fields[name] for name in loss.reads]
     if any(part is None for part in parts):
         raise RecipeError(f"losses.{label} is for a variational autoencoder; leave it out, or change model.name")
     return parts

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from resight.data.loaders import Batch, whole_groups
 from resight.data.samplers.items import OTHERS, SAME
-from resight.engine.system import weighted_losses
+from resight.data.training_set import TrainingSet
+from resight.engine.optimisers import Apart
+from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses import BRUNA_LOSSES
 from resight.losses.bruna import other_distances, same_distances
+from resight.models.abilities import Embeds, Recognises
 from resight.models.selector import Selector
 from resight.recipe import Recipe
-from resight.records import AttributeSchema, Record
-from resight.tasks.attributes.system import adapt_weights
 from resight.tasks.reid.pictures import Pick, picks_picture
 from resight.tasks.reid.system import RetrievalSystem
 
@@ -32,27 +31,24 @@ class BrunaSystem(RetrievalSystem):
     The selector sees the first of the four beside each of the eight and predicts distances; the two smallest are picked.
     Losses: `centroid` on Euclidean distances of the features (each of the four to the mean of the other three, and to the
     two picked, averaged), `attributes` over all images of the batch, and the selector's own, which reaches it alone.
-    An item that lacks an image is left out. `training` are the records that the batches' positions count.
+    An item that lacks an image is left out. `selector_width` is the `Selector`'s, and Adam trains it at `selector_rate`,
+    by default Adam's own.
     """
 
     learns = frozenset({"identities", "attributes"})
+    wants = (Embeds, Recognises)
 
     def __init__(
         self,
         recipe: Recipe,
         model: nn.Module,
-        schema: AttributeSchema,
-        counts: Sequence[Sequence[int]],
-        training: Sequence[Record],
-        query: Sequence[Record] = (),
-        gallery: Sequence[Record] = (),
+        training_set: TrainingSet,
         selector_width: int = 16,
         selector_rate: float = 1e-3,
     ) -> None:
-        super().__init__(recipe, model, query, gallery, schema)
-        self.training_records = training
-        self.selector = Selector(selector_width, selector_rate)
-        self.losses, self.weights = weighted_losses(recipe.losses, BRUNA_LOSSES, counts=counts)
+        super().__init__(recipe, model, training_set)
+        self.selector, self.selector_rate = Selector(selector_width), selector_rate
+        self.losses = WeightedLosses(recipe.losses, BRUNA_LOSSES, counts=training_set.class_counts)
         if recipe.sampler["name"] != "items":
             raise RecipeError(f"sampler.name = {recipe.sampler['name']!r}: the system bruna wants items")
         if not {"centroid", "selector"} <= self.losses.keys():
@@ -69,7 +65,7 @@ class BrunaSystem(RetrievalSystem):
         items = _whole_items(batch)
         if len(items):
             losses |= self._adversaries(inputs, features.float(), items, batch)
-        return {label: self.weights[label] * loss for label, loss in losses.items()}
+        return self.losses.weighed(losses)
 
     def _adversaries(self, inputs: Tensor, features: Tensor, items: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Losses of whole items, whose images are the rows `items` (items, 12)."""
@@ -99,19 +95,19 @@ class BrunaSystem(RetrievalSystem):
         self._last = tuple(part[:_PICTURED].detach() for part in (batch.index[items[:_PICTURED]], predicted, picked))
 
     def on_train_epoch_end(self) -> None:
-        if "attributes" in self.losses:
-            adapt_weights(self, self.losses["attributes"])
+        super().on_train_epoch_end()
         if self._last:
             self.picture("picks", picks_picture(self._picks()))
 
     def _picks(self) -> list[Pick]:
         positions, predicted, picked = (part.tolist() for part in self._last)
-        paths = [[self.training_records[position].path for position in item] for item in positions]
+        records = self.training_set.fitted
+        paths = [[records[position].path for position in item] for item in positions]
         rows = zip(paths, predicted, picked, strict=True)
         return [Pick(images[:SAME], images[SAME:], guesses, chosen) for images, guesses, chosen in rows]
 
-    def apart(self) -> list[tuple[nn.Module, float]]:
-        return [(self.selector, 1.0)]
+    def apart(self) -> list[Apart]:
+        return [*super().apart(), Apart(self.selector, optim.Adam, self.selector_rate)]
 
 
 def _whole_items(batch: Batch) -> Tensor:

@@ -11,13 +11,17 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
-from resight.engine.system import System, weighted_losses
+from resight.data.training_set import TrainingSet
+from resight.engine.system import System
+from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError, did_you_mean
 from resight.losses import LOSSES
+from resight.losses.base import Loss
+from resight.models.abilities import Embeds, Recognises
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
 from resight.recognizer import comparable, metric_of
-from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, ReidDataset
+from resight.records import NO_ATTRIBUTES, NO_CAMERA, Embeddings, ReidDataset
 from resight.retrieval import PROTOCOLS
 from resight.tasks.reid.evaluation import Result, evaluate_embeddings
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
@@ -36,45 +40,30 @@ class RetrievalSystem(System):
     It draws ranked lists of a few queries and of the hardest, and t-SNE, unless `validation.pictures` is false.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        model: nn.Module,
-        query: Sequence[Record] = (),
-        gallery: Sequence[Record] = (),
-        schema: AttributeSchema = AttributeSchema(),  # noqa: B008  # immutable
-    ) -> None:
-        super().__init__(recipe, model, [*query, *gallery])
-        self.metric = metric_of(recipe, schema)
-        self.queries = len(query)
+    def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
+        super().__init__(recipe, model, training_set)
+        self.metric = metric_of(recipe, training_set.schema if isinstance(model, Recognises) else NO_ATTRIBUTES)
         self.protocol = recipe.retrieval.protocol or "market1501"
         if self.protocol not in PROTOCOLS:
             raise RecipeError(
                 f"retrieval.protocol: no {self.protocol!r}{did_you_mean(self.protocol, PROTOCOLS)}; "
                 f"there is: {', '.join(PROTOCOLS)}"
             )
-        self._collected: list[tuple[Tensor, Tensor]] = []
 
-    def embed(self, inputs: Tensor) -> Tensor:
-        """Normalised images (batch, 3, height, width) -> what retrieval compares, (batch, width)."""
-        return comparable(self.model, self.recipe, inputs)
+    def look(self, inputs: Tensor, batch: Batch) -> Any:
+        """What retrieval compares, (batch, width), and positions in the validation images."""
+        return comparable(self.model, self.recipe, inputs).cpu(), batch.index.cpu()
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        self.unreadable.update(batch.failed)
-        if len(batch.images):
-            self._collected.append((self.embed(self.prepare(batch)).cpu(), batch.index.cpu()))
-
-    def on_validation_epoch_end(self) -> None:
-        # Each process embeds the whole validation set: the figure is the same on all, and the set is small.
-        features = torch.cat([features for features, _ in self._collected])
-        positions = torch.cat([index for _, index in self._collected]).tolist()
-        self._collected.clear()
-        records = [self.validation[position] for position in positions]
-        first = int(np.searchsorted(positions, self.queries))
+    def judge(self, looked: Sequence[Any]) -> None:
+        features = torch.cat([features for features, _ in looked])
+        positions = torch.cat([index for _, index in looked]).tolist()
+        held_out = self.training_set.validation
+        records = [held_out[position] for position in positions]
+        first = int(np.searchsorted(positions, len(self.training_set.query)))
         query = Embeddings(features[:first].numpy(), records[:first])
         gallery = Embeddings(features[first:].numpy(), records[first:])
-        held_out = ReidDataset("validation")
-        result = evaluate_embeddings(query, gallery, held_out, metric=self.metric, protocol=self.protocol)
+        nothing_more = ReidDataset("validation")
+        result = evaluate_embeddings(query, gallery, nothing_more, metric=self.metric, protocol=self.protocol)
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
@@ -93,28 +82,19 @@ class RetrievalSystem(System):
 
 
 class EmbeddingSystem(RetrievalSystem):
-    """Total = sum over losses of weight × loss, each summed over the model's branches.
-
-    `query` and `gallery` are the held-out identities that validation retrieves; both may be empty.
-    """
+    """Total = sum over losses of weight × loss, each summed over the model's branches."""
 
     learns = frozenset({"identities"})
+    wants = (Embeds,)
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        model: nn.Module,
-        classes: int,
-        query: Sequence[Record] = (),
-        gallery: Sequence[Record] = (),
-        training: Sequence[Record] = (),
-    ) -> None:
-        super().__init__(recipe, model, query, gallery)
-        self.losses, self.weights = weighted_losses(recipe.losses, LOSSES, num_classes=classes, dim=model.dim)
+    def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
+        super().__init__(recipe, model, training_set)
+        self.losses = WeightedLosses(recipe.losses, LOSSES, num_classes=training_set.classes, dim=self.model.dim)
+        blind = all(record.camera == NO_CAMERA for record in training_set.fitted)
         for label, loss in self.losses.items():
-            if _group(loss) == 3 and recipe.sampler["name"] != "random-triplets":
+            if loss.group == 3 and recipe.sampler["name"] != "random-triplets":
                 raise RecipeError(f"losses.{label}.mining: drawn takes the triplets of sampler.name=random-triplets")
-            if getattr(loss, "needs_cameras", False) and all(record.camera == NO_CAMERA for record in training):
+            if loss.needs_cameras and blind:
                 raise RecipeError(f"losses.{label}.mining: this data has no camera labels; choose batch-hard")
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -125,27 +105,16 @@ class EmbeddingSystem(RetrievalSystem):
             on_step=False,
             on_epoch=True,
         )
-        return {
-            label: self.weights[label] * _over_branches(loss, getattr(output, str(loss.reads)), batch)
-            for label, loss in self.losses.items()
-        }
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
-        for module in self.losses.modules():
-            if hasattr(module, "iterations"):  # mining that changes with the batches; once, for all branches
-                module.iterations += 1  # type: ignore[operator,assignment]
-
-    def apart(self) -> list[tuple[nn.Module, float]]:
-        return [(loss, self.weights[label]) for label, loss in self.losses.items() if hasattr(loss, "own_optimiser")]
+        return self.losses.weighed({label: _over_branches(loss, output, batch) for label, loss in self.losses.items()})
 
 
-def _over_branches(loss: nn.Module, branches: Sequence[Tensor], batch: Batch) -> Tensor:
+def _over_branches(loss: Loss, output: ReidOutput, batch: Batch) -> Tensor:
+    """A loss's value, summed over the branches; of a loss on groups, that of the groups which are whole."""
+    fields = output._asdict()
+    branches = list(zip(*(fields[name] for name in loss.reads), strict=True))
     ids, cameras = batch.ids, batch.cameras
-    if _group(loss) > 1:
-        rows = whole_groups(batch.places, _group(loss)).flatten()
-        ids, cameras, branches = ids[rows], cameras[rows], [values[rows] for values in branches]
-    return torch.stack([loss(values, ids, cameras) for values in branches]).sum()
-
-
-def _group(loss: nn.Module) -> int:
-    return getattr(loss, "group", 1)
+    if loss.group > 1:
+        rows = whole_groups(batch.places, loss.group).flatten()
+        ids, cameras = ids[rows], cameras[rows]
+        branches = [tuple(values[rows] for values in branch) for branch in branches]
+    return torch.stack([loss(*branch, ids, cameras) for branch in branches]).sum()

@@ -1,0 +1,78 @@
+"""A training set's batches as Lightning asks for them: those that train, and those of the validation."""
+
+from __future__ import annotations
+
+import lightning
+from torch.utils.data import DataLoader
+
+from resight.data.augmentations import build_augmentation
+from resight.data.loaders import Batch, ImageDataset, evaluation_loader, training_loader
+from resight.data.samplers import SAMPLERS, BatchSampler
+from resight.data.targets import encode, junk_targets
+from resight.data.training_set import TrainingSet
+from resight.engine.system import System
+from resight.errors import DataError
+from resight.recipe import Recipe, make
+
+__all__ = ["DataModule"]
+
+
+class DataModule(lightning.LightningDataModule):
+    """The fitted records as the recipe's sampler deals them, augmented; the held-out ones once each, in order.
+
+    Raises DataError when the records do not make a batch of the sampler, RecipeError for options that do not fit.
+    """
+
+    def __init__(self, recipe: Recipe, training_set: TrainingSet) -> None:
+        super().__init__()
+        self.recipe, self.training_set = recipe, training_set
+        self.sampler = _sampler(recipe, training_set)
+        self.images = _images(recipe, training_set)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        system = self.trainer.lightning_module
+        assert isinstance(system, System)
+        # Epoch and process are known only now, and the first batches are asked for before Lightning announces the epoch.
+        self.sampler.rank, self.sampler.world = self.trainer.global_rank, self.trainer.world_size
+        self.sampler.set_epoch(system.first_epoch)
+        if len(self.sampler) == 0:
+            raise DataError(
+                "the training split makes no whole batch for every process; lower the sampler's batch or devices"
+            )
+        return training_loader(self.images, self.sampler, self.recipe.loader)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[object]:
+        held_out = self.training_set.validation
+        if not held_out:
+            return []
+        targets = encode(held_out, self.training_set.schema)
+        masks = "masks" in self.training_set.learns
+        images = ImageDataset(held_out, self.recipe.image, targets=targets, masks=masks)
+        return evaluation_loader(images, self.recipe.loader)
+
+
+def _sampler(recipe: Recipe, training_set: TrainingSet) -> BatchSampler:
+    targets = training_set.targets
+    return make(
+        SAMPLERS,
+        recipe.sampler,
+        "sampler",
+        ids=training_set.labels,
+        cameras=[record.camera for record in training_set.fitted],
+        targets=targets if targets.shape[1] else None,
+        seed=recipe.seed,
+    )
+
+
+def _images(recipe: Recipe, training_set: TrainingSet) -> ImageDataset:
+    return ImageDataset(
+        training_set.fitted,
+        recipe.image,
+        build_augmentation(recipe.augmentation, recipe.image),
+        training_set.labels,
+        cache=recipe.loader.cache,
+        targets=training_set.targets,
+        junk_targets=junk_targets(training_set.targets, training_set.schema),
+        masks="masks" in training_set.learns,
+    )
