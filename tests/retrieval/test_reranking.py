@@ -7,8 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from resight.errors import DataError
-from resight.retrieval import KReciprocal, evaluate, evaluate_distances, rerank_distances, tiles
-from resight.retrieval import reranking as rerank
+from resight.retrieval import KReciprocal, evaluate, evaluate_distances, rerank, rerank_distances, tiles
 from tests.support import brute
 
 
