@@ -9,7 +9,7 @@ from torch import nn
 from resight.engine.system import System, weighted_losses
 from resight.errors import RecipeError
 from resight.models import MODELS
-from resight.recipe import load_recipe
+from resight.recipe import load_recipe, override
 from resight.records import AttributeSchema
 from resight.tasks.systems import SYSTEMS
 
@@ -53,7 +53,7 @@ def test_a_rate_is_positive_and_a_weight_not_negative() -> None:
         system("rates={backbone: -0.1}")
     with pytest.raises(RecipeError, match=r"losses\.a\.weight = -1: a number of at least 0"):
         weighted_losses({"a": {"weight": -1}}, {"a": nn.Identity})
-    assert weighted_losses({"a": {"weight": "5e-4"}}, {"a": nn.Identity})[1] == {"a": 0.0005}
+    assert weighted_losses(override({}, ["a.weight=5e-4"]), {"a": nn.Identity})[1] == {"a": 0.0005}
 
 
 def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None:

@@ -19,7 +19,7 @@ from resight.data.training_set import Learned
 from resight.engine.optimisers import OPTIMISERS, Jointly
 from resight.engine.schedules import SCHEDULES
 from resight.errors import RecipeError
-from resight.recipe import Options, Recipe, make, scalar
+from resight.recipe import Options, Recipe, make
 from resight.records import Record
 from resight.views.grids import save
 
@@ -142,7 +142,7 @@ def weighted_losses(
     losses, weights = nn.ModuleDict(), {}
     for label, section in sections.items():
         options = {"name": label, **section}
-        weight = scalar(options.pop("weight", 1.0))
+        weight = options.pop("weight", 1.0)
         if not isinstance(weight, int | float) or not weight >= 0:
             raise RecipeError(f"losses.{label}.weight = {weight!r}: a number of at least 0")
         if weight:
