@@ -29,7 +29,7 @@ OVERRIDES = [
     "image.height=128",
     "image.width=64",
     "augmentation.pad-crop.padding=5",
-    "model.backbone=resnet18",
+    "model.backbone=resnet18.tv_in1k",
     "model.pretrained=false",
     # Few passes: small batches make more steps of them, and a warm-up from a hundredth would spend one of them.
     "sampler.identities=8",

@@ -211,7 +211,7 @@ def built_in_recipes() -> dict[str, Path]:
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe by built-in name or by file, with `key=value` overrides applied.
 
-    >>> load_recipe("reid-strong-baseline", ["model.backbone=resnet18", "epochs=2"])
+    >>> load_recipe("reid-strong-baseline", ["model.backbone=resnet18.tv_in1k", "epochs=2"])
 
     Raises RecipeError for an unknown name, unreadable YAML, or a key or value that does not fit.
     """
