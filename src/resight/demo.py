@@ -13,7 +13,6 @@ from resight.gallery import Gallery, Hit
 from resight.gallery.picture import search_picture
 from resight.recipe import load_recipe
 from resight.recognizer import load
-from resight.records import ReidDataset
 from resight.retrieval import KReciprocal
 from resight.run import Run
 from resight.synthetic import PRESETS, synthesize
@@ -100,7 +99,7 @@ def demo(
     tell("evaluating, with and without re-ranking, beside chance and a colour histogram …")
     compared = compare(model, dataset, rerank=KReciprocal(), baselines=True)
     tell("building a gallery and searching it …")
-    gallery = _gallery(folder / "gallery", run, compared, dataset)
+    gallery = _gallery(folder / "gallery", run, compared)
     query = dataset.query[0].path
     hits = gallery.search(query, k=10)
     search_picture({query: hits}, folder / "search.jpg")
@@ -110,7 +109,7 @@ def demo(
     return DemoResult(spec, run, compared, folder / "gallery", query, hits, report)
 
 
-def _gallery(folder: Path, run: Run, compared: Compared, dataset: ReidDataset) -> Gallery:
+def _gallery(folder: Path, run: Run, compared: Compared) -> Gallery:
     if (folder / "gallery.json").exists():
         existing = Gallery.open(folder)
         if len(existing) == len(compared.gallery):
