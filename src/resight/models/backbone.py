@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resight.errors import RecipeError, WeightsError, did_you_mean
 from resight.models.layers import POOLINGS
 
-__all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages", "set_last_stride"]
+__all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages"]
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 """What timm calls the four stages of everything built like a ResNet."""
@@ -45,7 +45,7 @@ class Backbone(nn.Module):
             raise RecipeError(f"no pooling {pooling!r}; there is: {', '.join(POOLINGS)}")
         self.trunk = create_timm_model(name, pretrained, image_size, in_chans=channels)
         if last_stride == 1:
-            set_last_stride(self.trunk, name)
+            _set_last_stride(self.trunk, name)
         elif last_stride != 2:
             raise RecipeError(f"last_stride {last_stride}: 1 or 2")
         self.dim = int(self.trunk.num_features)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def _accepted(name: str) -> set[str]:
     return {"img_size"} if module is not None and "img_size" in inspect.getsource(module) else set()
 
 
-def set_last_stride(trunk: nn.Module, name: str) -> None:
+def _set_last_stride(trunk: nn.Module, name: str) -> None:
     """Give a ResNet's fourth stage stride 1 in place, keeping every weight (Luo et al. 2019, section 3.5).
 
     timm's `output_stride=16` would dilate the convolutions as well, which is another network.
