@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from resight.retrieval import reranking as rerank
+from resight.retrieval import rerank
 from side_by_side import Memory, seconds, where
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.retrieval import brute
+from tests.support import brute
 
 
 def features(count: int, dimensions: int) -> np.ndarray:

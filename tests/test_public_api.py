@@ -7,16 +7,60 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 import resight
 from tests.house import dotted, modules
 
+PROMISED = [
+    "AttributeSchema",
+    "AttributeWeighted",
+    "Embeddings",
+    "Evaluation",
+    "Gallery",
+    "Hit",
+    "KReciprocal",
+    "Recipe",
+    "Recognizer",
+    "Record",
+    "ReidDataset",
+    "ResightError",
+    "__version__",
+    "embed",
+    "evaluate",
+    "load",
+    "load_recipe",
+    "predict",
+    "read_dataset",
+    "rerank",
+    "resume",
+    "split_dataset",
+    "synthesize",
+    "train",
+]
 
-def test_every_public_name_is_there() -> None:
-    assert sorted(resight.__all__) == resight.__all__
-    assert set(resight._HOMES) == set(resight.__all__)
-    for name in resight.__all__:
-        assert getattr(resight, name) is not None
+
+def test_every_promised_name_is_there_and_no_other() -> None:
+    assert resight.__all__ == PROMISED
+    assert dir(resight) == PROMISED
+    with pytest.raises(AttributeError, match="reidentify"):
+        resight.reidentify  # noqa: B018
+
+
+def test_type_checkers_and_python_see_the_same_names() -> None:
+    seen = []
+    for node in ast.parse(Path(resight.__file__).with_suffix(".pyi").read_text(encoding="ascii")).body:
+        assert isinstance(node, ast.ImportFrom)
+        home = importlib.import_module(f"resight.{node.module}")
+        for alias in node.names:
+            assert alias.asname == alias.name, "type checkers pass on only `from .x import y as y`"
+            assert getattr(resight, alias.name) is getattr(home, alias.name)
+            assert not isinstance(getattr(resight, alias.name), ModuleType)
+            seen.append(alias.name)
+    assert sorted(seen) == PROMISED
 
 
 def test_every_module_keeps_its_all() -> None:
@@ -54,7 +98,8 @@ def test_packages_hold_only_names() -> None:
         "data.formats",
         "losses",
         "models",
-        "systems",
+        "engine",
+        "tasks",
         "retrieval",
         "gallery",
         "views",

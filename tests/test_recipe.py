@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 
 from resight.errors import RecipeError
-from resight.recipe import OneOf, Recipe, built_in_recipes, load_recipe, make, override
+from resight.recipe import OneOf, Recipe, built_in_recipes, load_recipe, make, override, read_yaml
 
 
 class Hard:
@@ -82,8 +83,56 @@ def test_overrides_change_nested_values_and_leave_the_original() -> None:
             override(values, [bad])
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 0.0001),
+        ("1E5", 100000.0),
+        ("-2.5e3", -2500.0),
+        (".5", 0.5),
+        ("-.5", -0.5),
+        ("5.", 5.0),
+        (".inf", float("inf")),
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("[1e-4, {a: 1e-3}]", [0.0001, {"a": 0.001}]),
+        ("'1e-4'", "1e-4"),
+        ("5e", "5e"),
+        ("e5", "e5"),
+        ("1e4x", "1e4x"),
+        ("0x", "0x"),
+        ("0002", "0002"),
+        ("4:16", "4:16"),
+        ("1e-5:1e-3:log", "1e-5:1e-3:log"),
+        ("2024-01-31", "2024-01-31"),
+        ("2024-99-99", "2024-99-99"),
+    ],
+)
+def test_yaml_reads_numbers_as_people_write_them(text: str, value: object) -> None:
+    assert read_yaml(text) == value
+    assert type(read_yaml(text)) is type(value)
+    assert override({}, [f"a.b={text}"]) == {"a": {"b": value}}
+
+
+def test_a_name_that_looks_like_a_number_survives_a_recipe_file(tmp_path: Path) -> None:
+    names = ["1e-4", "1E5", "-.5", "0x10", "4:16", "010", "2024-01-31", "yes", "null", "12"]
+    recipe = load_recipe("attributes-multihead")
+    recipe = Recipe.parse({**recipe.model_dump(), "attributes": {"classes": {"hat": names}}})
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_a_number_in_a_recipe_file_is_one_wherever_it_stands(tmp_path: Path) -> None:
+    text = load_recipe("reid-strong-baseline").to_yaml()
+    assert "weight: 0.0005" in text
+    (tmp_path / "recipe.yaml").write_text(text.replace("weight: 0.0005", "weight: 5e-4"))
+    recipe = load_recipe(tmp_path / "recipe.yaml", ["optimiser={name: adam, lr: 3e-4}"])
+    assert recipe.losses["centre"]["weight"] == 0.0005
+    assert recipe.optimiser["lr"] == 0.0003
+
+
 @pytest.mark.parametrize("name", built_in_recipes())
-def test_built_in_recipes_survive_a_round_trip_through_yaml(name: str, tmp_path) -> None:
+def test_built_in_recipes_survive_a_round_trip_through_yaml(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(name)
     file = tmp_path / "recipe.yaml"
     file.write_text(recipe.to_yaml())
@@ -93,7 +142,7 @@ def test_built_in_recipes_survive_a_round_trip_through_yaml(name: str, tmp_path)
     assert "Published" in head, "a recipe says which result to expect"
 
 
-def test_files_that_are_no_recipes_are_refused(tmp_path) -> None:
+def test_files_that_are_no_recipes_are_refused(tmp_path: Path) -> None:
     for text in ("just words", "a: [1", "- 1"):
         file = tmp_path / "bad.yaml"
         file.write_text(text)
@@ -101,7 +150,7 @@ def test_files_that_are_no_recipes_are_refused(tmp_path) -> None:
             load_recipe(file)
 
 
-def test_a_recipe_cannot_name_python_objects(tmp_path) -> None:
+def test_a_recipe_cannot_name_python_objects(tmp_path: Path) -> None:
     file = tmp_path / "evil.yaml"
     file.write_text("system: !!python/object/apply:os.system ['true']\n")
     with pytest.raises(RecipeError, match="not YAML"):

@@ -62,6 +62,14 @@ def test_intervals_choices_and_fixed_values() -> None:
     ]
 
 
+def test_a_file_of_the_space_means_what_the_command_line_means(tmp_path: Path) -> None:
+    texts = {"optimiser.lr": "1e-5:1e-3:log", "sampler.identities": "4:16", "losses.centre.weight": "[5e-4, 5e-3]"}
+    file = tmp_path / "space.yaml"
+    file.write_text("".join(f"{key}: {text}\n" for key, text in texts.items()))
+    assert parse_space(read_space(file)) == parse_space(texts)
+    assert parse_space(texts)[0]["losses.centre.weight"] == Choice(("0.0005", "0.005"))
+
+
 @pytest.mark.parametrize("text", ["3:1", "0:1:log", "a:b", "1:2:3", "[1,"])
 def test_what_is_no_interval_and_no_list_is_named(text: str) -> None:
     with pytest.raises(RecipeError, match=f"optimiser.lr={text.replace('[', '.')}"):

@@ -14,7 +14,6 @@ from resight.gallery import Gallery, Hit
 from resight.gallery.picture import search_picture
 from resight.recipe import load_recipe
 from resight.recognizer import load
-from resight.records import ReidDataset
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.synthetic import PRESETS, synthesize
@@ -30,7 +29,7 @@ OVERRIDES = [
     "image.height=128",
     "image.width=64",
     "augmentation.pad-crop.padding=5",
-    "model.backbone=resnet18",
+    "model.backbone=resnet18.tv_in1k",
     "model.pretrained=false",
     # Few passes: small batches make more steps of them, and a warm-up from a hundredth would spend one of them.
     "sampler.identities=8",
@@ -106,7 +105,7 @@ def demo(
     tell("evaluating, with and without re-ranking, beside chance and a colour histogram …")
     result = evaluate(model, dataset, rerank=KReciprocal(), baselines=True)
     tell("building a gallery and searching it …")
-    gallery = _gallery(folder / "gallery", run, result, dataset)
+    gallery = _gallery(folder / "gallery", run, result)
     query = dataset.query[0].path
     hits = gallery.search(query, k=10)
     search_picture({query: hits}, folder / "search.jpg")
@@ -116,7 +115,7 @@ def demo(
     return DemoResult(spec, run, result, folder / "gallery", query, hits, report)
 
 
-def _gallery(folder: Path, run: Run, result: Result, dataset: ReidDataset) -> Gallery:
+def _gallery(folder: Path, run: Run, result: Result) -> Gallery:
     if (folder / "gallery.json").exists():
         existing = Gallery.open(folder)
         if len(existing) == len(result.gallery):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
@@ -32,6 +33,7 @@ __all__ = [
     "make",
     "override",
     "pick",
+    "read_yaml",
 ]
 
 Entry = TypeVar("Entry")
@@ -165,7 +167,42 @@ class Recipe(_Section):
             raise RecipeError(f"{source}: {_explain(error, cls)}") from None
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.dump(self.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML reads YAML 1.1; this one reads numbers as people write them, and as YAML 1.2 does.
+
+    1e-4 is a number (1.1 wants 1.0e-4); 4:16 and 010 are none (in 1.1 they are 256 and 8), and there are no dates.
+    """
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts quotes around every string that `_Loader`, or a reader of YAML 1.1, would take for something else."""
+
+
+_INT, _FLOAT, _DATE = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag not in (_INT, _FLOAT, _DATE)]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$")
+_REAL = re.compile(
+    r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+|[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?"
+    r"|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
+)
+_Loader.add_implicit_resolver(_INT, _WHOLE, list("-+0123456789"))
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(_FLOAT, _REAL, list("-+.0123456789"))
+
+
+def read_yaml(text: str) -> Any:
+    """Read YAML as every recipe, override, table and search space is read. Raises yaml.YAMLError.
+
+    >>> read_yaml("{lr: 1e-4, name: '1e-4'}")
+    {'lr': 0.0001, 'name': '1e-4'}
+    """
+    return yaml.load(text, _Loader)  # a SafeLoader: makes plain values only
 
 
 def built_in_recipes() -> dict[str, Path]:
@@ -177,7 +214,7 @@ def built_in_recipes() -> dict[str, Path]:
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe by built-in name or by file, with `key=value` overrides applied.
 
-    >>> load_recipe("reid-strong-baseline", ["model.backbone=resnet18", "epochs=2"])
+    >>> load_recipe("reid-strong-baseline", ["model.backbone=resnet18.tv_in1k", "epochs=2"])
 
     Raises RecipeError for an unknown name, unreadable YAML, or a key or value that does not fit.
     """
@@ -188,7 +225,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             f"no recipe {str(name)!r}{did_you_mean(str(name), built_in)}; give a file or one of: {', '.join(built_in)}"
         )
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = read_yaml(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
@@ -209,7 +246,7 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
         if not equals or not key:
             raise RecipeError(f"{text!r} is no override; write key=value, such as optimiser.lr=1e-4")
         try:
-            parsed = scalar(yaml.safe_load(value))
+            parsed = read_yaml(value)
         except yaml.YAMLError:
             raise RecipeError(f"{text!r}: the value is not YAML") from None
         *path, last = key.split(".")
@@ -223,16 +260,6 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
             section = inner
         section[last] = parsed
     return result
-
-
-def scalar(value: Any) -> Any:
-    """A number where YAML 1.1 reads a string and people mean a number, such as 1e-4; else the value."""
-    if isinstance(value, str):
-        try:
-            return float(value) if "e" in value.lower() else value
-        except ValueError:
-            return value
-    return value
 
 
 class OneOf:
@@ -265,7 +292,7 @@ def arguments(
     """
     model = _signature_model(pick(table, options, what), tuple(given))
     try:
-        checked = model.model_validate({key: scalar(value) for key, value in options.items() if key != "name"})
+        checked = model.model_validate({key: value for key, value in options.items() if key != "name"})
     except pydantic.ValidationError as error:
         raise RecipeError(f"{what} ({options['name']}): {_explain(error, model)}") from None
     values = {key: getattr(checked, key) for key in model.model_fields}

@@ -26,7 +26,7 @@ import yaml
 from resight.data.formats import absolute_spec
 from resight.errors import DataError, MissingExtraError, RecipeError, ResightError, RunError
 from resight.files import written_whole
-from resight.recipe import Recipe, load_recipe
+from resight.recipe import Recipe, load_recipe, read_yaml
 from resight.records import ReidDataset
 from resight.run import Run, history
 from resight.training import check, resume, train
@@ -89,7 +89,7 @@ def parse_space(texts: Mapping[str, Any]) -> tuple[Space, list[str]]:
 def read_space(file: str | os.PathLike[str]) -> dict[str, Any]:
     """A YAML file of key -> value as `parse_space` takes them. Raises RecipeError when it is none."""
     try:
-        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        values = read_yaml(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{file}: no search space: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
@@ -101,7 +101,7 @@ def _listed(key: str, value: Any) -> Any:
     if not (isinstance(value, str) and value.startswith("[")):
         return value
     try:
-        return yaml.safe_load(value)
+        return read_yaml(value)
     except yaml.YAMLError:
         raise RecipeError(f"{key}={value}: not a list; write [a, b]") from None
 

@@ -107,21 +107,40 @@ def test_damaged_exif_is_no_reason_to_refuse() -> None:
     assert decode_image(data).shape == (4, 6, 3)
 
 
+def exif_block(*entries: bytes) -> bytes:
+    """An EXIF block of these 12-byte entries."""
+    return b"Exif\0\0" + struct.pack(">2sHIH", b"MM", 42, 8, len(entries)) + b"".join(entries) + b"\0" * 4
+
+
+ON_ITS_SIDE = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "other",
+    [
+        struct.pack(">HHII", 0x010F, 2, 400, 9999),  # a camera maker's name beyond the end
+        struct.pack(">HHII", 0x8769, 4, 1, 9999),  # further tags beyond the end
+        struct.pack(">HHI4s", 0x011A, 2, 2, b"\xff\xfe\0\0"),  # a resolution that is text
+        struct.pack(">HHIi", 0x0100, 9, 1, -5),  # a negative width
+    ],
+)
+def test_an_orientation_is_applied_though_other_tags_are_damaged(other: bytes) -> None:
+    exif = exif_block(ON_ITS_SIDE, other)
+    assert decode_image(encoded(Image.fromarray(PIXELS), "JPEG", exif=exif)).shape == (6, 4, 3)
+
+
+def test_cut_off_is_told_of_a_turned_image_too() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    whole = encoded(Image.fromarray(noise), "JPEG", exif=exif_block(ON_ITS_SIDE))
+    with pytest.raises(ImageError, match="corrupt or cut-off"):
+        decode_image(whole[: len(whole) // 2])
+
+
 def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (3, 3), colour) for colour in ("red", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert decode_image(data)[0, 0].tolist() == [255, 0, 0]
-
-
-def test_at_least_decodes_smaller_but_never_below() -> None:
-    data = encoded(Image.new("RGB", (640, 480), "teal"), "JPEG")
-    assert decode_image(data).shape == (480, 640, 3)
-    assert decode_image(data, at_least=(100, 100)).shape == (120, 160, 3)
-    assert decode_image(data, at_least=(480, 640)).shape == (480, 640, 3)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    sideways = encoded(Image.new("RGB", (640, 480), "teal"), "JPEG", exif=exif)
-    assert decode_image(sideways, at_least=(300, 100)).shape == (320, 240, 3)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,7 +12,7 @@ from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses.masks import PixelLoss
 from resight.models import MODELS
-from resight.recipe import load_recipe
+from resight.recipe import load_recipe, override
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Record
 from resight.tasks.systems import SYSTEMS
 
@@ -63,7 +63,7 @@ def test_a_rate_is_positive_and_a_weight_not_negative() -> None:
         system("rates={backbone: -0.1}")
     with pytest.raises(RecipeError, match=r"losses\.a\.weight = -1: a number of at least 0"):
         WeightedLosses({"a": {"weight": -1}}, {"a": PixelLoss})
-    assert WeightedLosses({"a": {"weight": "5e-4"}}, {"a": PixelLoss}).weights == {"a": 0.0005}
+    assert WeightedLosses(override({}, ["a.weight=5e-4"]), {"a": PixelLoss}).weights == {"a": 0.0005}
 
 
 def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None:

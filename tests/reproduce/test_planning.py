@@ -8,8 +8,8 @@ from resight.errors import DataError, RecipeError
 from resight.recipe import load_recipe
 from resight.records import Record, ReidDataset
 from resight.reproduce import Table, shorter
-from resight.reproduce import planning as plan
 from resight.reproduce.budget import fewer_identities
+from resight.reproduce.planning import plan
 
 BASE = {"title": "t", "source": "s", "recipe": "reid-strong-baseline", "protocol": "market1501", "figures": ["mAP"]}
 

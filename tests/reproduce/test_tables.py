@@ -18,7 +18,7 @@ from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTIO
 from resight.models import MODELS
 from resight.recipe import Recipe, arguments
 from resight.reproduce import load_table, tables
-from resight.reproduce import planning as plan
+from resight.reproduce.planning import plan
 from resight.reproduce.table import chosen_rows
 
 PUBLISHED = {

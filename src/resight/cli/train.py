@@ -17,7 +17,9 @@ def train(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Recipe keys to change, such as epochs=60 model.backbone=resnet18."),
+        typer.Argument(
+            metavar="KEY=VALUE", help="Recipe keys to change, such as epochs=60 model.backbone=resnet18.tv_in1k."
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,

@@ -5,6 +5,7 @@ Nothing is decoded before its size is known, so a small file that declares a hug
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from resight.errors import DataError, ImageError
 
@@ -30,52 +31,32 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff",
 
 # Pillow knows many more, some of them little tested; what is not here is "no image" whatever its ending says.
 _DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def read_image(
-    path: str | os.PathLike[str],
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
-    at_least: tuple[int, int] | None = None,
+    path: str | os.PathLike[str], max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
 ) -> NDArray[np.uint8]:
     """Read one image file as uint8 RGB `[height, width, 3]`, upright (EXIF orientation applied).
 
     `read_image("0002_c1s1_000451_03.jpg")  # (128, 64, 3)`
 
     Grey, palette, CMYK and 16-bit images become RGB, transparency is dropped, and of an animation the first
-    frame is taken. With `at_least=(height, width)` a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size
-    as long as it stays at least that large, which is several times faster.
+    frame is taken.
 
     Raises ImageError, one line that names the file, when it is missing, no regular file, empty, over
     `max_bytes`, over `max_pixels` (before decoding), cut off, corrupt, or no image.
     """
-    return decode_image(_read_bytes(path, max_bytes), os.fspath(path), max_pixels, at_least)
+    return decode_image(_read_bytes(path, max_bytes), os.fspath(path), max_pixels)
 
 
-def decode_image(
-    data: bytes,
-    name: str = "image",
-    max_pixels: int = MAX_PIXELS,
-    at_least: tuple[int, int] | None = None,
-) -> NDArray[np.uint8]:
+def decode_image(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode the bytes of an image file; `name` is what messages call it. Otherwise as `read_image`."""
     try:
         with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
             if image.width * image.height > max_pixels:
                 raise ImageError(f"{name}: {_too_large(image.width, image.height, max_pixels)}")
-            if at_least is not None:
-                image.draft(None, _draft_size(image, at_least))
-            return np.array(_to_rgb(_turn_upright(image)), np.uint8)
+            _turn_upright(image)
+            return np.array(_to_rgb(image), np.uint8)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -153,26 +134,11 @@ def _too_large(width: int | None, height: int | None, max_pixels: int) -> str:
     return f"{size} over the limit of {max_pixels / 1e6:.0f} million pixels; not decoded"
 
 
-def _draft_size(image: Image.Image, at_least: tuple[int, int]) -> tuple[int, int]:
-    height, width = at_least
-    # Orientations 5 to 8 lie on their side, and the caller speaks of the upright picture.
-    return (height, width) if _orientation(image) > 4 else (width, height)
-
-
-def _orientation(image: Image.Image) -> int:
-    if "exif" not in image.info and image.format == "JPEG":
-        return 1
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # A damaged EXIF block says nothing about the pixels.
-        return 1
-
-
-def _turn_upright(image: Image.Image) -> Image.Image:
-    if image.format == "TIFF":  # Pillow turns TIFFs while loading.
-        return image
-    turn = _UPRIGHT.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
+def _turn_upright(image: Image.Image) -> None:
+    """Load the pixels and apply the EXIF orientation, in place."""
+    image.load()  # here, so that a cut-off image is not taken for a damaged EXIF block
+    with contextlib.suppress(Exception):  # A damaged EXIF block says nothing about the pixels.
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

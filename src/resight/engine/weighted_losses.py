@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from resight.errors import RecipeError
 from resight.losses.base import Loss
-from resight.recipe import Options, make, scalar
+from resight.recipe import Options, make
 
 __all__ = ["WeightedLosses"]
 
@@ -31,7 +31,7 @@ class WeightedLosses(nn.ModuleDict):
         self.weights = {}
         for label, section in sections.items():
             options = {"name": label, **section}
-            weight = scalar(options.pop("weight", 1.0))
+            weight = options.pop("weight", 1.0)
             if not isinstance(weight, int | float) or not weight >= 0:
                 raise RecipeError(f"losses.{label}.weight = {weight!r}: a number of at least 0")
             if weight:

@@ -22,7 +22,7 @@ class AttributeClassifier(nn.Module):
     def __init__(
         self,
         attributes: Mapping[str, int],
-        backbone: str = "resnet50",
+        backbone: str = "resnet50.tv_in1k",
         pretrained: bool = True,
         dropout: float = 0.2,
         binary_outputs: Literal[1, 2] = 2,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resight.errors import RecipeError, WeightsError, did_you_mean
 from resight.models.layers import POOLINGS
 
-__all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages", "set_last_stride"]
+__all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages"]
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 """What timm calls the four stages of everything built like a ResNet."""
@@ -21,10 +21,11 @@ STAGES = ("layer1", "layer2", "layer3", "layer4")
 class Backbone(nn.Module):
     """A timm trunk and the pooling after it: (batch, 3, height, width) -> (batch, dim).
 
-    >>> Backbone("resnet50", pretrained=False, last_stride=1, pooling="average").dim
+    >>> Backbone("resnet50.tv_in1k", pretrained=True, last_stride=1, pooling="average").dim
     2048
 
-    A trunk that yields no (batch, channels, height, width) maps, such as a transformer, pools in its own way
+    A name with a tag says which weights; for a bare one timm chooses, and may choose others in another version. A
+    trunk that yields no (batch, channels, height, width) maps, such as a transformer, pools in its own way
     and takes `pooling="average"` only. Further `channels` than three begin with the weights of the first ones.
     Raises RecipeError for an unknown name or a stride it does not have, WeightsError when ImageNet weights cannot be
     fetched.
@@ -44,7 +45,7 @@ class Backbone(nn.Module):
             raise RecipeError(f"no pooling {pooling!r}; there is: {', '.join(POOLINGS)}")
         self.trunk = create_timm_model(name, pretrained, image_size, in_chans=channels)
         if last_stride == 1:
-            set_last_stride(self.trunk, name)
+            _set_last_stride(self.trunk, name)
         elif last_stride != 2:
             raise RecipeError(f"last_stride {last_stride}: 1 or 2")
         self.dim = int(self.trunk.num_features)  # type: ignore[arg-type]
@@ -67,9 +68,13 @@ class Backbone(nn.Module):
 def create_timm_model(
     name: str, pretrained: bool, image_size: tuple[int, int] | None = None, **options: Any
 ) -> nn.Module:
-    """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers)."""
-    if not timm.is_model(name):
-        raise RecipeError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}")
+    """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers).
+
+    >>> create_timm_model("resnet50.tv_in1k", pretrained=True)  # PyTorch's own weights, not timm's choice
+
+    Raises RecipeError for a name or a tag that timm does not have, WeightsError when weights cannot be fetched.
+    """
+    _check_name(name)
     if image_size is not None and "img_size" in _accepted(name):
         options["img_size"] = image_size
     # Offline, the hub client tries for most of a minute and says so line by line; one line at the end is enough.
@@ -80,10 +85,26 @@ def create_timm_model(
         if not pretrained:
             raise
         reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
+        found = timm.get_pretrained_cfg(name)
+        cache = "torch.hub" if found and found.url and not found.hf_hub_id else "Hugging Face"
         raise WeightsError(
-            f"ImageNet weights of {name} cannot be fetched ({reason}); connect once, copy them into the Hugging Face "
+            f"ImageNet weights of {name} cannot be fetched ({reason}); connect once, copy them into the {cache} "
             "cache, or train from scratch with model.pretrained=false"
         ) from error
+
+
+def _check_name(name: str) -> None:
+    """Raise RecipeError, with the nearest names, unless timm has this model, and these weights where there is a tag."""
+    architecture, dot, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        known = timm.list_pretrained() if dot else timm.list_models()
+        raise RecipeError(f"timm has no model {name!r}{did_you_mean(name, known)}")
+    tagged = timm.list_pretrained(architecture)
+    if dot and name not in tagged:
+        raise RecipeError(
+            f"timm has no weights {tag!r} of {architecture}{did_you_mean(name, tagged)}; "
+            f"there is: {', '.join(tagged) or 'none'}"
+        )
 
 
 def require_stages(trunk: nn.Module, name: str, remedy: str) -> None:
@@ -98,7 +119,7 @@ def _accepted(name: str) -> set[str]:
     return {"img_size"} if module is not None and "img_size" in inspect.getsource(module) else set()
 
 
-def set_last_stride(trunk: nn.Module, name: str) -> None:
+def _set_last_stride(trunk: nn.Module, name: str) -> None:
     """Give a ResNet's fourth stage stride 1 in place, keeping every weight (Luo et al. 2019, section 3.5).
 
     timm's `output_stride=16` would dilate the convolutions as well, which is another network.

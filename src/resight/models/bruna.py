@@ -34,7 +34,7 @@ class Bruna(nn.Module):
     def __init__(
         self,
         attributes: Mapping[str, int],
-        backbone: str = "mobilenetv3_large_100",
+        backbone: str = "mobilenetv3_large_100.ra_in1k",
         pretrained: bool = True,
         dim: Annotated[int, Field(ge=1)] = 1600,
         hidden: Annotated[int, Field(ge=1)] = 128,

@@ -18,7 +18,7 @@ __all__ = ["EmbeddingNetwork"]
 class EmbeddingNetwork(nn.Module):
     """Backbone -> pooling -> embedding layers -> classifier; triplet and retrieval read what the classifier reads.
 
-    >>> model = EmbeddingNetwork(576, backbone="resnet18", pretrained=False, attention="se", fusion="concat")
+    >>> model = EmbeddingNetwork(576, backbone="resnet18.tv_in1k", pretrained=False, attention="se", fusion="concat")
     >>> model.eval().embed(images).shape  # (batch, 1024)
 
     - `attention` sits after each stage and `fusion` joins stages (see `StageFusion`); both need a ResNet trunk.
@@ -35,7 +35,7 @@ class EmbeddingNetwork(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        backbone: str = "mobilenetv3_small_100",
+        backbone: str = "mobilenetv3_small_100.lamb_in1k",
         pretrained: bool = True,
         attention: Literal["none", "se", "cbam"] = "none",
         fusion: Literal["none", "concat", "add", "global-concat"] = "none",

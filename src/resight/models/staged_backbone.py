@@ -15,7 +15,7 @@ __all__ = ["StagedBackbone"]
 class StagedBackbone(Backbone):
     """A ResNet trunk, attention after each of its four stages (not inside their blocks), their fusion, pooling.
 
-    >>> StagedBackbone("resnet18", pretrained=False, attention="se", fusion="concat").dim
+    >>> StagedBackbone("resnet18.tv_in1k", pretrained=False, attention="se", fusion="concat").dim
     1024
 
     Weights of the trunk keep their names, so ImageNet's load; attention and fusion start fresh. Raises RecipeError

@@ -17,7 +17,7 @@ class StrongBaseline(nn.Module):
 
     Metric losses read the feature before the neck, identity losses and retrieval the one after it.
 
-    >>> model = StrongBaseline(num_classes=751, backbone="resnet50", pretrained=False)
+    >>> model = StrongBaseline(num_classes=751, backbone="resnet50.tv_in1k", pretrained=False)
     >>> model.eval().embed(images).shape  # (batch, 2048)
 
     `neck="none"` and `last_stride=2` switch the two tricks off for the paper's ablation (its table 3).
@@ -26,7 +26,7 @@ class StrongBaseline(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        backbone: str = "resnet50",
+        backbone: str = "resnet50.tv_in1k",
         pretrained: bool = True,
         last_stride: Literal[1, 2] = 1,
         pooling: Literal["average", "max", "gem"] = "average",

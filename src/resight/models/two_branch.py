@@ -24,7 +24,7 @@ class TwoBranch(nn.Module):
     feature goes to the metric losses, and through BatchNorm and a linear layer to the identity loss. The embedding is
     both features, one after the other.
 
-    >>> model = TwoBranch(751, backbone="resnet50", pretrained=False)
+    >>> model = TwoBranch(751, backbone="resnet50.tv_in1k", pretrained=False)
     >>> model.eval().embed(images).shape  # (batch, 4096)
 
     Both branches start from the pretrained stage 4; the block that "max" has more starts fresh, which in timm means
@@ -32,10 +32,10 @@ class TwoBranch(nn.Module):
     is no ResNet.
     """
 
-    def __init__(self, num_classes: int, backbone: str = "resnet50", pretrained: bool = True) -> None:
+    def __init__(self, num_classes: int, backbone: str = "resnet50.tv_in1k", pretrained: bool = True) -> None:
         super().__init__()
         trunk = create_timm_model(backbone, pretrained)
-        require_stages(trunk, backbone, "the two-branch model needs one, such as model.backbone=resnet50")
+        require_stages(trunk, backbone, "the two-branch model needs one, such as model.backbone=resnet50.tv_in1k")
         self.dim = int(trunk.num_features)  # type: ignore[arg-type]
         self.shared = nn.Sequential(
             OrderedDict(takewhile(lambda child: child[0] != STAGES[-1], trunk.named_children()))

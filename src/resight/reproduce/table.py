@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from resight.errors import RecipeError, did_you_mean
+from resight.recipe import read_yaml
 from resight.retrieval import PROTOCOLS
 
 __all__ = [
@@ -105,7 +106,7 @@ def load_table(name: str) -> Table:
     if not file.is_file():
         raise RecipeError(f"no table {name!r}{did_you_mean(name, known)}; give a file or one of: {', '.join(known)}")
     try:
-        return Table.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return Table.model_validate(read_yaml(file.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, pydantic.ValidationError) as error:
         raise RecipeError(f"{file}: no table: {' '.join(str(error).split())}") from None
 

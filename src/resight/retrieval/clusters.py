@@ -19,7 +19,6 @@ from resight.retrieval.tiles import over_tiles
 
 __all__ = [
     "FIGURES",
-    "LINKAGES",
     "METHODS",
     "NOWHERE",
     "Assigned",
@@ -42,10 +41,10 @@ __all__ = [
 
 NOWHERE = -1
 """Label of an image that belongs to no cluster; density clustering leaves some out."""
-LINKAGES = ("ward", "average", "complete", "single")
 MEMORY = 4.0
 """GiB that a hierarchy of all pairs may take, unless told otherwise: enough for 22,000 images."""
 
+_LINKAGES = ("ward", "average", "complete", "single")
 # The distances of all pairs in float64, SciPy's working copy of them, and its mask of the finite ones.
 _BYTES_A_PAIR = 17
 _TRIED = 40
@@ -219,8 +218,8 @@ def hierarchy(
     Heights are distances by the metric, of Ward's method those of Ward (1963) in SciPy's scale, on unit vectors where
     the metric is cosine. Raises DataError for an unknown linkage, or when all pairs need more than `memory` GiB.
     """
-    if linkage not in LINKAGES:
-        raise DataError(f"unknown linkage {linkage!r}; known are {', '.join(LINKAGES)}")
+    if linkage not in _LINKAGES:
+        raise DataError(f"unknown linkage {linkage!r}; known are {', '.join(_LINKAGES)}")
     if linkage == "ward":
         features, metric = _placed(features, metric), "euclidean"
     if neighbours is not None:

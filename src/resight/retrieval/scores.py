@@ -442,5 +442,5 @@ def single_shot_cmc(
             drawn = np.sort(shuffled[np.unique(groups, return_index=True)[1]])
             right = np.flatnonzero(np.isin(drawn, judgement.good[number]))
             rank = int(_ranks(row[drawn], right, np.empty(0, np.int64), None)[0][0])
-            total[rank - 1 :] += 1 / repeats
-    return total / counted if counted else np.full(max_rank, np.nan)
+            total[rank - 1 :] += 1
+    return total / (counted * repeats) if counted else np.full(max_rank, np.nan)

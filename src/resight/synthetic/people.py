@@ -20,27 +20,25 @@ from resight.synthetic.palette import Color, blend, choose, pick, shade, tint
 from resight.synthetic.shots import Shot
 
 __all__ = [
-    "AGES",
     "ATTRIBUTE_COLUMNS",
     "LOWER_COLORS",
-    "UPPER_COLORS",
     "Person",
     "draw_person",
     "sample_person",
 ]
 
-AGES = ("young", "teenager", "adult", "old")
-UPPER_COLORS = ("black", "white", "red", "purple", "yellow", "gray", "blue", "green")
+_AGES = ("young", "teenager", "adult", "old")
+_UPPER_COLORS = ("black", "white", "red", "purple", "yellow", "gray", "blue", "green")
 LOWER_COLORS = ("black", "white", "pink", "purple", "yellow", "gray", "blue", "green", "brown")
 ATTRIBUTE_COLUMNS = (
     *("age", "backpack", "bag", "handbag", "clothes", "down", "up", "hair", "hat", "gender"),
-    *(f"up{color}" for color in UPPER_COLORS),
+    *(f"up{color}" for color in _UPPER_COLORS),
     *(f"down{color}" for color in LOWER_COLORS),
 )
 """The 27 columns in the order of the course's `annotations_train.csv`."""
 
 _AGE_SHARES = {"young": 0.10, "teenager": 0.42, "adult": 0.34, "old": 0.14}
-_UPPER_SHARES = dict(zip(UPPER_COLORS, (0.17, 0.17, 0.13, 0.09, 0.10, 0.12, 0.12, 0.10), strict=True))
+_UPPER_SHARES = dict(zip(_UPPER_COLORS, (0.17, 0.17, 0.13, 0.09, 0.10, 0.12, 0.12, 0.10), strict=True))
 _LOWER_SHARES = dict(zip(LOWER_COLORS, (0.20, 0.10, 0.07, 0.07, 0.07, 0.14, 0.16, 0.08, 0.11), strict=True))
 _UPPER_PATTERNS = {
     **{"plain": 0.20, "stripes": 0.13, "bars": 0.10, "checks": 0.10, "dots": 0.09, "logo": 0.12},
@@ -93,7 +91,7 @@ class Person:
     def attributes(self) -> dict[str, int]:
         """The 27 columns with Market-1501's encoding, in the order of ATTRIBUTE_COLUMNS."""
         values = {
-            "age": AGES.index(self.age) + 1,
+            "age": _AGES.index(self.age) + 1,
             "backpack": _yes(self.backpack is not None),
             "bag": _yes(self.bag is not None),
             "handbag": _yes(self.handbag is not None),
@@ -104,7 +102,7 @@ class Person:
             "hat": _yes(self.hat is not None),
             "gender": 2 if self.female else 1,
         }
-        values |= {f"up{color}": _yes(color == self.upper_color) for color in UPPER_COLORS}
+        values |= {f"up{color}": _yes(color == self.upper_color) for color in _UPPER_COLORS}
         return values | {f"down{color}": _yes(color == self.lower_color) for color in LOWER_COLORS}
 
 
@@ -122,7 +120,7 @@ def sample_person(rng: np.random.Generator) -> Person:
     upper, upper_color = _sample_fabric(rng, _UPPER_SHARES, _UPPER_PATTERNS)
     lower, lower_color = _sample_fabric(rng, _LOWER_SHARES, _SKIRT_PATTERNS if dress else _TROUSER_PATTERNS)
     if one_piece:
-        upper, upper_color = lower, lower_color if lower_color in UPPER_COLORS else None
+        upper, upper_color = lower, lower_color if lower_color in _UPPER_COLORS else None
     carried = choose(rng, {"nothing": 0.34, "backpack": 0.28, "bag": 0.20, "handbag": 0.24 if female else 0.10})
     hair = (
         "gray"
@@ -176,7 +174,7 @@ def _sample_fabric(
     """A fabric and the name of the colour that rules it."""
     name, pattern = choose(rng, colors), choose(rng, patterns)
     color = shade(rng, name)
-    others = [other for other in (*UPPER_COLORS, "orange", "pink") if other != name]
+    others = [other for other in (*_UPPER_COLORS, "orange", "pink") if other != name]
     second = shade(rng, others[int(rng.integers(len(others)))])
     for _ in range(8):  # A pattern that cannot be seen would be no pattern.
         if sum(abs(a - b) for a, b in zip(color, second, strict=True)) > 150:

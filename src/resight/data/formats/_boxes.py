@@ -13,9 +13,9 @@ from resight.data.images import image_names
 from resight.errors import DataError
 from resight.records import Record
 
-__all__ = ["BOX_FOLDERS", "Boxes", "Naming", "first_box", "has_boxes", "read_boxes"]
+__all__ = ["Boxes", "Naming", "first_box", "has_boxes", "read_boxes"]
 
-BOX_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
+_BOX_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 
 _Attributes = Mapping[int, Mapping[str, str]]
 _NONE: _Attributes = {}
@@ -45,7 +45,7 @@ def has_boxes(root: Path) -> bool:
 
 def first_box(root: Path) -> str:
     """Name of the first image of the three folders, by which datasets of this layout are told apart, or ""."""
-    folders = [root / name for name in BOX_FOLDERS if (root / name).is_dir()]
+    folders = [root / name for name in _BOX_FOLDERS if (root / name).is_dir()]
     return next((names[0] for names in map(image_names, folders) if names), "")
 
 
@@ -60,7 +60,7 @@ def read_boxes(
 
     Raises DataError for a missing folder, a name that does not parse, or junk among the training images.
     """
-    folder = require_folders(root, BOX_FOLDERS, layout)
+    folder = require_folders(root, _BOX_FOLDERS, layout)
     train = _read_folder(folder / "bounding_box_train", naming, train_attributes)
     bad = next((record for record in train if record.identity < 1), None)
     if bad:

@@ -1,0 +1,75 @@
+"""Files that are written whole: what stands there is the old file or the new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resight.files import written_whole
+
+
+def test_the_new_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("old")
+    with written_whole(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+        assert partial.parent == path.parent, "only within one file system is a renaming whole"
+    assert path.read_text() == "new"
+    assert [child.name for child in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_folders_on_the_way_are_made_and_the_ending_is_kept(tmp_path: Path) -> None:
+    with written_whole(str(tmp_path / "a" / "b" / "picture.png")) as partial:
+        assert partial.suffix == ".png"
+        partial.write_bytes(b"1")
+    assert (tmp_path / "a" / "b" / "picture.png").read_bytes() == b"1"
+
+
+def fail_halfway(path: Path, error: Exception) -> None:
+    with written_whole(path) as partial:
+        partial.write_text("half of the n")
+        raise error
+
+
+@pytest.mark.parametrize("before", ["old", None])
+@pytest.mark.parametrize("error", [ValueError("bad row"), OSError(errno.ENOSPC, "No space left on device")])
+def test_an_error_leaves_what_was_there(tmp_path: Path, before: str | None, error: Exception) -> None:
+    path = tmp_path / "metrics.csv"
+    if before is not None:
+        path.write_text(before)
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        fail_halfway(path, error)
+    assert [(child.name, child.read_text()) for child in tmp_path.iterdir()] == (
+        [] if before is None else [("metrics.csv", before)]
+    )
+
+
+def test_a_block_that_writes_nothing_does_not_empty_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), written_whole(path):
+        pass
+    assert path.read_text() == "old"
+
+
+def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("old")
+    code = (
+        "import os, signal, sys\n"
+        "from resight.files import written_whole\n"
+        "with written_whole(sys.argv[1]) as partial:\n"
+        "    partial.write_text('half of the n')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, os.fspath(path)])
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert all(child.name.startswith(".") for child in tmp_path.iterdir() if child != path), "listings pass it over"
