@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from resight.data.attributes import MARKET_COLUMNS, MARKET_SCHEMA, read_annotation_rows
+from resight.data.attributes import MARKET_COLUMNS, MARKET_SCHEMA
 from resight.data.formats.course import (
     read_course,
     read_course_annotations,
+    read_course_classification,
+    read_course_ranking,
     write_course_classification,
     write_course_ranking,
 )
@@ -68,7 +70,7 @@ def test_annotations_need_identities(course: Path) -> None:
 def test_classification_round_trip(tmp_path: Path, multi: bool) -> None:
     path = tmp_path / "classification_test.csv"
     write_course_classification(path, [("somewhere/000000.jpg", TARGETS), ("000001.jpg", MULTI)], multi)
-    assert read_annotation_rows(path) == {"000000.jpg": TARGETS, "000001.jpg": MULTI}
+    assert read_course_classification(path) == {"000000.jpg": TARGETS, "000001.jpg": MULTI}
     header = path.read_text().splitlines()[0].split(",")
     assert header[0] == "id"
     assert [name for name in header[1:] if "multicolor" not in name] == list(MARKET_COLUMNS)
@@ -86,11 +88,34 @@ def test_bad_hand_in_leaves_the_old_file(tmp_path: Path) -> None:
     assert [child.name for child in tmp_path.iterdir()] == ["classification_test.csv"]
 
 
-def test_a_ranking_is_one_line_a_query(tmp_path: Path) -> None:
+def test_ranking_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "reid_test.txt"
-    rankings = {"000000.jpg": ["000017.jpg", "000003.jpg"], "000001.jpg": ["test/000002.jpg"], "000002.jpg": []}
+    rankings = {"000000.jpg": ["000017.jpg", "000003.jpg"], "000001.jpg": ["000002.jpg"], "000002.jpg": []}
     write_course_ranking(path, ((f"queries/{query}", answers) for query, answers in rankings.items()))
-    assert path.read_text() == "000000.jpg: 000017.jpg, 000003.jpg\n000001.jpg: 000002.jpg\n000002.jpg:\n"
+    assert path.read_text().splitlines()[0] == "000000.jpg: 000017.jpg, 000003.jpg"
+    assert read_course_ranking(path) == rankings
+
+
+def test_ranking_is_read_with_other_spacing(tmp_path: Path) -> None:
+    path = tmp_path / "reid_test.txt"
+    path.write_bytes(b"\xef\xbb\xbfa.jpg:b.jpg,c.jpg,\r\n\r\nd.jpg :  e.jpg\r\n")
+    assert read_course_ranking(path) == {"a.jpg": ["b.jpg", "c.jpg"], "d.jpg": ["e.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a.jpg b.jpg\n", "line 1"),
+        ("a.jpg: b.jpg\na.jpg: c.jpg\n", "line 2: query a.jpg"),
+        (": b.jpg", "line 1"),
+    ],
+)
+def test_bad_ranking_lines(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "reid_test.txt").write_text(text)
+    with pytest.raises(DataError, match=words):
+        read_course_ranking(tmp_path / "reid_test.txt")
+    with pytest.raises(DataError, match="absent"):
+        read_course_ranking(tmp_path / "absent.txt")
 
 
 def test_ranking_refuses_what_it_cannot_hold(tmp_path: Path) -> None:

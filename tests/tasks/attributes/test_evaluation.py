@@ -15,8 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from resight.cli.app import app
-from resight.data.attributes import MARKET_COLUMNS, columns_from_targets, read_annotation_rows
+from resight.data.attributes import MARKET_COLUMNS, columns_from_targets
 from resight.data.formats import read_dataset
+from resight.data.formats.course import read_course_classification
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
 from resight.recognizer import load
@@ -114,7 +115,7 @@ def test_predictions_have_the_courses_columns(run: Run, street: str, tmp_path: P
     assert list(lines[0]) == ["id", *MARKET_COLUMNS]
     assert {line["id"] for line in lines} == {path.name for path in folder.iterdir()}
     model = load(run.folder)
-    targets = read_annotation_rows(tmp_path / "p.csv")
+    targets = read_course_classification(tmp_path / "p.csv")
     record = Record(str(folder / lines[0]["id"]))
     (batch,) = predict(model, [record])
     said = batch.classes(model.schema)[0]

@@ -29,6 +29,8 @@ __all__ = [
     "is_course",
     "read_course",
     "read_course_annotations",
+    "read_course_classification",
+    "read_course_ranking",
     "write_course_classification",
     "write_course_ranking",
 ]
@@ -70,6 +72,11 @@ def read_course_annotations(path: str | os.PathLike[str]) -> dict[int, dict[str,
         raise DataError(f"{path}: first column is no identity ({error}); it holds whole numbers") from error
 
 
+def read_course_classification(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
+    """File name -> twelve targets, from `classification_test.csv`, with or without the multi-colours."""
+    return read_annotation_rows(path)
+
+
 def write_course_classification(
     path: str | os.PathLike[str], rows: Iterable[tuple[str, Mapping[str, str]]], multi: bool = False
 ) -> None:
@@ -108,6 +115,26 @@ def write_course_ranking(path: str | os.PathLike[str], rankings: Iterable[tuple[
                 raise DataError(f"{names[0]}: query given twice; {path} has one line per query")
             seen.add(names[0])
             file.write(f"{names[0]}: {', '.join(names[1:])}".rstrip() + "\n")
+
+
+def read_course_ranking(path: str | os.PathLike[str]) -> dict[str, list[str]]:
+    """Query -> its answers, best first, from `reid_test.txt`. Raises DataError naming file and line."""
+    rankings: dict[str, list[str]] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"{path}: not a readable ranking file ({getattr(error, 'strerror', None) or error})") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        query, colon, answers = line.partition(":")
+        query = query.strip()
+        if not colon or not query:
+            raise DataError(f"{path}: line {number}: expected 'query.jpg: first.jpg, second.jpg'")
+        if query in rankings:
+            raise DataError(f"{path}: line {number}: query {query} a second time")
+        rankings[query] = [name for name in map(str.strip, answers.split(",")) if name]
+    return rankings
 
 
 def _read_train(folder: Path, attributes: Mapping[int, Mapping[str, str]]) -> list[Record]:
