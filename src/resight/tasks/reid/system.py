@@ -16,7 +16,7 @@ from resight.errors import RecipeError, did_you_mean
 from resight.losses import LOSSES
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
-from resight.recognizer import comparable, metric_of
+from resight.recognizer import FeaturesAndAttributes, comparable, joined, metric_of
 from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.retrieval import PROTOCOLS
 from resight.tasks.reid.evaluation import Result, evaluate_embeddings
@@ -53,26 +53,25 @@ class RetrievalSystem(System):
                 f"retrieval.protocol: no {self.protocol!r}{did_you_mean(self.protocol, PROTOCOLS)}; "
                 f"there is: {', '.join(PROTOCOLS)}"
             )
-        self._collected: list[tuple[Tensor, Tensor]] = []
-
-    def embed(self, inputs: Tensor) -> Tensor:
-        """Normalised images (batch, 3, height, width) -> what retrieval compares, (batch, width)."""
-        return comparable(self.model, self.recipe, inputs)
+        self._collected: list[FeaturesAndAttributes] = []
+        self._positions: list[int] = []
+        """Of what was collected, in the validation's records."""
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.unreadable.update(batch.failed)
         if len(batch.images):
-            self._collected.append((self.embed(self.prepare(batch)).cpu(), batch.index.cpu()))
+            features, attributes = comparable(self.model, self.recipe, self.prepare(batch))
+            self._collected.append((features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()))
+            self._positions += batch.index.tolist()
 
     def on_validation_epoch_end(self) -> None:
         # Each process embeds the whole validation set: the figure is the same on all, and the set is small.
-        features = torch.cat([features for features, _ in self._collected])
-        positions = torch.cat([index for _, index in self._collected]).tolist()
+        features, attributes = joined(self._collected)
+        whole = Embeddings(features, [self.validation[position] for position in self._positions], attributes)
+        first = int(np.searchsorted(self._positions, self.queries))
+        query, gallery = whole.select(slice(first)), whole.select(slice(first, None))
         self._collected.clear()
-        records = [self.validation[position] for position in positions]
-        first = int(np.searchsorted(positions, self.queries))
-        query = Embeddings(features[:first].numpy(), records[:first])
-        gallery = Embeddings(features[first:].numpy(), records[first:])
+        self._positions.clear()
         held_out = ReidDataset("validation")
         result = evaluate_embeddings(query, gallery, held_out, metric=self.metric, protocol=self.protocol)
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
