@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resight.errors import DataError, none_readable
+from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer, joined
 from resight.records import Embeddings, Record, as_records
 
@@ -35,17 +35,9 @@ def embed(
     `progress` is called with the number of images done since the last call. Raises DataError when not one image
     could be read.
     """
-    records = as_records(images)
-    found, kept, failed = [], [], []
-    for batch in model.batches(records, progress=progress):
-        if len(batch.images):
-            found.append(model.embed_batch(batch.images))
-        kept += [records[position] for position in batch.index.tolist()]
-        failed += batch.failed
-    if not kept:
-        raise none_readable(len(records), failed)
-    features, attributes = joined(found)
-    return Embedded(Embeddings(features, kept, attributes), failed)
+    seen = model.see(as_records(images), lambda batch: model.embed_batch(batch.images), progress=progress)
+    features, attributes = joined(seen.found)
+    return Embedded(Embeddings(features, seen.records, attributes), seen.failed)
 
 
 def load_embeddings(model: Recognizer, path: str | os.PathLike[str]) -> Embeddings:
