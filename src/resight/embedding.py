@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resight.errors import none_readable
-from resight.recognizer import Progress, Recognizer
+from resight.errors import DataError
+from resight.recognizer import Progress, Recognizer, joined
 from resight.records import Embeddings, Record, as_records
 
-__all__ = ["Embedded", "embed"]
+__all__ = ["Embedded", "embed", "load_embeddings"]
 
 
 class Embedded(NamedTuple):
@@ -35,13 +35,32 @@ def embed(
     `progress` is called with the number of images done since the last call. Raises DataError when not one image
     could be read.
     """
-    records = as_records(images)
-    features, kept, failed = [], [], []
-    for batch in model.batches(records, progress=progress):
-        if len(batch.images):
-            features.append(model.embed_batch(batch.images))
-        kept += [records[position] for position in batch.index.tolist()]
-        failed += batch.failed
-    if not kept:
-        raise none_readable(len(records), failed)
-    return Embedded(Embeddings(np.concatenate(features), kept), failed)
+    seen = model.see(as_records(images), lambda batch: model.embed_batch(batch.images), progress=progress)
+    features, attributes = joined(seen.found)
+    return Embedded(Embeddings(features, seen.records, attributes), seen.failed)
+
+
+def load_embeddings(model: Recognizer, path: str | os.PathLike[str]) -> Embeddings:
+    """Embeddings of `model` from a file that `resight embed` wrote.
+
+    Older files of a model that weighs attributes have their probabilities behind the features, in no column of their
+    own; they are taken apart. Raises DataError when another model made the file: its features have another width.
+    """
+    embeddings = Embeddings.load(path)
+    if model.weighs_attributes and embeddings.attributes is None:
+        embeddings = _taken_apart(embeddings, model)
+    width = embeddings.features.shape[1]
+    if width != model.width:
+        raise DataError(
+            f"{path} holds features of {width} numbers, this run makes {model.width}: another model made them; "
+            "make the file anew with `resight embed`"
+        )
+    return embeddings
+
+
+def _taken_apart(embeddings: Embeddings, model: Recognizer) -> Embeddings:
+    """Features, and the attributes behind them; embeddings of any other width as they are."""
+    if embeddings.features.shape[1] != model.width + model.schema.width:
+        return embeddings
+    features, attributes = np.split(embeddings.features, [model.width], axis=1)
+    return Embeddings(features, embeddings.records, attributes)

@@ -25,40 +25,63 @@ from resight.models.abilities import Embeds, Recognises, Reconstructs, Samples, 
 from resight.models.heads import probabilities
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
-from resight.retrieval.distance import AttributesBehind, Distance, the_metric
+from resight.retrieval.distance import AttributeWeighted
 from resight.run import Run, build_model
 
-__all__ = ["Images", "Progress", "Recognizer", "Seen", "comparable", "load", "metric_of", "see"]
+__all__ = [
+    "FeaturesAndAttributes",
+    "Images",
+    "Progress",
+    "Recognizer",
+    "Seen",
+    "comparable",
+    "joined",
+    "load",
+    "metric_of",
+    "see",
+]
+
+FeaturesAndAttributes = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""Of the same images: features [N, D], and the attributes' probabilities [N, A] where the metric weighs them, else None."""
 
 
-def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> Distance:
-    """What compares embeddings of a recipe's model. Raises RecipeError where attributes are weighed and none are learned."""
-    name = recipe.retrieval.metric
-    if name == "attribute-weighted":
-        if not schema.classes:
-            raise RecipeError(
-                "retrieval.metric: attribute-weighted is for systems that learn identities and attributes"
-            )
-        return AttributesBehind(sum(map(len, schema.classes.values())))
-    return the_metric(name)
+def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> str:
+    """The name of what compares embeddings of a recipe's model, for `resight.retrieval.metric_between`.
+
+    Raises RecipeError where attributes are weighed and none are learned.
+    """
+    if recipe.retrieval.metric == AttributeWeighted.name and not schema.classes:
+        raise RecipeError("retrieval.metric: attribute-weighted is for systems that learn identities and attributes")
+    return recipe.retrieval.metric
 
 
-def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
-    """Normalised images -> what the recipe's metric compares, float32 (batch, width).
+def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Normalised images -> what the recipe's metric compares: features float32 (batch, D), attributes (batch, A).
 
-    L2-normalised for cosine; for attribute-weighted the attributes' probabilities stand behind the feature.
+    The features are L2-normalised for cosine. The attributes are their classes' probabilities side by side, in the
+    order of the schema, for attribute-weighted; None otherwise.
     """
     found = _compared(model, recipe, inputs)
     if recipe.retrieval.flip:
-        found = (found + _compared(model, recipe, inputs.flip(3))) / 2
-    return F.normalize(found, dim=1) if recipe.retrieval.metric == "cosine" else found
+        mirrored = _compared(model, recipe, inputs.flip(3))
+        found = [(values + others) / 2 for values, others in zip(found, mirrored, strict=True)]
+    if recipe.retrieval.metric == AttributeWeighted.name:
+        return found[0], found[1]
+    return F.normalize(found[0], dim=1) if recipe.retrieval.metric == "cosine" else found[0], None
 
 
-def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> Tensor:
-    if recipe.retrieval.metric != "attribute-weighted":
-        return _embedder(model).embed(inputs).float()
+def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> list[Tensor]:
+    """The features, and the attributes where the metric weighs them."""
+    if recipe.retrieval.metric != AttributeWeighted.name:
+        return [_embedder(model).embed(inputs).float()]
     feature, logits = model(inputs)
-    return torch.cat([feature.float(), *probabilities(logits).values()], dim=1)
+    return [feature.float(), torch.cat([*probabilities(logits).values()], dim=1)]
+
+
+def joined(parts: Sequence[FeaturesAndAttributes]) -> FeaturesAndAttributes:
+    """Features and attributes of several batches, at least one, in one piece."""
+    attributes = [attributes for _, attributes in parts if attributes is not None]
+    return np.concatenate([features for features, _ in parts]), np.concatenate(attributes) if attributes else None
 
 
 def _embedder(model: nn.Module) -> Embeds:
@@ -199,43 +222,48 @@ class Recognizer:
         return f"{self.recipe.image.height}×{self.recipe.image.width} pixels"
 
     @property
-    def metric(self) -> Distance:
-        """What compares the embeddings."""
+    def metric(self) -> str:
+        """The name of what compares the embeddings, for `resight.retrieval.metric_between`."""
         return metric_of(self.recipe, self.schema)
 
-    def features_alone(self, embeddings: Embeddings) -> Embeddings:
-        """Embeddings without the attributes that may stand behind them: what plain Euclidean distance compares."""
-        if not isinstance(self.metric, AttributesBehind):
-            return embeddings
-        return Embeddings(self.metric.split(embeddings.features)[0], embeddings.records)
+    @cached_property
+    def width(self) -> int:
+        """How many numbers a feature has. Raises RunError when the model makes no embeddings."""
+        return self._nothing()[0].shape[1]
+
+    @property
+    def weighs_attributes(self) -> bool:
+        """Whether the metric compares attributes beside features."""
+        return self.metric == AttributeWeighted.name
 
     @property
     def tells_junk(self) -> bool:
         """Whether the embeddings say which images show nobody well: where attributes are weighed, and junk is one."""
-        return isinstance(self.metric, AttributesBehind) and JUNK_TARGET in self.schema.classes
+        return self.weighs_attributes and JUNK_TARGET in self.schema.classes
 
-    def junk(self, embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which of some embeddings [N, D] are of images that show nobody well, bool [N].
+    def junk(self, embeddings: Embeddings) -> NDArray[np.bool_]:
+        """Which of some embeddings are of images that show nobody well, bool [N].
 
         Raises RunError when the embeddings do not tell: only where attributes are weighed, and junk is one.
         """
-        if not isinstance(self.metric, AttributesBehind) or JUNK_TARGET not in self.schema.classes:
+        if embeddings.attributes is None or JUNK_TARGET not in self.schema.classes:
             raise RunError("junk can be dropped where a run weighs attributes and knows junk, as reid-bruna does")
-        _, chances = self.metric.split(embeddings)
-        before = sum(
-            len(self.schema.classes[name]) for name in self.schema.names[: self.schema.names.index(JUNK_TARGET)]
-        )
-        return chances[:, before + 1] > 0.5
+        return embeddings.attributes[:, self.schema.columns(JUNK_TARGET)][:, 1] > 0.5
 
     def embed(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
-        """Embeddings of images as float32 [N, D].
+        """Features of images as float32 [N, D], L2-normalised where the recipe compares by cosine.
 
-        L2-normalised where the recipe compares by cosine; where it weighs attributes, their probabilities stand behind
-        the feature, in the order of `schema`. Raises ImageError for an image that cannot be read
-        (to skip those instead, use `resight.embed`), RunError when the model recognises attributes only.
+        Raises ImageError for an image that cannot be read (to skip those instead, use `resight.embed`), RunError when
+        the model recognises attributes only.
         """
-        features = [self.embed_batch(batch) for batch in self._batches(images, batch_size)]
-        return np.concatenate(features) if features else np.empty((0, self._width()), np.float32)
+        return self.embed_with_attributes(images, batch_size)[0]
+
+    def embed_with_attributes(self, images: Images, batch_size: int = 64) -> FeaturesAndAttributes:
+        """All that the metric compares: what `embed` returns, and the attributes that it weighs, or None.
+
+        Attributes are the probabilities of their classes side by side in the order of `schema`, float32 [N, A].
+        """
+        return joined([self.embed_batch(batch) for batch in self._batches(images, batch_size)] or [self._nothing()])
 
     def recognise(self, images: Images, batch_size: int = 64) -> dict[str, NDArray[np.float32]]:
         """Attribute -> probabilities of its classes in the order of `schema`, float32 [N, classes].
@@ -285,10 +313,14 @@ class Recognizer:
         return see(self.batches(records, masks), records, look, progress)
 
     @torch.inference_mode()
-    def embed_batch(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 (batch, 3, height, width) of the recipe's size -> float32 (batch, D)."""
+    def embed_batch(self, images: Tensor) -> FeaturesAndAttributes:
+        """uint8 (batch, 3, height, width) of the recipe's size -> features float32 (batch, D), attributes (batch, A).
+
+        The attributes are None where the metric weighs none.
+        """
         self._require_embeddings()
-        return comparable(self.model, self.recipe, self._prepare(images)).cpu().numpy()
+        features, attributes = comparable(self.model, self.recipe, self._prepare(images))
+        return features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()
 
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
@@ -380,6 +412,8 @@ class Recognizer:
             pixels = read_image(image)
         return resize(pixels, self.recipe.image)
 
-    def _width(self) -> int:
+    def _nothing(self) -> FeaturesAndAttributes:
+        """What `embed_batch` makes of no image: a blank one tells the widths."""
         size = self.recipe.image
-        return self.embed_batch(torch.zeros(1, 3, size.height, size.width, dtype=torch.uint8)).shape[1]
+        features, attributes = self.embed_batch(torch.zeros(1, 3, size.height, size.width, dtype=torch.uint8))
+        return features[:0], None if attributes is None else attributes[:0]

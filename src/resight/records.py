@@ -101,6 +101,18 @@ class AttributeSchema:
     def names(self) -> tuple[str, ...]:
         return tuple(self.classes)
 
+    @property
+    def width(self) -> int:
+        """How many classes the attributes have together: as many numbers as their probabilities side by side."""
+        return sum(map(len, self.classes.values()))
+
+    def columns(self, name: str) -> slice:
+        """Where an attribute's classes stand among all probabilities side by side. Raises DataError for an unknown one."""
+        if name not in self.classes:
+            raise DataError(f"unknown attribute {name!r}; there is: {', '.join(self.classes)}")
+        before = sum(len(self.classes[other]) for other in self.names[: self.names.index(name)])
+        return slice(before, before + len(self.classes[name]))
+
     def index(self, name: str, value: str) -> int:
         """Number of a class within its attribute. Raises DataError naming the valid ones."""
         try:
@@ -169,17 +181,21 @@ class ReidDataset:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Features joined to the records they were computed from.
+    """What a model makes of images, joined to their records.
 
-    `features` is float32 `[N, D]`, `records` has length N.
+    `features` is float32 `[N, D]`, `records` has length N. `attributes` is float32 `[N, A]`: the probabilities of every
+    attribute's classes side by side, in the order of the model's schema; None where its metric weighs none.
     """
 
     features: NDArray[np.float32]
     records: Sequence[Record]
+    attributes: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or len(self.features) != len(self.records):
             raise DataError(f"{len(self.records)} records do not fit features of shape {self.features.shape}")
+        if self.attributes is not None and (self.attributes.ndim != 2 or len(self.attributes) != len(self.records)):
+            raise DataError(f"{len(self.records)} records do not fit attributes of shape {self.attributes.shape}")
 
     def __len__(self) -> int:
         return len(self.records)
@@ -192,39 +208,46 @@ class Embeddings:
     def cameras(self) -> NDArray[np.int64]:
         return np.fromiter((record.camera for record in self.records), np.int64, len(self.records))
 
+    def select(self, rows: slice | NDArray[np.int64]) -> Self:
+        """Those of some rows, given by a slice or by positions, in that order."""
+        positions = np.arange(len(self))[rows]
+        attributes = None if self.attributes is None else self.attributes[rows]
+        return type(self)(self.features[rows], [self.records[position] for position in positions], attributes)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Parquet file, whole or not at all."""
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        flat = pa.array(np.ascontiguousarray(self.features, np.float32).ravel())
-        table = record_table(self.records).append_column(
-            "feature", pa.FixedSizeListArray.from_arrays(flat, self.features.shape[1])
-        )
+        table = record_table(self.records, self.attributes).append_column("feature", _vectors(self.features))
         with written_whole(path) as partial:
             pq.write_table(table, partial, compression="zstd")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote. Raises DataError when the file is no feature file."""
+        """Read what `save` wrote. Raises DataError when the file is no feature file.
+
+        In files of runs that weigh attributes, written before these had a column of their own, their probabilities
+        are the last columns of the features: `resight.embedding.load_embeddings` tells them apart.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(path)
-            column = table["feature"].combine_chunks()
-            width = column.type.list_size
-            features = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+            features = _matrix(table["feature"])
         except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
             raise DataError(f"{path}: not a feature file ({error}); make one with `resight embed`") from error
-        return cls(np.ascontiguousarray(features, np.float32), table_records(table))
+        return cls(features, table_records(table), table_attributes(table))
 
 
-def record_table(records: Sequence[Record]):  # type: ignore[no-untyped-def]  # -> pyarrow.Table, imported late
-    """Records as a pyarrow Table, attributes as one JSON column so that any schema fits."""
+def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] | None = None):  # type: ignore[no-untyped-def]  # -> pyarrow.Table, imported late
+    """Records as a pyarrow Table, attributes as one JSON column so that any schema fits.
+
+    The attributes' `probabilities`, float32 [N, A], stand in a column of their own, if given.
+    """
     import pyarrow as pa
 
-    return pa.table(
+    table = pa.table(
         {
             "path": pa.array([r.path for r in records], pa.string()),
             "identity": pa.array([r.identity for r in records], pa.int64()),
@@ -234,6 +257,7 @@ def record_table(records: Sequence[Record]):  # type: ignore[no-untyped-def]  # 
             "attributes": pa.array([json.dumps(dict(r.attributes)) for r in records], pa.string()),
         }
     )
+    return table if probabilities is None else table.append_column(_PROBABILITIES, _vectors(probabilities))
 
 
 def table_records(table) -> list[Record]:  # type: ignore[no-untyped-def]
@@ -241,3 +265,26 @@ def table_records(table) -> list[Record]:  # type: ignore[no-untyped-def]
     columns = ("path", "identity", "camera", "frame", "sequence", "attributes")
     rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
     return [Record(*known, json.loads(attributes)) for *known, attributes in rows]  # type: ignore[call-arg]
+
+
+def table_attributes(table) -> NDArray[np.float32] | None:  # type: ignore[no-untyped-def]
+    """The attributes' probabilities, float32 [N, A], from a Table that `record_table` made; None where it has none."""
+    return _matrix(table[_PROBABILITIES]) if _PROBABILITIES in table.column_names else None
+
+
+_PROBABILITIES = "attribute_probabilities"
+
+
+def _vectors(values: NDArray[np.float32]):  # type: ignore[no-untyped-def]  # -> pyarrow.Array
+    """[N, D] -> a column of lists of D numbers."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _matrix(column) -> NDArray[np.float32]:  # type: ignore[no-untyped-def]
+    """The way back from `_vectors`."""
+    lists = column.combine_chunks()
+    values = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
+    return np.ascontiguousarray(values, np.float32)

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import safetensors.numpy
 
 from resight.cli import main
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.records import ReidDataset
 from tests.support.commands import resight
+from tests.support.legacy import LEGACY
 from tests.support.recipes import tiny_overrides
 
 
@@ -122,3 +124,16 @@ def test_options_that_do_not_fit_are_refused(
     status, _, err = resight("cluster", "run", "images", "--out", tmp_path / "c", *options, capsys=capsys)
     assert status == 2
     assert "Invalid value" in err
+
+
+def test_a_file_of_features_must_be_the_runs_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, options = LEGACY / "features.parquet", ["--clusters", 2, "--out", tmp_path / "made"]
+    status, out, err = resight("cluster", LEGACY / "runs" / "bruna", file, *options, capsys=capsys)
+    assert status == 0, err
+    assert "7 images in 2 clusters" in out
+    facts = json.loads((tmp_path / "made" / "clusters.json").read_text())
+    assert facts["metric"] == "euclidean", "features alone have means"
+    assert safetensors.numpy.load_file(tmp_path / "made" / "centroids.safetensors")["centroids"].shape == (2, 16)
+    status, _, err = resight("cluster", LEGACY / "runs" / "vae", file, *options, capsys=capsys)
+    assert status == 2
+    assert "holds features of 22 numbers, this run makes 4: another model made them" in " ".join(err.split())

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 from PIL import Image
+from scipy.spatial.distance import cdist
 
 from resight.errors import DataError, ImageError, RunError
 from resight.gallery import Gallery
@@ -18,6 +20,7 @@ from resight.records import Embeddings, Record, ReidDataset
 from resight.run import Run
 from resight.training import train
 from tests.support.images import corrupt
+from tests.support.legacy import LEGACY, copied, expected, legacy_street
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,79 @@ def test_euclidean_scores_are_minus_distances(model: Recognizer, tmp_path: Path)
     gallery.add_embeddings(Embeddings(features, [Record(f"{i}.jpg") for i in range(3)]))
     hits = gallery.search_features(np.zeros((1, 2), np.float32), k=9)[0]
     assert [(hit.id, hit.score) for hit in hits] == [(0, 0.0), (2, -1.0), (1, -5.0)]
+
+
+def weighted(folder: Path) -> Gallery:
+    """A gallery of the older run that weighs attributes: features of 16 numbers, and 6 probabilities."""
+    return Gallery.create(folder, model=load(LEGACY / "runs" / "bruna", "cpu"))
+
+
+def test_attributes_are_weighed_as_their_distance_has_it(tmp_path: Path) -> None:
+    gallery = weighted(tmp_path / "gallery")
+    random = np.random.default_rng(0)
+    images, asked = ([random.random((count, width), np.float32) for width in (16, 6)] for count in (20, 3))
+    for rows in (slice(12), slice(12, None)):  # it grows
+        records = [Record(f"{number}.jpg") for number in range(20)[rows]]
+        gallery.add_embeddings(Embeddings(images[0][rows], records, images[1][rows]))
+    whole = cdist(asked[0], images[0]) * (0.1 + cdist(asked[1], images[1]))
+    for opened in (gallery, Gallery.open(tmp_path / "gallery")):
+        for hits, row in zip(opened.search_features(asked[0], 7, attributes=asked[1]), whole, strict=True):
+            assert [hit.id for hit in hits] == np.argsort(row)[:7].tolist()
+            np.testing.assert_allclose([-hit.score for hit in hits], np.sort(row)[:7], rtol=1e-4)
+
+
+def test_probabilities_are_a_column_of_the_records(tmp_path: Path) -> None:
+    gallery = weighted(tmp_path / "gallery")
+    gallery.add(legacy_street().gallery[:2])
+    table = pq.read_table(next((tmp_path / "gallery").glob("*.parquet")))
+    _, attributes = gallery.model.embed_with_attributes([record.path for record in gallery.records])
+    np.testing.assert_allclose(table["attribute_probabilities"].to_pylist(), attributes, atol=1e-6)
+
+
+def test_what_does_not_fit_the_gallerys_attributes_is_refused(model: Recognizer, tmp_path: Path) -> None:
+    features, record = np.zeros((1, 16), np.float32), [Record("a.jpg")]
+    gallery = weighted(tmp_path / "weighted")
+    with pytest.raises(
+        DataError, match="holds 6 probabilities of attributes beside each feature, these have 0: another"
+    ):
+        gallery.add_embeddings(Embeddings(features, record))
+    gallery.add_embeddings(Embeddings(features, record, features[:, :6]))
+    with pytest.raises(DataError, match="holds 6 probabilities .*, the query has 0: another"):
+        gallery.search_features(features)
+    with pytest.raises(DataError, match="holds 6 probabilities .*, the query has 5: another"):
+        gallery.search_features(features, attributes=features[:, :5])
+    plain = Gallery.create(tmp_path / "plain", model=model)
+    with pytest.raises(DataError, match="holds 0 probabilities .*, these have 6: another"):
+        plain.add_embeddings(Embeddings(features, record, features[:, :6]))
+    file = next((tmp_path / "weighted").glob("*.parquet"))
+    pq.write_table(pq.read_table(file).drop_columns("attribute_probabilities"), file)
+    with pytest.raises(RunError, match="is damaged: 0 probabilities of attributes .* where its model makes 6"):
+        Gallery.open(tmp_path / "weighted")
+
+
+@pytest.mark.parametrize("name", ["vae", "bruna"])
+def test_a_gallery_of_format_2_finds_what_it_found_and_grows_into_todays(name: str, tmp_path: Path) -> None:
+    folder, street, run = copied(f"galleries/{name}", tmp_path), legacy_street(), LEGACY / "runs" / name
+    with pytest.raises(RunError, match="was made with that run; where it lies elsewhere now, say where"):
+        Gallery.open(folder).search(street.query[0].path)
+
+    def finds_as_then(gallery: Gallery) -> None:
+        for query, wanted in zip(street.query, expected(name)["hits"], strict=True):
+            hits = [hit for hit in gallery.search(query.path, k=9) if hit.id < 7]
+            assert [hit.id for hit in hits] == [number for number, _ in wanted]
+            np.testing.assert_allclose([hit.score for hit in hits], [score for _, score in wanted], atol=1e-5)
+
+    gallery = Gallery.open(folder, model=load(run, "cpu"))
+    assert [record.camera for record in gallery.records] == [record.camera for record in street.gallery]
+    finds_as_then(gallery)
+    facts = folder / "gallery.json"
+    assert json.loads(facts.read_text())["format"] == 2, "opening changes nothing"
+    assert gallery.add(street.query[:2]).count == 2
+    assert json.loads(facts.read_text())["format"] == 3
+    grown = Gallery.open(folder, model=load(run, "cpu"))
+    assert len(grown) == 9
+    finds_as_then(grown)
+    assert grown.search(street.query[1].path, k=1)[0].id == 8
 
 
 def test_unreadable_images_are_named_and_the_rest_indexed(

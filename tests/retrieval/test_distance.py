@@ -8,18 +8,20 @@ from scipy.spatial.distance import cdist
 
 from resight.errors import DataError
 from resight.retrieval import (
-    AttributesBehind,
     AttributeWeighted,
     JunkLast,
     distances,
     evaluate,
     evaluate_distances,
+    metric_between,
     nearest,
 )
 from resight.retrieval.distance import the_metric
 
 RNG = np.random.default_rng(0)
 QUERY, GALLERY = RNG.normal(size=(70, 19)).astype(np.float32), RNG.normal(size=(133, 19)).astype(np.float32)
+QUERY_ATTRIBUTES, GALLERY_ATTRIBUTES = (np.abs(RNG.normal(size=(count, 5))).astype(np.float32) for count in (70, 133))
+WEIGHTED = AttributeWeighted(QUERY_ATTRIBUTES, GALLERY_ATTRIBUTES)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -48,10 +50,7 @@ def test_copies_in_the_gallery_are_equally_far_wherever_they_stand(metric: str) 
 
 
 def test_attribute_weighted() -> None:
-    near = (
-        np.abs(RNG.normal(size=(70, 5))).astype(np.float32),
-        np.abs(RNG.normal(size=(133, 5))).astype(np.float32),
-    )
+    near = QUERY_ATTRIBUTES, GALLERY_ATTRIBUTES
     wanted = cdist(QUERY, GALLERY) * (0.1 + cdist(*near))
     np.testing.assert_allclose(distances(QUERY, GALLERY, AttributeWeighted(*near)), wanted, rtol=1e-4)
     labels = {
@@ -70,16 +69,28 @@ def test_attribute_weighted() -> None:
         distances(QUERY, GALLERY, AttributeWeighted(near[0], near[1][:, :4]))
 
 
-def test_attributes_may_stand_behind_the_features() -> None:
-    wanted = cdist(QUERY[:, :14], GALLERY[:, :14]) * (0.1 + cdist(QUERY[:, 14:], GALLERY[:, 14:]))
-    np.testing.assert_allclose(distances(QUERY, GALLERY, AttributesBehind(5)), wanted, rtol=1e-4)
-    with pytest.raises(DataError, match="features of 19 numbers do not end in 19 of attributes"):
-        distances(QUERY, GALLERY, AttributesBehind(19))
+def test_a_metric_is_made_by_name_for_a_query_and_a_gallery() -> None:
+    wanted = cdist(QUERY, GALLERY) * (0.1 + cdist(QUERY_ATTRIBUTES, GALLERY_ATTRIBUTES))
+    weighted = metric_between("attribute-weighted", QUERY_ATTRIBUTES, GALLERY_ATTRIBUTES)
+    np.testing.assert_allclose(distances(QUERY, GALLERY, weighted), wanted, rtol=1e-4)
+    for name in ("cosine", "euclidean"):
+        found = distances(QUERY, GALLERY, metric_between(name, QUERY_ATTRIBUTES, None))
+        np.testing.assert_allclose(found, cdist(QUERY, GALLERY, name), atol=2e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean", AttributesBehind(5)])
-def test_the_nearest_are_those_of_the_whole_matrix(metric) -> None:
-    gallery = np.concatenate([GALLERY, GALLERY[:40]])  # ties
+def test_attributes_that_are_weighed_must_be_known() -> None:
+    with pytest.raises(DataError, match="the query's attributes are missing; embed its images with a run"):
+        metric_between("attribute-weighted", None, GALLERY_ATTRIBUTES)
+    with pytest.raises(DataError, match="the gallery's attributes are missing"):
+        metric_between("attribute-weighted", QUERY_ATTRIBUTES, None)
+    with pytest.raises(DataError, match="unknown metric 'manhattan'; known are cosine, euclidean"):
+        metric_between("manhattan", None, None)
+
+
+@pytest.mark.parametrize("name", ["cosine", "euclidean", "attribute-weighted"])
+def test_the_nearest_are_those_of_the_whole_matrix(name: str) -> None:
+    gallery, attributes = (np.concatenate([of, of[:40]]) for of in (GALLERY, GALLERY_ATTRIBUTES))  # ties
+    metric = metric_between(name, QUERY_ATTRIBUTES, attributes)
     whole = distances(QUERY, gallery, metric)
     found, places = nearest(QUERY, gallery, 9, metric)
     np.testing.assert_array_equal(places, np.argsort(whole, axis=1, kind="stable")[:, :9])
@@ -87,7 +98,7 @@ def test_the_nearest_are_those_of_the_whole_matrix(metric) -> None:
     assert nearest(QUERY, gallery, 500, metric)[1].shape == (70, 173), "no more than there are"
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean", AttributesBehind(5)])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", WEIGHTED])
 def test_junk_comes_last_and_counts_where_it_comes(metric) -> None:
     labels = {
         "query_ids": RNG.integers(1, 9, 70),

@@ -99,7 +99,7 @@ def cluster(
         way = _method(method, given, learn_on is not None)
         model = load(run)
         # Clusters have means, and attribute-weighted distances are to none: features alone are clustered.
-        metric = "euclidean" if model.metric.name == "attribute-weighted" else model.metric.name
+        metric = "euclidean" if model.weighs_attributes else model.metric
         embeddings, failed = _embedded(model, _records(images, split), images)
         queries = _queries(model, images, split)
         labelled = None if learn_on is None else _embedded(model, _labelled(learn_on), learn_on)[0]
@@ -166,20 +166,19 @@ def _queries(model: Recognizer, images: str, split: str | None) -> Embeddings | 
     if images.partition(":")[0] not in FORMATS or split == "train":
         return None
     known = [record for record in read_dataset(images).query if record.identity > 0]
-    return model.features_alone(embed(model, known).embeddings) if known else None
+    return embed(model, known).embeddings if known else None
 
 
 def _embedded(model: Recognizer, records: list[Record] | None, source: str) -> tuple[Embeddings, list[str]]:
     from resight.cli.console import name_failed, progress
-    from resight.embedding import embed
-    from resight.records import Embeddings
+    from resight.embedding import embed, load_embeddings
 
     if records is None:
-        return model.features_alone(Embeddings.load(source)), []
+        return load_embeddings(model, source), []
     with progress("embedding", len(records)) as advance:
         embedded = embed(model, records, progress=advance)
     name_failed(embedded.failed)
-    return model.features_alone(embedded.embeddings), embedded.failed
+    return embedded.embeddings, embedded.failed
 
 
 def _is_features(images: str) -> bool:

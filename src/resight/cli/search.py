@@ -21,7 +21,13 @@ ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image,
 def embed(
     run: RunArgument,
     images: ImagesArgument,
-    out: Annotated[Path, typer.Option("--out", help="Parquet file to write: path, identity, camera, feature.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them.",
+        ),
+    ],
 ) -> None:
     """Turn images into embeddings.
 
@@ -38,7 +44,9 @@ def embed(
     embedded.embeddings.save(out)
     name_failed(embedded.failed)
     count, width = embedded.embeddings.features.shape
-    output().print(f"{count} images × {width} numbers -> {out}", markup=False)
+    attributes = embedded.embeddings.attributes
+    beside = "" if attributes is None else f" and {attributes.shape[1]} attribute probabilities"
+    output().print(f"{count} images × {width} numbers{beside} -> {out}", markup=False)
 
 
 def index(

@@ -1,13 +1,15 @@
 """A gallery: embeddings of many images with their records on disk, searched exactly.
 
-faiss keeps and searches the vectors; where attributes are weighed, they are compared block by block here.
+faiss keeps and searches the features; where attributes are weighed, they are compared block by block here.
 
 ```
 gallery/
   gallery.json          format version, metric, model and its fingerprint, and which of the files below are current
-  index-000002.faiss    the vectors
-  records-000002.parquet  one row a vector
+  index-000002.faiss    the features
+  records-000002.parquet  one row a feature: its record, and the attributes' probabilities where the metric weighs them
 ```
+
+In format 2 the probabilities stood behind the features. Such galleries open, and the next `add` writes the format of today.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from resight.errors import DataError, RunError
 from resight.files import written_whole
 from resight.gallery.hit import Hit
 from resight.recognizer import Progress, Recognizer, load
-from resight.records import Embeddings, Record, as_records, record_table, table_records
-from resight.retrieval import AttributesBehind, nearest
+from resight.records import Embeddings, Record, as_records, record_table, table_attributes, table_records
+from resight.retrieval import metric_between, nearest
 
 __all__ = ["Added", "Gallery"]
 
-FORMAT = 2
+FORMAT = 3
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
@@ -59,15 +61,16 @@ class Gallery:
     """
 
     def __init__(
-        self, folder: Path, facts: dict[str, Any], index: Any, records: list[Record], model: Recognizer | None
+        self,
+        folder: Path,
+        facts: dict[str, Any],
+        index: Any = None,
+        records: Sequence[Record] = (),
+        attributes: NDArray[np.float32] | None = None,
+        model: Recognizer | None = None,
     ) -> None:
-        self.folder, self._facts, self._index, self.records, self._model = (
-            folder,
-            facts,
-            index,
-            records,
-            model,
-        )
+        self.folder, self.records = folder, list(records)
+        self._facts, self._index, self._attributes, self._model = facts, index, attributes, model
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
@@ -82,13 +85,13 @@ class Gallery:
         recognizer = model if isinstance(model, Recognizer) else load(model)
         facts = {
             "format": FORMAT,
-            "metric": recognizer.metric.name,
-            "attributes": getattr(recognizer.metric, "attributes", 0),
+            "metric": recognizer.metric,
+            "attributes": recognizer.schema.width if recognizer.weighs_attributes else 0,
             "model": recognizer.source,
             "fingerprint": recognizer.fingerprint,
             "generation": 0,
         }
-        gallery = cls(folder, facts, None, [], recognizer)
+        gallery = cls(folder, facts, model=recognizer)
         gallery._write_facts()
         return gallery
 
@@ -114,15 +117,19 @@ class Gallery:
             raise RunError(f"{folder} is no gallery (gallery.json is missing); make one with `resight index`") from None
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder / 'gallery.json'} is damaged: {error}") from None
-        if version != FORMAT:
+        if version not in (2, FORMAT):
             raise RunError(
                 f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`"
             )
+        facts["format"] = FORMAT
         if not generation:
-            return cls(folder, facts, None, [], None)
+            return cls(folder, facts)
         try:
             index = faiss.read_index(str(_vectors(folder, generation)))
-            records = table_records(pq.read_table(_rows(folder, generation)))
+            table = pq.read_table(_rows(folder, generation))
+            records, attributes = table_records(table), table_attributes(table)
+            if version == 2 and facts["attributes"]:
+                index, attributes = _taken_apart(index, facts["attributes"])
         except (OSError, RuntimeError, KeyError, pa.ArrowException) as error:
             raise RunError(
                 f"{folder} is damaged ({str(error).splitlines()[0]}); make it anew with `resight index`"
@@ -131,7 +138,12 @@ class Gallery:
             raise RunError(
                 f"{folder} is damaged: {index.ntotal} vectors, {len(records)} records; make it anew with `resight index`"
             )
-        return cls(folder, facts, index, records, None)
+        if _width(attributes) != facts["attributes"]:
+            raise RunError(
+                f"{folder} is damaged: {_width(attributes)} probabilities of attributes beside each feature where its "
+                f"model makes {facts['attributes']}; make it anew with `resight index`"
+            )
+        return cls(folder, facts, index, records, attributes)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -186,59 +198,80 @@ class Gallery:
     def add_embeddings(self, embeddings: Embeddings) -> None:
         """Keep embeddings that were made before; paths become absolute.
 
-        Raises DataError when their width is another than the gallery's.
+        Raises DataError when the width of their features or attributes is another than the gallery's.
         """
         features = np.ascontiguousarray(embeddings.features, np.float32)
-        width = features.shape[1]
-        if self._index is not None and self._index.d != width:
-            raise DataError(
-                f"{self.folder} holds features of {self._index.d} numbers, these have {width}: another model made them"
-            )
-        index = faiss.clone_index(self._index) if self._index is not None else self._empty(width)
+        self._require_widths("these have", features, embeddings.attributes)
+        index = faiss.clone_index(self._index) if self._index is not None else self._empty(features.shape[1])
         index.add(features)
+        attributes = embeddings.attributes
+        if attributes is not None and self._attributes is not None:
+            attributes = np.concatenate([self._attributes, attributes])
         records = self.records + [replace(record, path=os.path.abspath(record.path)) for record in embeddings.records]
         generation = self._facts["generation"] + 1
         with written_whole(_vectors(self.folder, generation)) as partial:
             faiss.write_index(index, str(partial))
         with written_whole(_rows(self.folder, generation)) as partial:
-            pq.write_table(record_table(records), partial, compression="zstd")
+            pq.write_table(record_table(records, attributes), partial, compression="zstd")
         self._facts["generation"] = generation
         self._write_facts()
         for stale in (_vectors(self.folder, generation - 1), _rows(self.folder, generation - 1)):
             stale.unlink(missing_ok=True)
-        self._index, self.records = index, records
+        self._index, self.records, self._attributes = index, records, attributes
+
+    def _require_widths(
+        self, theirs: str, features: NDArray[np.float32], attributes: NDArray[np.float32] | None
+    ) -> None:
+        width = features.shape[1]
+        if self._index is not None and self._index.d != width:
+            raise DataError(
+                f"{self.folder} holds features of {self._index.d} numbers, {theirs} {width}: another model made them"
+            )
+        if _width(attributes) != self._facts["attributes"]:
+            raise DataError(
+                f"{self.folder} holds {self._facts['attributes']} probabilities of attributes beside each feature, "
+                f"{theirs} {_width(attributes)}: another model made them"
+            )
 
     def search(self, query: Query, k: int = 10, where: Mapping[str, object] | None = None) -> list[Hit]:
         """The `k` images nearest to one query image (path, PIL image or uint8 RGB array), best first.
 
         Raises DataError for an empty gallery, ImageError for a query that cannot be read.
         """
-        return self.search_features(self.model.embed([query]), k, where)[0]
+        features, attributes = self.model.embed_with_attributes([query])
+        return self.search_features(features, k, where, attributes=attributes)[0]
 
     def search_features(
-        self, features: NDArray[np.float32], k: int = 10, where: Mapping[str, object] | None = None
+        self,
+        features: NDArray[np.float32],
+        k: int = 10,
+        where: Mapping[str, object] | None = None,
+        *,
+        attributes: NDArray[np.float32] | None = None,
     ) -> list[list[Hit]]:
-        """The same for query embeddings, float32 [Q, D]: one list of hits a query."""
+        """The same for features of queries, float32 [Q, D], and where the metric weighs attributes theirs, [Q, A].
+
+        One list of hits a query.
+        """
         if where is not None:
             raise DataError("filtering a search by `where` is not available in this version; filter the hits' records")
         if k < 1:
             raise DataError(f"k = {k}: ask for at least one hit")
         if self._index is None:
             raise DataError(f"{self.folder} is empty; add images with `resight index`")
-        if features.shape[1] != self._index.d:
-            raise DataError(
-                f"{self.folder} holds features of {self._index.d} numbers, the query has {features.shape[1]}"
-            )
-        scores, ids = self._nearest(np.ascontiguousarray(features, np.float32), min(k, len(self)))
+        self._require_widths("the query has", features, attributes)
+        scores, ids = self._nearest(np.ascontiguousarray(features, np.float32), attributes, min(k, len(self)))
         return [
             [Hit(int(i), float(s), None, self.records[i]) for s, i in zip(row, found, strict=True)]
             for row, found in zip(scores, ids, strict=True)
         ]
 
-    def _nearest(self, features: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        if self._facts["metric"] == "attribute-weighted":  # a product of two distances, which faiss does not have
-            vectors = self._index.reconstruct_n(0, len(self))
-            distances, ids = nearest(features, vectors, k, AttributesBehind(self._facts["attributes"]))
+    def _nearest(
+        self, features: NDArray[np.float32], attributes: NDArray[np.float32] | None, k: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        if attributes is not None:  # a product of two distances, which faiss does not have
+            metric = metric_between(self._facts["metric"], attributes, self._attributes)
+            distances, ids = nearest(features, self._index.reconstruct_n(0, len(self)), k, metric)
             return -distances, ids
         scores, ids = self._index.search(features, k)
         # faiss returns squared distances
@@ -250,6 +283,18 @@ class Gallery:
     def _write_facts(self) -> None:
         with written_whole(self.folder / "gallery.json") as partial:
             partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _taken_apart(index: Any, attributes: int) -> tuple[Any, NDArray[np.float32]]:
+    """The vectors of format 2 where attributes are weighed: an index of the features, and the attributes behind them."""
+    features, behind = np.split(index.reconstruct_n(0, index.ntotal), [-attributes], axis=1)
+    alone = faiss.IndexFlatL2(features.shape[1])
+    alone.add(np.ascontiguousarray(features))
+    return alone, np.ascontiguousarray(behind)
+
+
+def _width(attributes: NDArray[np.float32] | None) -> int:
+    return 0 if attributes is None else attributes.shape[1]
 
 
 def _vectors(folder: Path, generation: int) -> Path:

@@ -3,11 +3,11 @@
 from resight.retrieval.clusters import METHODS, Clusters, assign, cluster, score_clusters
 from resight.retrieval.distance import (
     METRICS,
-    AttributesBehind,
     AttributeWeighted,
     Distance,
     JunkLast,
     distances,
+    metric_between,
     nearest,
 )
 from resight.retrieval.protocol import PROTOCOLS
@@ -26,7 +26,6 @@ __all__ = [
     "METRICS",
     "PROTOCOLS",
     "AttributeWeighted",
-    "AttributesBehind",
     "Clusters",
     "Distance",
     "Evaluation",
@@ -38,6 +37,7 @@ __all__ = [
     "evaluate",
     "evaluate_clusters",
     "evaluate_distances",
+    "metric_between",
     "nearest",
     "rerank",
     "rerank_distances",

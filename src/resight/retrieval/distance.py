@@ -15,12 +15,12 @@ from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
 __all__ = [
     "METRICS",
     "AttributeWeighted",
-    "AttributesBehind",
     "Cosine",
     "Distance",
     "Euclidean",
     "JunkLast",
     "distances",
+    "metric_between",
     "nearest",
     "normalised",
     "the_metric",
@@ -123,30 +123,6 @@ class _Weighted:
         return root(self._features(start, stop)) * (np.float32(self._floor) + root(self._attributes(start, stop)))
 
 
-@dataclass(frozen=True)
-class AttributesBehind:
-    """The same distance of features [N, D + attributes] whose last columns are the attributes' probabilities.
-
-    >>> distances(query, gallery, AttributesBehind(30))  # doctest: +SKIP
-    """
-
-    attributes: int
-    name: str = "attribute-weighted"
-
-    def split(self, features: Array) -> tuple[Array, Array]:
-        """The features alone, and the attributes. Raises DataError when there is nothing but attributes."""
-        if features.shape[1] <= self.attributes:
-            raise DataError(f"features of {features.shape[1]} numbers do not end in {self.attributes} of attributes")
-        return features[:, : -self.attributes], features[:, -self.attributes :]
-
-    def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
-        (query, query_attributes), (gallery, gallery_attributes) = self.split(query), self.split(gallery)
-        return AttributeWeighted(query_attributes, gallery_attributes).tiles(query, gallery, columns)
-
-    def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
-        return tile
-
-
 @dataclass(frozen=True, eq=False)
 class JunkLast:
     """Another distance, but with the gallery's images that are `junk`, bool [G], behind all the others.
@@ -200,6 +176,23 @@ def the_metric(metric: str | Distance) -> Distance:
             f"unknown metric {metric!r}; known are {', '.join(METRICS)}, or an object such as AttributeWeighted"
         )
     return METRICS[metric]
+
+
+def metric_between(metric: str, query_attributes: Array | None, gallery_attributes: Array | None) -> Distance:
+    """A recipe's metric by name, made for a query and a gallery of which these attributes are known, [Q, A] and [G, A].
+
+    >>> metric_between(model.metric, query.attributes, gallery.attributes)  # doctest: +SKIP
+
+    Raises DataError for an unknown name, and where attributes are weighed and a side has none.
+    """
+    if metric != AttributeWeighted.name:
+        return the_metric(metric)
+    if query_attributes is None or gallery_attributes is None:
+        side = "query" if query_attributes is None else "gallery"
+        raise DataError(
+            f"{metric} distance: the {side}'s attributes are missing; embed its images with a run that weighs attributes"
+        )
+    return AttributeWeighted(query_attributes, gallery_attributes)
 
 
 def distances(

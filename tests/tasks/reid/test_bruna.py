@@ -114,12 +114,9 @@ def test_the_gallery_searches_by_the_attribute_weighted_distance(bruna: Path, st
     gallery = Gallery.create(tmp_path / "gallery", model=bruna)
     gallery.add(dataset.gallery)
     paths = [record.path for record in dataset.gallery]
-    features, query = model.embed(paths), model.embed([dataset.query[0].path])
-    seen = np.concatenate(list(model.recognise(paths).values()), axis=1)
-    width = seen.shape[1]
-    np.testing.assert_allclose(features[:, -width:], seen, atol=1e-5)
-    metric = AttributeWeighted(query[:, -width:], features[:, -width:])
-    row = distances(query[:, :-width], features[:, :-width], metric)[0]
+    (features, seen), (query, asked) = map(model.embed_with_attributes, (paths, [dataset.query[0].path]))
+    np.testing.assert_allclose(seen, np.concatenate(list(model.recognise(paths).values()), axis=1), atol=1e-5)
+    row = distances(query, features, AttributeWeighted(asked, seen))[0]
     hits = Gallery.open(tmp_path / "gallery").search(dataset.query[0].path, k=7)
     np.testing.assert_allclose([-hit.score for hit in hits], np.sort(row)[:7], atol=1e-4)
     assert [hit.id for hit in hits] == np.argsort(row, kind="stable")[:7].tolist()

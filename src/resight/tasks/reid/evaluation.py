@@ -13,7 +13,7 @@ from resight.embedding import embed
 from resight.errors import DataError, RunError
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
-from resight.retrieval import AttributesBehind, Distance, Evaluation, JunkLast, KReciprocal, distances
+from resight.retrieval import Distance, Evaluation, JunkLast, KReciprocal, distances, metric_between
 from resight.retrieval import evaluate as evaluate_features
 from resight.tasks.reid.baselines import BASELINES
 
@@ -27,9 +27,12 @@ class Result:
     results: dict[str, Evaluation]
     query: Embeddings
     gallery: Embeddings
-    metric: Distance
+    metric: str
+    """The name of the distance, for `resight.retrieval.metric_between`."""
     failed: list[str]
     """A line for each image that could not be read."""
+    junk: NDArray[np.bool_] | None = None
+    """The gallery's images that the model called junk, [G], where these come last; else None."""
 
     @property
     def result(self) -> Evaluation:
@@ -37,8 +40,12 @@ class Result:
         return self.results["model"]
 
     def distances(self, queries: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Distances of some queries, by their positions, to the whole gallery: float32 [queries, G]."""
-        return distances(self.query.features[queries], self.gallery.features, self.metric)
+        """Distances of some queries, by their positions, to the whole gallery, float32 [queries, G].
+
+        Those to junk are infinite where it comes last.
+        """
+        asked = self.query.select(queries)
+        return distances(asked.features, self.gallery.features, _distance(asked, self.gallery, self.metric, self.junk))
 
     def summary(self) -> dict[str, dict[str, float | int | str]]:
         """The figures of the model, and of each thing beside it, as plain values, shares in [0, 1]."""
@@ -68,22 +75,21 @@ def evaluate(
     query, gallery = searchable(dataset)
     whole, failed = embed(model, [*query, *gallery], progress=progress)
     sides = _sides(whole, query)
-    metric: Distance = model.metric
     if drop_junk is not None and not model.tells_junk:
         raise RunError("dropping or keeping junk is for runs that weigh attributes and know junk, as reid-bruna does")
-    if model.recipe.retrieval.drop_junk if drop_junk is None else drop_junk:
-        metric = JunkLast(metric, model.junk(sides[1].features))
+    dropped = model.recipe.retrieval.drop_junk if drop_junk is None else drop_junk
+    junk = model.junk(sides[1]) if dropped else None
+    metric = _distance(*sides, model.metric, junk)
     protocol = protocol or model.recipe.retrieval.protocol
     options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
-    alone = model.features_alone(sides[0]), model.features_alone(sides[1])
-    if isinstance(model.metric, AttributesBehind):
-        results["model, features alone"] = evaluate_embeddings(*alone, dataset, metric="euclidean", **options)
+    if model.weighs_attributes:
+        results["model, features alone"] = evaluate_embeddings(*sides, dataset, metric="euclidean", **options)
     if rerank is not None:
-        results["model, re-ranked"] = evaluate_embeddings(*alone, dataset, rerank=rerank, **options)
+        results["model, re-ranked"] = evaluate_embeddings(*sides, dataset, rerank=rerank, **options)
     for name, baseline in BASELINES.items() if baselines else ():
         results[name] = evaluate_embeddings(*_sides(baseline([*query, *gallery]), query), dataset, **options)
-    return Result(results, *sides, metric, failed)
+    return Result(results, *sides, model.metric, failed, junk)
 
 
 def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int:
@@ -91,12 +97,14 @@ def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int
     return sum(map(len, searchable(dataset)))
 
 
+def _distance(query: Embeddings, gallery: Embeddings, metric: str, junk: NDArray[np.bool_] | None) -> Distance:
+    distance = metric_between(metric, query.attributes, gallery.attributes)
+    return distance if junk is None else JunkLast(distance, junk)
+
+
 def _sides(whole: Embeddings, query: Sequence[Record]) -> tuple[Embeddings, Embeddings]:
     first = _count_in(whole.records, query)
-    return (
-        Embeddings(whole.features[:first], whole.records[:first]),
-        Embeddings(whole.features[first:], whole.records[first:]),
-    )
+    return whole.select(slice(first)), whole.select(slice(first, None))
 
 
 def evaluate_embeddings(
@@ -111,10 +119,13 @@ def evaluate_embeddings(
 ) -> Evaluation:
     """Evaluate embeddings of a dataset's query and gallery; some images may be missing from either.
 
-    Raises DataError when one side is empty.
+    Re-ranking takes the place of the metric and compares features alone. Raises DataError when one side is empty, or
+    has no attributes where the metric weighs them.
     """
     if not len(query) or not len(gallery):
         raise DataError(f"{dataset.name}: no query or no gallery image could be read")
+    if isinstance(metric, str) and rerank is None:
+        metric = metric_between(metric, query.attributes, gallery.attributes)
     relevance = _relevance(dataset, query, gallery) if dataset.relevance is not None else None
     return evaluate_features(
         query.features,

@@ -11,7 +11,7 @@ import numpy as np
 from resight.errors import RunError
 from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, ReidDataset
-from resight.retrieval import Evaluation, JunkLast
+from resight.retrieval import Evaluation
 from resight.tasks.pictures import reconstructed
 from resight.tasks.reid.evaluation import Result
 from resight.tasks.reid.mistakes import shared_attributes
@@ -80,12 +80,12 @@ def conditions(result: Result) -> str:
     """What the figures are of, in one line: protocol, distance, definition of average precision, queries."""
     figures = result.result
     junk = (
-        f", {int(result.metric.junk.sum())} of {len(result.gallery)} gallery images called junk"
-        if isinstance(result.metric, JunkLast)
+        f", {int(result.junk.sum())} of {len(result.gallery)} gallery images called junk"
+        if result.junk is not None
         else ""
     )
     return (
-        f"{figures.protocol} protocol, {result.metric.name} distance{junk}, "
+        f"{figures.protocol} protocol, {figures.metric} distance{junk}, "
         f"average precision by {'the precision at each hit' if figures.definition == 'precision' else 'trapezoid'}"
         f" ({figures.definition}), {figures.summary()['queries']} queries"
     )
@@ -159,7 +159,7 @@ def _distances(report: Report, result: Result) -> None:
         different.append(rng.choice(wrong, min(len(wrong), 100), replace=False))
     if sum(map(len, same)) and sum(map(len, different)):
         report.heading("Distances")
-        figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), result.metric.name)
+        figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), result.result.metric)
         report.figure(figure, "Distances of queries to images of the same individual and of others. The less the two overlap, the better a threshold works.")  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from resight.losses.base import Loss
 from resight.models.abilities import Embeds, Recognises
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
-from resight.recognizer import comparable, metric_of
+from resight.recognizer import comparable, joined, metric_of
 from resight.records import NO_ATTRIBUTES, NO_CAMERA, Embeddings, ReidDataset
 from resight.retrieval import PROTOCOLS
 from resight.tasks.reid.evaluation import Result, evaluate_embeddings
@@ -51,17 +51,17 @@ class RetrievalSystem(System):
             )
 
     def look(self, inputs: Tensor, batch: Batch) -> Any:
-        """What retrieval compares, (batch, width), and positions in the validation images."""
-        return comparable(self.model, self.recipe, inputs).cpu(), batch.index.cpu()
+        """What retrieval compares, and positions in the validation images."""
+        features, attributes = comparable(self.model, self.recipe, inputs)
+        return (features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()), batch.index.tolist()
 
     def judge(self, looked: Sequence[Any]) -> None:
-        features = torch.cat([features for features, _ in looked])
-        positions = torch.cat([index for _, index in looked]).tolist()
+        features, attributes = joined([found for found, _ in looked])
+        positions = [position for _, places in looked for position in places]
         held_out = self.training_set.validation
-        records = [held_out[position] for position in positions]
+        whole = Embeddings(features, [held_out[position] for position in positions], attributes)
         first = int(np.searchsorted(positions, len(self.training_set.query)))
-        query = Embeddings(features[:first].numpy(), records[:first])
-        gallery = Embeddings(features[first:].numpy(), records[first:])
+        query, gallery = whole.select(slice(first)), whole.select(slice(first, None))
         nothing_more = ReidDataset("validation")
         result = evaluate_embeddings(query, gallery, nothing_more, metric=self.metric, protocol=self.protocol)
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
