@@ -6,7 +6,7 @@ import pytest
 
 from resight.errors import RecipeError
 from resight.reproduce import Table
-from resight.reproduce import planning as plan
+from resight.reproduce.planning import plan
 
 BASE = {"title": "t", "source": "s", "recipe": "reid-strong-baseline", "protocol": "market1501", "figures": ["mAP"]}
 

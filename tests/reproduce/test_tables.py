@@ -12,7 +12,7 @@ from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTIO
 from resight.models import MODELS
 from resight.recipe import Recipe, arguments
 from resight.reproduce import load_table, tables
-from resight.reproduce import planning as plan
+from resight.reproduce.planning import plan
 
 PUBLISHED = {
     ("attributes-skip", 2): {"accuracy": 79.87},
