@@ -1,74 +1,21 @@
-"""The command as a user types it."""
+"""The command as a user types it: from training to a hit, and every error one line."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from resight.cli import main
-from resight.data.formats import FORMATS
 from resight.data.formats.manifest import write_manifest
+from resight.errors import RunError
 from resight.records import Embeddings, ReidDataset
 from tests.support.commands import resight
 from tests.support.images import corrupt
 from tests.support.recipes import tiny_overrides
-
-COMMANDS = [
-    "demo",
-    "data augment",
-    "data formats",
-    "data inspect",
-    "data split",
-    "data synthesize",
-    "data sample",
-    "train",
-    "evaluate",
-    "embed",
-    "index",
-    "search",
-    "cluster",
-    "junk scan",
-    "junk review",
-    "junk apply",
-]
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; sys.argv = ['resight', '--help']\n"
-        "from resight.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'lightning', 'matplotlib', 'pyarrow', 'PIL', 'faiss', 'timm', 'pydantic'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    for command in COMMANDS:
-        assert command.split()[0] in shown
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = resight(*command.split(), "--help", capsys=capsys)
-    assert status == 0
-    assert f"resight {command}" in out
-
-
-def test_documentation_is_what_the_help_says() -> None:
-    root = Path(__file__).parent.parent.parent
-    checked = subprocess.run([sys.executable, root / "docs" / "generate.py", "--check"], capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert resight("--version", capsys=capsys)[1].startswith("resight 0.")
 
 
 @pytest.fixture(scope="module")
@@ -155,54 +102,6 @@ def test_train_evaluate_index_search(
     assert hits[0]["score"] == pytest.approx(1, abs=1e-4)
 
 
-def test_formats_are_listed_as_the_table_has_them(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = resight("data", "formats", capsys=capsys)
-    assert status == 0
-    assert all(re.search(rf"(?m)^\W*{name}\s", out) for name in FORMATS)
-
-
-def test_data_commands(street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = resight("data", "synthesize", tmp_path / "s", "--identities", "8", "--cameras", "3", "--images-per-camera", "2", "--junk", "2", "--distractors", "2", "--processes", "1", capsys=capsys)  # fmt: skip
-    assert status == 0
-    data = f"market1501:{tmp_path / 's'}"
-    assert data in out
-    status, out, _ = resight("data", "inspect", "--data", data, "--out", tmp_path / "charts", capsys=capsys)
-    assert status == 0
-    assert "train" in out
-    for chart in ("attributes.png", "images-per-identity.png"):
-        assert Image.open(tmp_path / "charts" / chart).width > 100
-    status, out, _ = resight("data", "split", "--data", data, "--out", tmp_path / "split.csv", capsys=capsys)
-    assert status == 0
-    assert (
-        resight(
-            "data",
-            "inspect",
-            "--data",
-            f"manifest:{tmp_path / 'split.csv'}",
-            "--out",
-            tmp_path,
-            capsys=capsys,
-        )[0]
-        == 0
-    )
-
-
-def test_data_augment_pictures_a_recipe(crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image, out = crowd.train[0].path, tmp_path / "augmented.png"
-    told = ("data", "augment", "reid-strong-baseline", image)
-    status, shown, _ = resight(*told, "augmentation.pca-colour={}", "--out", out, "--draws", "3", capsys=capsys)
-    assert (status, shown) == (0, f"picture: {out}\n")
-    first = out.read_bytes()
-    # the image, its three augmentations, the added one, all together: six rows of 256 pixels and captions
-    assert Image.open(out).height > 6 * 256
-    resight(*told, "augmentation.pca-colour={}", "--out", out, "--draws", "3", capsys=capsys)
-    assert out.read_bytes() == first, "same seed, same picture"
-    status, _, error = resight(*told, "augmentation.flop={}", "--out", out, capsys=capsys)
-    assert status != 0
-    assert "did you mean 'flip'" in error
-    assert error.count("\n") == 1
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -240,3 +139,39 @@ def test_a_file_where_a_folder_should_be_is_one_line(crowd: ReidDataset, tmp_pat
     )
     assert status == 2
     assert err.splitlines()[-1] == f"error: {out}: File exists"
+
+
+class Failing:
+    """In the place of the table of commands: raises what it was made with."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, arguments: list[str] | None) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (RunError("no run at [bold]x[/]; make one"), 2, "error: no run at [bold]x[/]; make one"),
+        (FileNotFoundError(2, "No such file or directory", "/data/a.csv"), 2, "error: /data/a.csv: No such file or directory"),
+        (PermissionError(13, "Permission denied", "a.partial", None, "runs/a"), 2, "error: runs/a: Permission denied"),
+        (OSError(28, "No space left on device"), 2, "error: the disk: No space left on device; make room, then start again"),
+        (OSError(122, "Disk quota exceeded", "runs/a"), 2, "error: runs/a: Disk quota exceeded; make room, then start again"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)  # fmt: skip
+def test_what_ends_a_command_is_told_in_one_line(
+    error: BaseException, status: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resight.cli.app.app", Failing(error))
+    assert resight(capsys=capsys) == (status, "", f"{told}\n")
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake of ours"), OSError(22, "Invalid argument")])
+def test_mistakes_of_the_program_are_not_hidden(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resight.cli.app.app", Failing(error))
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        main([])

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
-from typer.testing import CliRunner
 
-from resight.cli.app import app
 from resight.data.augmentations import AUGMENTATIONS
 from resight.data.samplers import SAMPLERS
 from resight.engine.optimisers import OPTIMISERS
 from resight.engine.schedules import SCHEDULES
-from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
 from resight.models import MODELS
 from resight.recipe import Recipe, arguments
 from resight.reproduce import load_table, tables
 from resight.reproduce.planning import plan
-from resight.reproduce.table import chosen_rows
 
 PUBLISHED = {
     ("attributes-skip", 2): {"accuracy": 79.87},
@@ -101,34 +94,6 @@ def test_published_figures_are_the_sources(table: str, row: int | str) -> None:
     rows = load_table(table).rows
     found = rows[row - 1] if isinstance(row, int) else next(found for found in rows if found.name == row)
     assert found.published == PUBLISHED[table, row]
-
-
-def test_list_names_every_table() -> None:
-    result = CliRunner().invoke(app, ["reproduce", "list"])
-    assert result.exit_code == 0
-    for name in tables():
-        assert f"{name}: {len(load_table(name).rows)} rows" in result.output
-
-
-def test_unknown_tables_rows_and_files_that_are_none_are_named(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no table 'attributes-skp', did you mean 'attributes-skip'"):
-        load_table("attributes-skp")
-    (tmp_path / "t.yaml").write_text("title: x\nrows: 3\n")
-    with pytest.raises(RecipeError, match=re.escape("t.yaml: no table")):
-        load_table(str(tmp_path / "t.yaml"))
-    (tmp_path / "t.yaml").write_text(
-        "{title: x, source: y, recipe: reid-strong-baseline, figures: [mAP], rows: [{name: a}]}"
-    )
-    with pytest.raises(RecipeError, match="have a protocol: market1501"):
-        load_table(str(tmp_path / "t.yaml"))
-    with pytest.raises(RecipeError, match=r"no row 'withot'; there is: 1 without-residual-connection, 2"):
-        chosen_rows(load_table("attributes-skip"), "withot")
-
-
-def test_rows_are_chosen_by_number_or_name() -> None:
-    table = load_table("camera-mining")
-    assert chosen_rows(table, None) == list(range(14))
-    assert chosen_rows(table, "5, baseline,k = 1 m = 0.1") == [0, 1, 4]
 
 
 def test_rows_that_two_tables_share_are_one_recipe() -> None:

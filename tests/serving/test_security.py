@@ -1,0 +1,163 @@
+"""The gate of a local page, as attacks: each changes one thing of a request that is let in, and is refused for it."""
+
+from __future__ import annotations
+
+from email.message import Message
+
+import pytest
+
+from resight.serving.security import HEADERS, Gate, Refusal
+
+GATE = Gate(8000, "secret-token")
+HOST = "127.0.0.1:8000"
+OWN = {"Host": HOST, "Origin": f"http://{HOST}", "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+"""What the page itself sends with a change."""
+
+
+def asked(method: str = "GET", path: str = "/secret-token/state", **changed: str | None) -> Refusal | str:
+    """The page's own request with some headers changed, or left out where they are None."""
+    headers = Message()
+    for name, value in (OWN | {name.replace("_", "-"): value for name, value in changed.items()}).items():
+        if value is not None:
+            headers[name] = value
+    return GATE.check(method, path, headers)
+
+
+def status(answer: Refusal | str) -> int:
+    assert isinstance(answer, Refusal), f"{answer!r} was let in"
+    assert GATE.token not in answer.reason
+    return answer.status
+
+
+def test_the_page_itself_is_let_in_and_told_what_it_asked_for() -> None:
+    assert asked() == "state"
+    assert asked(path="/secret-token/") == ""
+    assert asked(path="/secret-token/small/0.jpg?x=1") == "small/0.jpg?x=1"
+    assert asked("POST", "/secret-token/decide") == "decide"
+    assert asked("POST", Content_Type="application/json; charset=utf-8") == "state"
+    # Opened by hand: no page has sent it, so there is neither an Origin nor a type.
+    assert asked(Origin=None, Content_Type=None, Sec_Fetch_Site="none") == "state"
+    assert asked(Origin=None, Content_Type=None, Sec_Fetch_Site=None) == "state", "older browsers do not say"
+    assert asked("POST", Host="localhost:8000", Origin="http://localhost:8000") == "state"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "",
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example:8000",
+        "127.0.0.1",
+        "127.0.0.1:8001",
+        "127.0.0.1:80000",
+        "127.0.0.1:8000.",
+        "127.0.0.1:8000@evil.example",
+        " 127.0.0.1:8000",
+        "LOCALHOST:8000 ",
+        "0.0.0.0:8000",
+        "[::1]:8000",
+        "127.1:8000",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_name_for_this_machine_is_refused(method: str, host: str | None) -> None:
+    """A name that an attacker's DNS server points at 127.0.0.1 arrives as the Host."""
+    assert status(asked(method, Host=host, Origin=f"http://{host}")) == 421
+
+
+def test_a_second_host_does_not_help() -> None:
+    headers = Message()
+    for name, value in (("Host", "evil.example:8000"), ("Host", HOST)):
+        headers[name] = value
+    assert status(GATE.check("GET", "/secret-token/state", headers)) == 421
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/state",
+        "/secret-token",  # without the slash it would be no folder
+        "secret-token",
+        "/secret-toke/state",
+        "/secret-tokenn/state",
+        "/Secret-token/state",
+        "/secret-token%2fstate",
+        "/secret%2dtoken/state",
+        "//secret-token/state",
+        "/./secret-token/state",
+        "/x/../secret-token/state",
+        "/\udcff/state",
+        "/sécret-token/state",
+        "http://127.0.0.1:8000/secret-token/state",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_without_the_token_nothing_is_let_in(method: str, path: str) -> None:
+    assert status(asked(method, path)) == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "", "Same-Origin", "same-origin, cross-site"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_site_is_refused_though_it_knows_the_token(method: str, site: str) -> None:
+    assert status(asked(method, Sec_Fetch_Site=site)) == 403
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        "",
+        "null",
+        "https://evil.example",
+        "http://127.0.0.1",
+        "http://127.0.0.1:8001",
+        "https://127.0.0.1:8000",
+        "http://localhost:8000",  # the page was opened by its number
+        "http://127.0.0.1:8000/",
+        "http://127.0.0.1:8000.evil.example",
+        "http://127.0.0.1:8000 http://evil.example",
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_a_change_comes_from_the_page_alone(method: str, origin: str | None) -> None:
+    assert status(asked(method, Origin=origin)) == 403
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "",
+        "text/plain",
+        "text/plain; application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+    ],
+)
+def test_what_a_form_can_send_is_no_change(kind: str | None) -> None:
+    """A browser lets a form of any site send these without asking; JSON it asks for first."""
+    assert status(asked("POST", Content_Type=kind)) == 415
+
+
+def test_every_page_has_a_token_of_its_own_that_nobody_guesses() -> None:
+    first, second = Gate(8000), Gate(8000)
+    assert first.token != second.token
+    assert len(first.token) >= 43, "256 bits"
+    assert first.url == f"http://127.0.0.1:8000/{first.token}/"
+    headers = Message()
+    headers["Host"] = HOST
+    assert first.check("GET", f"/{first.token}/", headers) == ""
+    assert isinstance(second.check("GET", f"/{first.token}/", headers), Refusal)
+
+
+def test_no_answer_may_be_framed_kept_read_by_others_or_told_to_them() -> None:
+    assert HEADERS["X-Frame-Options"] == "DENY"
+    assert HEADERS["Cache-Control"] == "no-store"
+    assert HEADERS["Cross-Origin-Resource-Policy"] == HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert HEADERS["Referrer-Policy"] == "same-origin", "the address holds the token"
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
