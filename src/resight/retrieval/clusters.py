@@ -254,7 +254,7 @@ class Assigned:
 
 
 def assign(features: Array, centroids: Array, metric: str = "cosine", labels: Labels | None = None) -> Assigned:
-    """The cluster with the nearest centroid [K, D] for features [N, D]; with `labels` [N], the cluster told there.
+    """The cluster with the nearest centroid [K, D] for features [N, D]; with `labels` [N], the cluster given there.
 
     Raises DataError when features and centroids differ in width.
     """
