@@ -60,7 +60,7 @@ def test_problems_are_named(market: Path) -> None:
         "train: 1 identities have one image only, so no positive pair: 9",
         "query: 1 images without identity; they can be searched for but not evaluated",
         "query: 1 images have no match in the gallery and will not be counted: q1.jpg",
-        "train and query share 1 identities, so the evaluation flatters: 3",
+        "train and query share 1 identities, so the evaluation is too favourable: 3",
         "train: 3 of 3 images have no attributes",
     ]
 

@@ -85,6 +85,67 @@ def test_score_histogram_draws_two_densities_of_area_one() -> None:
     assert sum(patch.get_height() * patch.get_width() for patch in axes.patches) == pytest.approx(2)
 
 
+def test_histograms_share_their_bins_and_take_the_colours_given() -> None:
+    values = {"a": np.array([0.0, 0.1, 0.2]), "b": np.array([0.9, 1.0])}
+    axes = charts.histograms(values, "score", colours=["#111111", "#222222"]).axes[0]
+    edges = [{round(patch.get_x(), 6) for patch in bars} for bars in axes.containers]
+    assert edges[0] == edges[1]
+    assert [mpl.colors.to_hex(bars[0].get_facecolor()) for bars in axes.containers] == ["#111111", "#222222"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+
+
+# Four images: 0 and 1 merge at 1, 2 and 3 at 2, all at 5.
+MERGES = np.array([[0, 1, 1.0, 2], [2, 3, 2.0, 2], [4, 5, 5.0, 4]])
+
+
+def test_a_dendrogram_shows_its_merges_and_its_cut() -> None:
+    axes = charts.dendrogram(MERGES, threshold=3.5).axes[0]
+    tops = sorted(float(max(y for _, y in branch)) for lines in axes.collections for branch in lines.get_segments())
+    assert tops == [1, 2, 5]
+    assert axes.lines[0].get_ydata()[0] == 3.5
+    assert [text.get_text() for text in axes.texts] == ["cut at 3.5"]
+    assert axes.get_ylim() == (0, pytest.approx(5.25))
+
+
+def test_a_cut_above_all_merges_is_not_drawn_and_a_large_hierarchy_is_cut_short() -> None:
+    assert not charts.dendrogram(MERGES, threshold=99).axes[0].lines
+    rows = [[0 if step == 0 else 100 + step - 1, step + 1, float(step + 1), step + 2] for step in range(99)]
+    axes = charts.dendrogram(np.array(rows), threshold=50, leaves=10).axes[0]
+    assert sum(len(lines.get_segments()) for lines in axes.collections) == 9, "ten branches, nine merges"
+
+
+def test_cluster_sizes_are_ranked() -> None:
+    axes = charts.cluster_sizes([3, 10, 1, 5]).axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [10, 5, 3, 1])
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_a_cut_curve_marks_the_threshold_that_was_chosen() -> None:
+    tried = [(0.2, 40, 0.5), (0.4, 20, 0.9), (0.8, 5, 0.3)]
+    axes = charts.cut_curve(tried, 0.4, "adjusted-rand").axes[0]
+    curve, chosen = axes.lines
+    np.testing.assert_array_equal(curve.get_xdata(), [40, 20, 5])
+    np.testing.assert_array_equal(curve.get_ydata(), [0.5, 0.9, 0.3])
+    assert (list(chosen.get_xdata()), list(chosen.get_ydata())) == ([20], [0.9])
+    assert [text.get_text() for text in axes.texts] == ["cut at 0.4: 20 clusters"]
+    assert axes.get_ylabel() == "adjusted-rand"
+
+
+def test_a_score_threshold_stands_among_the_counts() -> None:
+    axes = charts.score_threshold(np.array([0.1, 0.1, 0.9]), 0.5, "reconstruction error").axes[0]
+    assert sum(heights(axes.figure)) == 3
+    assert axes.lines[0].get_xdata()[0] == 0.5
+    assert axes.get_xlabel() == "reconstruction error"
+
+
+def test_a_raster_is_the_figure_in_pixels() -> None:
+    picture = charts.raster(charts.images_per_identity_chart([1, 2]))
+    assert picture.mode == "RGB"
+    assert picture.size == (7 * 110, round(3.2 * 110))
+    assert len(picture.getcolors(2**20)) > 3, "axes and bars"
+
+
 @pytest.mark.parametrize("name", ["$unbalanced", r"$\frac$", "$x^2$", "<b>&amp;", "a_b"])
 def test_awkward_names_are_shown_as_they_are(name: str) -> None:
     assert name in words(charts.cmc_curve({name: np.array([0.5])}))
@@ -102,6 +163,11 @@ def test_awkward_names_are_shown_as_they_are(name: str) -> None:
         lambda: charts.training_curves({}),
         lambda: charts.confusion_matrices({}),
         lambda: charts.score_histogram(np.array([0.5]), np.ones(4), "cosine"),
+        lambda: charts.compared_curves({}),
+        lambda: charts.dendrogram(np.array([[0, 1, 0.5, 2]]), 0.25),
+        lambda: charts.cluster_sizes([1]),
+        lambda: charts.cut_curve([(0.1, 1, float("nan"))], 0.1, "mAP"),
+        lambda: charts.score_threshold(np.array([0.5]), 0.5, "score"),
     ],
 )
 def test_little_or_no_data_still_makes_a_chart(figure) -> None:

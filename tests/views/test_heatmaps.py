@@ -42,3 +42,11 @@ def test_strongest_channels_vary_most() -> None:
     maps[1, 0, 0], maps[3, 0, 0], maps[2] = 5, 9, 100
     assert strongest_channels(maps, 2).tolist() == [3, 1]
     assert len(strongest_channels(maps, 9)) == 4
+
+
+def test_a_place_of_a_coarse_map_stays_one_patch() -> None:
+    picture = coloured(np.array([[0.0, 1.0], [2.0, 3.0]]), (8, 12))
+    for row in (0, 1):
+        for column in (0, 1):
+            patch = picture[4 * row : 4 * row + 4, 6 * column : 6 * column + 6].reshape(-1, 3)
+            assert len(np.unique(patch, axis=0)) == 1

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from resight.errors import DataError
+from resight.version import __version__
 from resight.views import charts
 from resight.views.report import Report
 
@@ -186,6 +187,37 @@ def test_save_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         report.save(path)
     assert path.read_bytes() == first
     assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+
+
+def test_training_is_a_section_with_a_panel_for_each_curve_and_none_without() -> None:
+    report = Report("run")
+    report.training({})
+    assert not Page(report.html()).all("h2")
+    report.training({"loss": [(1, 3.0), (2, 1.5)], "mAP": [(2, 0.5)]})
+    page = Page(report.html())
+    assert "Training" in page.text
+    assert "Per epoch, from metrics.csv of the run." in page.text
+    assert all(name in page.text for name in ("loss", "mAP", "epoch"))
+
+
+def test_a_report_ends_with_its_command_its_facts_and_the_day() -> None:
+    report = Report("run")
+    report.ending("resight evaluate 'runs/a street'", {"Model": "ours", "Images": 1234})
+    page = Page(report.html())
+    for words in ("How this was made", "resight evaluate 'runs/a street'", "Model", "ours", "1234", "Made"):
+        assert words in page.text
+    assert re.search(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d by resight {re.escape(__version__)}", page.text)
+    assert "could not be used" not in page.text
+
+
+def test_images_that_failed_are_listed_with_what_that_means() -> None:
+    for without in ("They are missing from every figure above.", "They are not in the hand-in."):
+        report = Report("run")
+        report.ending("resight", {}, ["a.jpg: empty file", "b.jpg: no such file"], without)
+        page = Page(report.html())
+        assert "Images that could not be used" in page.text
+        assert without in page.text
+        assert [words for words, _ in cells(report)] == ["a.jpg: empty file", "b.jpg: no such file"]
 
 
 def test_the_same_report_is_the_same_text() -> None:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 MULTI = "multi"
-"""Colour class of somebody whose clothes have several colours or one that has no column."""
+"""Colour class of clothes with several colours, or with one that has no column."""
 
 _UPPER = ("black", "white", "red", "purple", "yellow", "gray", "blue", "green")
 _LOWER = ("black", "white", "pink", "purple", "yellow", "gray", "blue", "green", "brown")
@@ -68,7 +68,7 @@ MARKET_COLUMNS = (
 )
 """The 27 annotation columns in the order of the course's CSV header."""
 MULTI_COLUMNS = ("upmulticolor", "downmulticolor")
-"""The two columns that some versions of the course's hand-in file add."""
+"""Two columns that some versions of the course's hand-in file have besides."""
 
 VERI_SCHEMA = AttributeSchema(
     {
@@ -82,7 +82,7 @@ VERI_SCHEMA = AttributeSchema(
 def targets_from_columns(columns: Mapping[str, int]) -> dict[str, str]:
     """The twelve targets of one identity from its 27 codes (further columns are ignored).
 
-    No colour column set (code 2) gives "multi", and so does more than one.
+    A colour is "multi" when none of its columns is set (code 2), and when more than one is.
     Raises DataError for a missing column or a code that does not exist; the caller adds the file's name.
     """
     missing = [name for name in MARKET_COLUMNS if name not in columns]
@@ -134,9 +134,9 @@ def read_market_mat(
     """Targets by identity, of the training and of the test identities, from `market_attribute.mat`.
 
     The two halves order their columns differently; both are read by name.
-    Raises DataError when the file is no such annotation.
+    Raises DataError when the file is not Market-1501's attribute file.
     """
-    from scipy.io import loadmat  # Late: most commands never read a .mat.
+    from scipy.io import loadmat  # Imported late: most commands never read a .mat.
 
     try:
         whole = loadmat(os.fspath(path), squeeze_me=True, struct_as_record=True)["market_attribute"]
@@ -144,7 +144,7 @@ def read_market_mat(
         return _mat_half(halves[0]), _mat_half(halves[1])
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    except Exception as error:  # SciPy raises whatever comes on a damaged or foreign file.
+    except Exception as error:  # On a damaged or foreign file SciPy raises errors of any kind.
         raise DataError(
             f"{path}: not Market-1501's attribute file ({type(error).__name__}: {error}); expected a struct "
             "market_attribute with train and test, as published with Lin et al. 2019"

@@ -1,4 +1,4 @@
-"""Records to batches of uint8 tensors. Images that cannot be read are left out and named, never fatal."""
+"""Records to batches of uint8 tensors. Images that cannot be read are left out and listed, and stop nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ __all__ = [
 
 
 class Batch(NamedTuple):
-    """`images` uint8 (batch, 3, height, width); `index` positions in the records; `failed` one line per bad image."""
+    """Images uint8 (batch, 3, height, width) and what is known of them.
+
+    `index` are their positions in the records; `failed` has a line for each image that could not be read.
+    """
 
     images: Tensor
     ids: Tensor
@@ -44,19 +47,21 @@ class Batch(NamedTuple):
     targets: Tensor
     """Class numbers (batch, attributes), -1 where unknown; no columns where no attributes are learned."""
     masks: Tensor
-    """uint8 (batch, 1, height, width), 1 where the individual is; (batch, 0, height, width) where none are learned."""
+    """uint8 (batch, 1, height, width), 1 for the individual; (batch, 0, height, width) where no masks are learned."""
     index: Tensor  # type: ignore[assignment]
     places: Tensor
-    """Where in the batch, as the sampler dealt it, each image stands: one that cannot be read leaves a gap."""
+    """Each image's position in the sampler's batch; the positions of images that could not be read are missing."""
     junk: Tensor
-    """Whether a random part of an image is shown instead of it."""
+    """True where a random part of the image is shown instead of the image."""
     failed: list[str]
 
 
 def whole_groups(places: Tensor, size: int) -> Tensor:
-    """Rows of the images of each `size` that were dealt together, (groups, size), where all of them could be read.
+    """Rows of the complete groups of a batch, int64 (groups, size).
 
-    `places` ascend. A batch of Market-1501's triplets that lacks image 4 has the rows 0 to 2 and 5 to the end.
+    The sampler deals `size` images that belong together side by side, such as a triplet; a group is complete when all
+    of them could be read. `places` are the positions of the images that could, ascending. Of three triplets without
+    image 4 the first has the rows 0 to 2 and the third the rows 5 to 7.
     """
     number = places // size
     rows = torch.nonzero(torch.bincount(number)[number] == size).flatten()
@@ -72,11 +77,11 @@ class Item(NamedTuple):
 
 
 class ImageDataset(Dataset[Item]):
-    """Images of records at one size, augmented when asked by a `Draw`.
+    """Images of records at one size: as they are by number, augmented by a `Draw`.
 
-    `labels` are the class numbers that training uses, one per record; without them a batch carries the identities.
-    `targets` [N, attributes] are the attributes to learn, and `junk_targets` what they become in a junk `Draw`.
-    With `masks` each image brings its record's mask, which augmentations that move the image move with it.
+    `labels` are the class numbers that training uses, one for each record; without them a batch has the identities.
+    `targets` [N, attributes] are the class numbers to learn, and `junk_targets` those of a junk `Draw`. With `masks`
+    each image comes with its record's mask, and what moves the image moves the mask.
     """
 
     def __init__(
@@ -108,7 +113,7 @@ class ImageDataset(Dataset[Item]):
         except ImageError as error:
             return Item(None, None, index, False, str(error))
         if isinstance(key, Draw) and self.augment is not None:
-            # The item's own seed makes the result the same in any worker, in any order, after any resume.
+            # With a seed for each draw the result is the same in any worker, in any order and after a resume.
             if mask is not None:
                 tensor, mask = augmented_pair(tensor, mask, self.augment, key.seed)
             else:
@@ -160,7 +165,7 @@ class ImageDataset(Dataset[Item]):
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
     """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased bilinear.
 
-    `image.resize` says what becomes of another shape.
+    `image.resize` says whether an image of another shape is squashed or letterboxed.
     """
     tensor = torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)
     size = [image.height, image.width]
@@ -181,27 +186,27 @@ def _letterbox(tensor: Tensor, image: ImageOptions) -> Tensor:
 
 
 def resize_mask(mask: np.ndarray, image: ImageOptions) -> Tensor:
-    """uint8 (height, width) of any size -> uint8 (1, image.height, image.width), each pixel its nearest."""
+    """uint8 (height, width) of any size -> uint8 (1, image.height, image.width) by nearest neighbour."""
     size = [image.height, image.width]
     return vision.resize(torch.from_numpy(mask)[None], size, vision.InterpolationMode.NEAREST_EXACT).contiguous()
 
 
 def normalise(images: Tensor, image: ImageOptions) -> Tensor:
-    """uint8 (batch, 3, height, width) -> float32 with the recipe's mean and deviation taken out."""
+    """uint8 (batch, 3, height, width) -> float32 (images / 255 - mean) / std, with the recipe's mean and std."""
     mean = torch.tensor(image.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(image.std, device=images.device).view(1, 3, 1, 1)
     return (images.float() / 255 - mean) / std
 
 
 def denormalise(pixels: Tensor, image: ImageOptions) -> Tensor:
-    """The way back from `normalise`: float (batch, 3, height, width) -> uint8, clipped."""
+    """The inverse of `normalise`: float (batch, 3, height, width) -> uint8, clipped to 0 to 255."""
     mean = torch.tensor(image.mean, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(image.std, device=pixels.device).view(1, 3, 1, 1)
     return ((pixels.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: LoaderOptions) -> DataLoader[Batch]:
-    """Batches as the sampler deals them."""
+    """Batches in the sampler's order."""
     return _loader(dataset, options, batch_sampler=sampler)
 
 
@@ -211,7 +216,7 @@ def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoad
 
 
 def drawn_loader(dataset: ImageDataset, draws: Sequence[Draw], options: LoaderOptions) -> DataLoader[Batch]:
-    """Just these draws, in order."""
+    """These draws, in order."""
     return _loader(dataset, options, batch_size=options.batch_size, sampler=list(draws))
 
 

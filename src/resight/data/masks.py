@@ -1,4 +1,4 @@
-"""From a mask file to the two values that a network learns."""
+"""Mask files as the two values that a network learns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["read_mask"]
 
 
 def read_mask(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Read a mask as uint8 [height, width]: 0 background, 1 the individual, which the file may have as any one colour.
+    """Read a mask as uint8 [height, width]: 0 background (black in the file), 1 the individual (any one other colour).
 
     `read_mask("0002_c1_train000.png", size=(128, 64))`
 

@@ -22,11 +22,11 @@ from resight.records import NO_CAMERA, Record, ReidDataset
 
 __all__ = ["QueryGallery", "held_out", "identity_split", "query_gallery_first", "query_gallery_split", "split_dataset"]
 
-# How many of either side are weighed against each other in one exchange: price and quality of a step.
+# Candidates of each side that one exchange compares: more of them cost time and make a better exchange.
 _CANDIDATES = 48
 _EXCHANGES = 5_000
 _ATTEMPTS = 16
-# An attribute with more values than this is a note on each image, and has no shares to keep.
+# An attribute with more values than this is a note on single images; its shares are not kept.
 _MOST_CLASSES = 200
 
 
@@ -37,11 +37,11 @@ class QueryGallery:
     query: list[Record]
     gallery: list[Record]
     single_image: tuple[int, ...]
-    """Identities with one image in all: no query of theirs can have a match."""
+    """Identities with one image in all, so that a query of theirs could have no match."""
     single_camera: tuple[int, ...]
-    """Identities with several images, all of one camera: the usual protocol finds them no match."""
+    """Identities with several images, all of one camera, among which the usual protocol counts no match."""
     without_match: tuple[int, ...]
-    """Identities with a query but nothing in the gallery that the usual protocol counts as a match."""
+    """Identities with a query for which the usual protocol counts nothing in the gallery as a match."""
 
     @property
     def warnings(self) -> list[str]:
@@ -80,9 +80,9 @@ def identity_split(records: Sequence[Record], ratio: float = 0.8, seed: int = 0)
 
 
 def held_out(records: Sequence[Record], ratio: float, seed: int = 0) -> tuple[list[Record], list[Record]]:
-    """Training records, and those of the share `ratio` of the identities that training leaves out (none for 0).
+    """Records to train on, and records of the share `ratio` of the identities, which are held out (none for 0).
 
-    Where an image's identity is unknown, or it shows nobody, that share of the images is left out instead.
+    Where an image has no identity (unlabelled, junk or a distractor), that share of the images is held out instead.
     """
     if not ratio:
         return list(records), []
@@ -120,9 +120,8 @@ def query_gallery_split(records: Sequence[Record], ratio: float = 0.1, seed: int
 def query_gallery_first(records: Sequence[Record]) -> QueryGallery:
     """Take each identity's first image by name in each camera as a query, the rest as gallery.
 
-    It has no chance in it, so figures of different systems compare. The rule is kept to the letter: a query
-    may be left without a match, which is reported; junk, distractors and unlabelled images belong to the
-    gallery.
+    Nothing is random, so that results of different systems can be compared. A query may be left without a
+    match; its identity is then reported. Junk, distractors and unlabelled images belong to the gallery.
     """
     chosen: set[int] = set()
     for positions in _by_identity(records).values():
@@ -143,7 +142,7 @@ def split_dataset(
     """Make train, query and gallery from a dataset's training records alone, disjoint in identities.
 
     `queries="first"` takes each identity's first image per camera as a query, `"ratio"` a share of its
-    images. The dataset's own query and gallery play no part, so nothing of a test set leaks into the choice
+    images. The dataset's own query and gallery are not used, so nothing of a test set leaks into the choice
     of a model.
     """
     train, validation = identity_split(dataset.train, ratio, seed)
@@ -151,7 +150,7 @@ def split_dataset(
         halves = query_gallery_first(validation)
     else:
         halves = query_gallery_split(validation, query_ratio, seed)
-    # The explicit answers spoke of another gallery, and a protocol without cameras of one without labels.
+    # Explicit answers are positions in another gallery, and protocols without a camera rule suit other test sets.
     return replace(
         dataset,
         train=train,
@@ -163,7 +162,7 @@ def split_dataset(
 
 
 def _class_matrix(records: Iterable[Record]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Sorted identities, and who has which class of which attribute: 0 or 1, (identities, classes)."""
+    """Sorted identities, and whether each has a class of an attribute: 0 or 1, (identities, classes)."""
     held: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
     for record in records:
         held[record.identity].update(record.attributes.items())
@@ -178,7 +177,7 @@ def _class_matrix(records: Iterable[Record]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _stratify(members: NDArray[np.float64], ratio: float, seed: int) -> NDArray[np.bool_]:
-    """Which rows go first: round(ratio · rows) of them, every column's sum near `ratio` of its whole."""
+    """Rows of the first side: round(ratio · rows) of them, with each column's sum near `ratio` of its whole."""
     rows = len(members)
     count = min(max(round(ratio * rows), 1), rows - 1)
     sizes = members.sum(0)
@@ -201,7 +200,7 @@ def _stratify(members: NDArray[np.float64], ratio: float, seed: int) -> NDArray[
 
 
 def _deal(members: NDArray[np.float64], wanted: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """A first choice of `count` rows: class by class, the rarest first, as many as it still lacks."""
+    """A first choice of `count` rows: of each class, the rarest first, as many as the first side still lacks."""
     first = np.zeros(len(members), bool)
     free = np.ones(len(members), bool)
     for column in np.argsort(members.sum(0), kind="stable"):
@@ -255,7 +254,10 @@ def _name_key(record: Record) -> tuple[str, str]:
 
 
 def _pick_queries(cameras: Sequence[int], order: NDArray[np.int64], wanted: int) -> list[int]:
-    """Up to `wanted` images, in the order given, that leave each a match: of another camera, else of any."""
+    """Up to `wanted` images, in the order given, such that each keeps a match among the images that are left.
+
+    The match is from another camera where the identity has several cameras, else from any.
+    """
     across = len(set(cameras)) > 1
     picked: list[int] = []
     for position in order.tolist():
@@ -285,7 +287,7 @@ def _divide(records: Sequence[Record], chosen: set[int]) -> QueryGallery:
 
 
 def _told_apart(cameras: Sequence[int]) -> list[int]:
-    """Cameras with every unknown one as a camera of its own: it rules no match out."""
+    """Cameras in which each unknown one has a number of its own, so that it excludes no match."""
     return [NO_CAMERA - number if camera == NO_CAMERA else camera for number, camera in enumerate(cameras)]
 
 

@@ -17,7 +17,7 @@ __all__ = ["SplitSummary", "attribute_counts", "find_problems", "images_per_iden
 
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
-    """Counts of one split. `identities` counts real ones (1 and up); the last three figures speak of them."""
+    """Counts of one split. `identities` counts those from 1; `fewest`, `median` and `most` are of their images."""
 
     split: str
     images: int
@@ -38,7 +38,7 @@ def summarise(dataset: ReidDataset) -> list[SplitSummary]:
 
 
 def find_problems(dataset: ReidDataset) -> list[str]:
-    """One line per kind of thing that a user should know before training or evaluating; empty when none.
+    """One line for each kind of problem to know of before training or evaluating; empty when there is none.
 
     Looked for: training identities with one image, identities trained on and also searched for, queries
     without a match under the dataset's own protocol (explicit answers where it has them), and missing
@@ -60,7 +60,9 @@ def find_problems(dataset: ReidDataset) -> list[str]:
         )
     both = sorted(train.keys() & images_per_identity(dataset.query).keys())
     if both:
-        problems.append(f"train and query share {len(both)} identities, so the evaluation flatters: {_some(both)}")
+        problems.append(
+            f"train and query share {len(both)} identities, so the evaluation is too favourable: {_some(both)}"
+        )
     bare = sum(not record.attributes for record in dataset.train)
     if dataset.schema.classes and bare:
         problems.append(f"train: {bare} of {len(dataset.train)} images have no attributes")
@@ -70,7 +72,7 @@ def find_problems(dataset: ReidDataset) -> list[str]:
 def attribute_counts(
     records: Iterable[Record], schema: AttributeSchema, unit: Literal["images", "identities"] = "images"
 ) -> dict[str, dict[str, int]]:
-    """Attribute -> class -> how many images (or identities) have it; a class that nobody has is 0.
+    """Attribute -> class -> how many images (or identities) have it; 0 for a class that does not occur.
 
     An identity whose images disagree counts for each class that one of its images has.
     """
@@ -127,7 +129,7 @@ def _queries_without_match(dataset: ReidDataset) -> list[Record]:
 def _has_match(query: Record, cameras: set[int], protocol: str) -> bool:
     if query.identity < 1 or not cameras:
         return False
-    # An unknown camera rules nothing out, and the course's protocol has no camera rule.
+    # An unknown camera excludes no match, and the course's protocol has no camera rule.
     return protocol == "course" or query.camera == NO_CAMERA or bool(cameras - {query.camera})
 
 

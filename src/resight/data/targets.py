@@ -22,9 +22,9 @@ __all__ = [
 ]
 
 UNKNOWN_CLASS = -1
-"""Target of an attribute that nobody has told us."""
+"""Class number of an attribute that is not annotated."""
 JUNK_TARGET = "junk"
-"""Name of the target "shows nobody well"; its classes are no and yes."""
+"""Name of the target that says whether an image is junk; its classes are no and yes."""
 _CAMERA = "camera-"
 _NO_YES = ("no", "yes")
 
@@ -36,11 +36,11 @@ def target_schema(
     cameras: Sequence[int] = (),
     junk: bool = False,
 ) -> AttributeSchema:
-    """The targets to learn on a dataset: its own attributes, or those named, and Bruna's further ones.
+    """The targets to learn on a dataset: its own attributes, or those in `names`, and Bruna's further targets.
 
-    `classes` gives an attribute's classes in their order where the data's own are not wanted; `cameras` adds a target
-    `camera-4` (no, yes) for each number, `junk` the target `junk`. Raises DataError when the dataset has no attributes,
-    or not one that is named.
+    `classes` replaces an attribute's classes, in the order given; `cameras` adds a target such as `camera-4` (no, yes)
+    for each number, `junk` the target `junk`. Raises DataError when the dataset has no attributes, or lacks one of
+    `names`.
     """
     own = {name: tuple(values) for name, values in dataset.schema.classes.items()}
     own |= {name: tuple(map(str, values)) for name, values in (classes or {}).items()}
@@ -60,7 +60,7 @@ def target_schema(
 def encode(records: Sequence[Record], schema: AttributeSchema) -> NDArray[np.int64]:
     """Class numbers int64 [N, attributes]; -1 where an image's class is unknown.
 
-    Raises DataError that names the image when a value is none of its attribute's classes.
+    Raises DataError that names the image when a value is not among its attribute's classes.
     """
     numbers = {name: {value: i for i, value in enumerate(values)} for name, values in schema.classes.items()}
     targets = np.full((len(records), len(schema.names)), UNKNOWN_CLASS)
@@ -78,7 +78,7 @@ def encode(records: Sequence[Record], schema: AttributeSchema) -> NDArray[np.int
 
 
 def junk_targets(targets: NDArray[np.int64], schema: AttributeSchema) -> NDArray[np.int64]:
-    """What is true of the same images when only a random part of each is shown: junk, of the same camera, no more."""
+    """Targets of the same images when each shows a random part only: junk is yes, cameras stay, all else is unknown."""
     changed = np.full_like(targets, UNKNOWN_CLASS)
     for column, name in enumerate(schema.names):
         if name == JUNK_TARGET:
@@ -97,7 +97,7 @@ def class_counts(targets: NDArray[np.int64], schema: AttributeSchema) -> list[li
 
 
 def weak_images(targets: NDArray[np.int64], identities: NDArray[np.int64], fewest: int) -> NDArray[np.int64]:
-    """Positions of images with a class that fewer than `fewest` people have (Bruna's "weak" set)."""
+    """Positions of images with a class that fewer than `fewest` identities have (Bruna's "weak" set)."""
     weak = np.zeros(len(targets), bool)
     for column in targets.T:
         for number in np.unique(column[column >= 0]):
@@ -108,10 +108,13 @@ def weak_images(targets: NDArray[np.int64], identities: NDArray[np.int64], fewes
 
 
 def check_learnable(targets: NDArray[np.int64], schema: AttributeSchema, where: str) -> None:
-    """Raises DataError for an attribute that shows one class only, or none at all, where it is to be learned."""
+    """Raises DataError for an attribute of which the training images have one class only, or none.
+
+    `where` names the training images in the message.
+    """
     for name, counts in zip(schema.names, class_counts(targets, schema), strict=True):
         present = [value for value, count in zip(schema.classes[name], counts, strict=True) if count]
-        # Junk is made while training.
+        # Junk images are made during training.
         if len(present) < 2 and name != JUNK_TARGET:
             found = f"only {present[0]!r}" if present else "no value"
             others = [other for other in schema.names if other != name and not _is_further(other)]

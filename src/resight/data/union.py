@@ -1,4 +1,4 @@
-"""Several datasets as one, for training on their union: identities and cameras stay apart."""
+"""Several datasets as one, for training on their union: the numbers of identities and cameras are kept apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["join_datasets", "read_datasets"]
 def read_datasets(specs: Sequence[str]) -> ReidDataset:
     """Read every dataset named, as `read_dataset` does, and join them.
 
-    Raises DataError as the readers do, and for a dataset that is named twice: its people would count as others.
+    Raises DataError as the readers do, and for a dataset that is named twice: its people would get two identities each.
     """
     places = [absolute_spec(spec) for spec in specs]
     twice = sorted({place for place in places if places.count(place) > 1})
@@ -32,10 +32,10 @@ def join_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
 
     `join_datasets([read_dataset("market1501:/data/market"), read_dataset("folders:/data/ours")])`
 
-    The first keeps its numbers; identities (1 and up) and known cameras of each further one follow after
-    the highest so far. Junk, distractors, unlabelled and unknown cameras keep theirs. Attributes of one
-    name share their classes, those of the first dataset first. Explicit answers (`relevance`) survive when
-    every dataset with queries has them. Raises DataError when there is nothing to join.
+    The first dataset keeps its numbers; identities (1 and up) and known cameras of each further one are
+    raised above the highest so far. Junk, distractors, unlabelled images and unknown cameras keep theirs.
+    Attributes of one name share their classes, those of the first dataset first. Explicit answers
+    (`relevance`) are kept when every dataset with queries has them. Raises DataError when no dataset is given.
     """
     if not datasets:
         raise DataError("no dataset given; name at least one as FORMAT:PATH")
@@ -64,7 +64,7 @@ def join_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
 
 
 def _moved(dataset: ReidDataset, identities: int, cameras: int) -> ReidDataset:
-    """The same records with real identities and known cameras raised."""
+    """The same records with `identities` added to identities from 1 and `cameras` to known cameras."""
 
     def move(records: Sequence[Record]) -> list[Record]:
         return [

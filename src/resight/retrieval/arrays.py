@@ -1,7 +1,7 @@
-"""What retrieval takes as input: NumPy arrays or torch tensors, checked once at the door.
+"""The input of retrieval: NumPy arrays or torch tensors, checked once where they come in.
 
-CPU tensors are read as NumPy arrays without a copy; tensors of an accelerator stay where they are. torch itself is
-imported only by callers that have it loaded already.
+CPU tensors are read as NumPy arrays without a copy; tensors of an accelerator stay where they are. torch is not
+imported here: only a caller that has loaded it can pass a tensor.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def to_numpy(values: Array) -> NDArray[Any]:
 def as_features(values: object, name: str) -> Array:
     """Features [N, D] with N, D >= 1 as an ndarray, or as a tensor where they are on an accelerator.
 
-    Raises DataError naming `name` when the shape or type is another, or a value is not finite or so large that a
+    Raises DataError naming `name` when the shape or type does not fit, or a value is not finite or so large that a
     float32 product of two rows overflows.
     """
     on_device = is_tensor(values) and values.device.type != "cpu"  # type: ignore[attr-defined]

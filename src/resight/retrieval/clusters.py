@@ -1,4 +1,7 @@
-"""Clusters of features: a hierarchy that is cut, a Gaussian mixture, density; their centroids, and the nearest one."""
+"""Clusters of features by a cut hierarchy, a Gaussian mixture or density; scores of clusters; searches within them.
+
+A cluster has a centroid, and new images go to the cluster with the nearest centroid.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ __all__ = [
 ]
 
 NOWHERE = -1
-"""Label of an image that belongs to no cluster; density clustering leaves some out."""
+"""Label of an image that belongs to no cluster, as some do not after density clustering."""
 MEMORY = 4.0
 """GiB that a hierarchy of all pairs may take, unless told otherwise: enough for 22,000 images."""
 
@@ -48,7 +51,7 @@ _LINKAGES = ("ward", "average", "complete", "single")
 # The distances of all pairs in float64, SciPy's working copy of them, and its mask of the finite ones.
 _BYTES_A_PAIR = 17
 _TRIED = 40
-# Searches that measure a cut: more would change the mAP by less than the images themselves do.
+# Queries that measure a cut: with more, the mAP would change by less than it does between samples of images.
 _ASKING = 2_000
 
 Labels = NDArray[np.int64]
@@ -60,12 +63,12 @@ class Clusters:
     """Which cluster each image belongs to, and the means of the clusters."""
 
     labels: Labels
-    """[N]: numbers from 0, the largest cluster first; -1 in none."""
+    """[N]: cluster numbers from 0, the largest cluster first; -1 for an image in none."""
     centroids: NDArray[np.float32]
     """[K, D]: mean of each cluster's features, of their unit vectors where the metric is cosine."""
     metric: str
     hierarchy: Hierarchy | None = None
-    """Where the clusters are a cut of one."""
+    """The hierarchy, where the clusters are a cut of one."""
     threshold: float | None = None
     """Height of that cut."""
 
@@ -96,7 +99,7 @@ class Hierarchy:
         return _by_size(fcluster(self.merges, threshold, "distance"))
 
     def threshold_for(self, clusters: int) -> float:
-        """The height that leaves so many clusters (fewer where merges of equal height allow no such cut).
+        """A height at which a cut leaves so many clusters (fewer where merges of equal height allow no such cut).
 
         Raises DataError for more clusters than images.
         """
@@ -104,7 +107,7 @@ class Hierarchy:
         _check_count(clusters, images)
         below = self.heights[images - clusters - 1] if clusters < images else 0.0
         above = self.heights[images - clusters] if clusters > 1 else below
-        # Of N clusters every merge is too high, even one of height 0.
+        # N clusters of N images: below every merge, even one of height 0.
         return float((below + above) / 2) if clusters < images else float(self.heights[0] / 2 or -1.0)
 
 
@@ -116,11 +119,12 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Hierarchical:
-    """Merge the nearest clusters until none are nearer than `threshold`, or so many `clusters` are left.
+    """Merge the nearest clusters until none are nearer than `threshold`, or `clusters` of them are left.
 
-    `linkage` says how near two clusters are. All pairs are compared, 8.5 bytes times the square of the number of images;
-    with `neighbours` only clusters are merged that hold near neighbours of each other, in memory that grows with the
-    number of images alone. Raises DataError when all pairs need more than `memory` GiB.
+    `linkage` defines the distance between two clusters. All pairs are compared, 8.5 bytes times the square of the
+    number of images; with `neighbours`, clusters are merged only where they contain near neighbours of each other, in
+    memory that grows with the number of images, not its square. Raises DataError when all pairs need more than
+    `memory` GiB.
     """
 
     threshold: float | None = None
@@ -145,7 +149,7 @@ class Hierarchical:
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """So many Gaussians with a variance for each dimension, fitted by expectation-maximisation (scikit-learn)."""
+    """`clusters` Gaussians with a variance for each dimension, fitted by expectation-maximisation (scikit-learn)."""
 
     clusters: int
     seed: int = 0
@@ -163,7 +167,7 @@ class GaussianMixture:
 class Density:
     """Regions where images lie denser than around them; images in none are left out (HDBSCAN, Campello et al. 2013).
 
-    A cluster has at least `smallest` images; those nearer to each other than `threshold` are not split.
+    A cluster has at least `smallest` images; clusters nearer to each other than `threshold` are one.
     """
 
     smallest: int = 5
@@ -189,7 +193,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "gaussian-mixture": GaussianMixture,
     "density": Density,
 }
-"""Name -> a way to find clusters, made with its options."""
+"""Name -> class of a way to find clusters, made with its options."""
 
 
 def cluster(features: Array, method: Method, metric: str = "cosine") -> Clusters:
@@ -237,7 +241,7 @@ def hierarchy(
 
 @dataclass(frozen=True, eq=False)
 class Assigned:
-    """Where images lie among centroids."""
+    """The cluster of each image and its distance to centroids."""
 
     labels: Labels
     """[N]: their cluster."""
@@ -249,7 +253,7 @@ class Assigned:
 
 
 def assign(features: Array, centroids: Array, metric: str = "cosine", labels: Labels | None = None) -> Assigned:
-    """The cluster with the nearest centroid [K, D] for features [N, D]; `labels` keeps the clusters that they have.
+    """The cluster with the nearest centroid [K, D] for features [N, D]; with `labels` [N], the cluster given there.
 
     Raises DataError when features and centroids differ in width.
     """
@@ -282,10 +286,11 @@ def search_within(
     protocol: str = "course",
     most: int | None = None,
 ) -> Evaluation:
-    """How well clusters answer searches: a query belongs to the nearest centroid and retrieves that cluster.
+    """Evaluate a search in which a query retrieves the images of the cluster with the nearest centroid.
 
-    `clusters` are those of the gallery, features [G, D]. Without queries every gallery image of a known identity (from
-    1) is one, and does not find itself; of more than `most` an even selection. `protocol` is one without a camera rule.
+    `clusters` are those of the gallery, features [G, D]. Without queries, every gallery image with an identity (from 1)
+    is a query and is left out of its own result; of more than `most` such images an even selection is taken. The
+    protocol must be one without a camera rule.
     """
     own = None
     if query_features is None:
@@ -308,11 +313,11 @@ def search_within(
 
 @dataclass(frozen=True, slots=True)
 class ClusterScores:
-    """Clusters beside the identities that their images have."""
+    """Scores of clusters against the identities of their images."""
 
     clusters: int
     images: int
-    """Images of a known identity; the figures below are of these."""
+    """Images with an identity (from 1); the scores below are of these."""
     identities: int
     purity: float
     """Share of images whose identity is the most frequent one of their cluster."""
@@ -323,7 +328,7 @@ class ClusterScores:
 
 
 def score_clusters(labels: Array, ids: Array) -> ClusterScores:
-    """Compare clusters [N] with identities [N]; images of no identity from 1 are passed over.
+    """Compare clusters [N] with identities [N]; images without an identity from 1 are ignored.
 
     >>> score_clusters(np.array([0, 0, 1]), np.array([5, 5, 7])).purity
     1.0
@@ -350,7 +355,7 @@ def score_clusters(labels: Array, ids: Array) -> ClusterScores:
 
 
 def majorities(labels: Labels, ids: Labels) -> Labels:
-    """The identity (from 1) that most images of each cluster have, the smallest of several; 0 where none is known."""
+    """[K]: the most frequent identity (from 1) of each cluster, the smallest of equals; 0 where no image has one."""
     result = np.zeros(labels.max(initial=-1) + 1, np.int64)
     counted = (labels >= 0) & (ids > 0)
     pairs, counts = np.unique(np.stack((labels[counted], ids[counted])), axis=1, return_counts=True)
@@ -361,7 +366,7 @@ def majorities(labels: Labels, ids: Labels) -> Labels:
 
 @dataclass(frozen=True)
 class LearnedCut:
-    """The cut that served best on labelled images, and all that were tried."""
+    """The cut with the highest score on labelled images, and all cuts that were tried."""
 
     threshold: float
     figure: str
@@ -375,8 +380,9 @@ def learn_cut(
 ) -> LearnedCut:
     """The height at which to cut so that a figure of FIGURES is highest on labelled images.
 
-    Where there are more than forty cuts, about as many are tried: numbers of clusters in even ratios from two to all
-    images, then closer around the best one, twice. Raises DataError for an unknown figure, or when no two images share an identity.
+    Where more than forty cuts are possible, about forty are tried: numbers of clusters in a geometric series from two
+    to all images, then twice closer around the best one. Raises DataError for an unknown figure, or when no two images
+    share an identity.
     """
     if figure not in FIGURES:
         raise DataError(f"unknown figure {figure!r} to learn a cut by; known are {', '.join(FIGURES)}")
@@ -414,7 +420,10 @@ FIGURES: dict[str, Callable[[Clusters, NDArray[np.float32], Labels], float]] = {
     "adjusted-rand": lambda found, _, ids: score_clusters(found.labels, ids).adjusted_rand,
     "nmi": lambda found, _, ids: score_clusters(found.labels, ids).normalised_mutual_information,
 }
-"""Figure that a cut can be learned by -> the figure of some clusters. Purity is best where every image is alone."""
+"""Name of a score that a cut can be learned by -> the score of some clusters.
+
+Purity is not among them, as it is highest when every image is a cluster of its own.
+"""
 
 
 def _check_count(clusters: int, images: int) -> None:
@@ -423,7 +432,7 @@ def _check_count(clusters: int, images: int) -> None:
 
 
 def _placed(features: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
-    """Points whose Euclidean distances are in the order of the metric's: unit vectors for cosine."""
+    """Points whose Euclidean distances have the order of the metric's distances: unit vectors for cosine."""
     return normalised(features)[: len(features)] if metric == "cosine" else features
 
 
@@ -437,7 +446,7 @@ def _centroids(features: NDArray[np.float32], labels: Labels, metric: str) -> ND
 
 
 def _by_size(labels: NDArray[np.integer]) -> Labels:
-    """The same clusters numbered from 0, largest first, those of one size by their first image; below 0 is none."""
+    """The clusters numbered from 0, the largest first, equal ones by their first image; labels below 0 become -1."""
     names, firsts, counts = np.unique(labels, return_index=True, return_counts=True)
     inside = np.flatnonzero(names >= 0)
     ranked = inside[np.lexsort((firsts[inside], -counts[inside]))]
@@ -474,7 +483,7 @@ def _sparse_merges(features: NDArray[np.float32], metric: str, linkage: str, nei
         n_clusters=None, distance_threshold=0, linkage=linkage, metric=metric, connectivity=graph
     )
     with warnings.catch_warnings():
-        # Groups without a common neighbour are joined by their nearest images, as they should be.
+        # It warns that parts of the graph without an edge between them are joined by their nearest images, as is meant.
         warnings.filterwarnings("ignore", "the number of connected components")
         model.fit(features)
     sizes = np.ones(2 * count - 1)
@@ -493,6 +502,6 @@ def _placed_among(near: Floats, labels: Labels | None) -> tuple[Labels, Floats, 
     near[rows, place] = np.inf
     other = near.min(1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Two centroids on the spot: between both.
+        # Both centroids are at distance 0: the image lies between them.
         margins = np.where(other > 0, 1 - own / other, 0.0)
     return kept.astype(np.int64), own, np.where(kept < 0, np.nan, margins).astype(np.float32)

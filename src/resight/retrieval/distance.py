@@ -28,15 +28,15 @@ __all__ = [
 
 
 class Distance(Protocol):
-    """A way to compare features. A ranking needs only the order, so `tiles` may give any growing function of it."""
+    """A way to compare features. `tiles` may give any increasing function of the distance: the order is the same."""
 
     @property
     def name(self) -> str:
-        """What figures and reports call it."""
+        """Its name in evaluations and reports."""
         ...  # pragma: no cover
 
     def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
-        """A matrix [Q, G] that orders each query's gallery by distance; of `columns` of the gallery alone, if given."""
+        """A matrix [Q, G] that orders each query's gallery images as the distance does; of `columns` alone if given."""
         ...  # pragma: no cover
 
     def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -125,10 +125,10 @@ class _Weighted:
 
 @dataclass(frozen=True, eq=False)
 class JunkLast:
-    """Another distance, but with the gallery's images that are `junk`, bool [G], behind all the others.
+    """Another distance that puts the gallery images marked as `junk`, bool [G], behind all others.
 
-    So they are dropped from every list without the figures forgetting a right answer among them. Their distance is
-    infinite, and among themselves they keep their order.
+    Junk is thus dropped from the head of every ranked list, and a right answer that is wrongly marked as junk still
+    counts, at its late rank. The distance of junk is infinite; among itself it keeps its order.
     """
 
     metric: Distance
@@ -148,7 +148,7 @@ class JunkLast:
 
 
 _BEHIND = 1e30
-"""Farther than any image: what junk is moved behind."""
+"""A distance greater than any between images."""
 
 
 class _Last:
@@ -158,7 +158,7 @@ class _Last:
 
     def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
         tile = self._tiles(start, stop)
-        # Not infinity, which the evaluation keeps for what does not count at all. Anything from -1 on goes above _BEHIND / 2.
+        # Not infinity, by which the evaluation marks what is left out. Values from -1 on become _BEHIND / 2 or more.
         junk = tile[:, self._images]
         tile[:, self._images] = _BEHIND * (1 + junk / (1 + np.abs(junk)))
         return tile
@@ -258,7 +258,11 @@ def normalised(features: Array, scale: float = 1.0) -> Array:
 
 
 def _lifted(features: Array, middle: Array, *, scale: float, norm_first: bool) -> Array:
-    """Moved features times `scale`, then their squared norms and ones in the order that the other side has not."""
+    """The features less `middle`, times `scale`, and two more columns: their squared norms and ones.
+
+    `norm_first` says which of the two comes first; the other side has them in the other order, so that each squared
+    norm is multiplied by a one.
+    """
     width = features.shape[1]
 
     def write(rows: Array, result: Array) -> None:

@@ -1,4 +1,4 @@
-"""Which gallery images count for a query: protocols, and the judgement that one passes on a pair of label sets."""
+"""Which gallery images are right, wrong or left out for a query: the protocols, and the judgement by one of them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ class Protocol:
     camera_rule: bool
     """Leave out the query's own identity in the query's own camera (Zheng et al. 2015, section 3)."""
     depth: int | None = None
-    """Only this many nearest images are looked at; what lies deeper is lost recall."""
+    """Only this many nearest images are looked at; a right answer beyond them counts as not found."""
 
 
 PROTOCOLS: dict[str, Protocol] = {
     "market1501": Protocol("market1501", camera_rule=True),
     # Liu et al. 2016 as the toolkits evaluate it; the dataset's own lists come as a Relevance.
     "veri776": Protocol("veri776", camera_rule=True),
-    # Liu et al. 2016 of VehicleID, whose cameras are not told: one image of each vehicle in the gallery.
+    # VehicleID (Liu et al. 2016) has no camera labels; its gallery holds one image of each vehicle.
     "vehicleid": Protocol("vehicleid", camera_rule=False),
     "course": Protocol("course", camera_rule=False, depth=80),
 }
-"""Protocol by name. In every one junk (identity -1) is left out and distractors (identity 0) stay."""
+"""Name -> protocol. All of them leave junk (identity -1) out and keep distractors (identity 0) as wrong answers."""
 
 
 @dataclass(frozen=True)
 class Judgement:
     """Which gallery images are right and which are left out, for every query.
 
-    `columns` are the gallery positions that count for anybody, ascending; `good[i]` and `left_out[i]` are positions
+    `columns` are the gallery positions that count for any query, ascending; `good[i]` and `left_out[i]` are positions
     *within `columns`*, ascending, for query i.
     """
 
@@ -61,7 +61,8 @@ def judge(
 ) -> Judgement:
     """Judge by identities [Q], [G] and, where the protocol asks for them, cameras [Q], [G].
 
-    An unknown camera (-1) equals no other: nothing is left out for it.
+    An unknown camera (-1) equals no other, so nothing is left out because of it. Raises DataError for a query without
+    an identity, and when the protocol needs cameras and has none.
     """
     if len(wrong := query_ids[query_ids <= 0]):
         raise DataError(f"a query has identity {wrong[0]}; queries need identities from 1 (0 is a distractor, -1 junk)")
@@ -88,7 +89,10 @@ def judge(
 
 
 def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:
-    """Judge by a dataset's own lists. An image on both lists is junk, as in the MATLAB code that reads them."""
+    """Judge by a dataset's own lists. An image on both lists is junk, as in the datasets' MATLAB code.
+
+    Raises DataError when there is not one list for each query, or a list names an image that is not in the gallery.
+    """
     if len(relevance.good) != queries or len(relevance.junk) != queries:
         raise DataError(
             f"good and junk lists for {len(relevance.good)} and {len(relevance.junk)} queries do not fit {queries} queries"
@@ -105,7 +109,7 @@ def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:
 
 
 def without_themselves(judgement: Judgement, own: Positions) -> Judgement:
-    """The same when query i is gallery image `own[i]`, which is neither right nor wrong."""
+    """The judgement where query i is itself the gallery image `own[i]`, which is left out for it."""
     places = np.searchsorted(judgement.columns, own)
     return replace(
         judgement,

@@ -1,8 +1,8 @@
 """k-reciprocal re-ranking (Zhong et al. 2017), sparse: no matrix of all pairs is ever held.
 
-Each image's description is its k-reciprocal neighbours, at most some dozens of all N, so sets are rows of sparse
-matrices and every step of the paper is a product of them. The one dense work is the N×N product that finds the
-neighbours, done in tiles of which only the nearest are kept.
+An image is described by its k-reciprocal neighbours, at most some dozens of all N images, so the sets of neighbours
+are rows of sparse matrices, and every step of the paper is a product of such matrices. The only dense step is the N×N
+product that finds the neighbours; it is done in tiles, of which only the nearest neighbours are kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class KReciprocal:
     """Settings of k-reciprocal re-ranking; the defaults are the paper's for Market-1501."""
 
     k1: int = 20
-    """Neighbours that must be mutual."""
+    """Neighbours among which mutual ones are looked for."""
     k2: int = 6
     """Neighbours whose descriptions are averaged."""
     lambda_value: float = 0.3
@@ -135,7 +135,7 @@ class _Matrix:
 
 def _rerank(source: _Source, queries: int, settings: KReciprocal, threads: int | None) -> Floats:
     result = np.empty((queries, source.count - queries), np.float32)
-    # k1 neighbours besides oneself, who is one's own first.
+    # k1 neighbours besides the image itself, which is its own nearest.
     neighbours, largest = _nearest(source, max(settings.k1 + 1, settings.k2), result, threads)
     mutual = _expanded(neighbours, settings.k1)
     weights = _weights(source, mutual, largest, threads)
@@ -147,7 +147,7 @@ def _rerank(source: _Source, queries: int, settings: KReciprocal, threads: int |
 
 
 def _nearest(source: _Source, count: int, result: Floats, threads: int | None) -> tuple[NDArray[np.int32], Floats]:
-    """Each image's nearest ones [N, count], itself among them, and its largest distance [N].
+    """Each image's nearest images [N, count], itself among them, and its largest distance [N].
 
     Writes the original distances of the queries, divided by their largest, into `result`.
     """
@@ -158,7 +158,7 @@ def _nearest(source: _Source, count: int, result: Floats, threads: int | None) -
     def fill(start: int, stop: int) -> None:
         tile = source.tile(start, stop)
         top = tile.max(1)
-        largest[start:stop] = np.where(top > 0, top, 1)  # all images alike: nothing to divide
+        largest[start:stop] = np.where(top > 0, top, 1)  # all images are equal: nothing to divide by
         nearest[start:stop] = _smallest(tile, count)
         last = min(stop, queries)
         if start < last:
@@ -187,7 +187,7 @@ def _members(neighbours: NDArray[np.int32]) -> Sparse:
 
 
 def _mutual(neighbours: NDArray[np.int32], k: int) -> Sparse:
-    """R(i, k) of equation 2: those among the k nearest (and oneself) that have one among theirs."""
+    """R(i, k) of equation 2: of an image's k nearest, and itself, those that have it among their own k nearest."""
     members = _members(neighbours[:, : k + 1])
     return members.multiply(members.T).tocsr()
 

@@ -1,7 +1,7 @@
 """mAP, CMC and mINP from the ranks of the right answers.
 
-Average precision needs only the rank of every right answer, and a rank is a count of smaller distances: no gallery is
-ever sorted.
+Average precision needs only the rank of every right answer, and a rank is a count of smaller distances, so the gallery
+need not be sorted.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ __all__ = [
     "true_positive_rate",
 ]
 
-# Beyond so many right answers, sorting those that are near enough beats counting for each.
+# With more right answers than this, sorting the images up to the farthest of them is faster than counting for each.
 _COUNTED = 48
-# Distances held at once where a search stays within clusters.
+# Distances in memory at once in a search within clusters.
 _HELD = 2**26
 
 Floats = NDArray[np.float64]
@@ -43,10 +43,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures of one evaluation, with what they were measured by."""
+    """Scores of one evaluation, and how they were measured."""
 
     mean_average_precision: float
-    """mAP in [0, 1], over the queries that have a match; nan when none has."""
+    """mAP in [0, 1], over the queries that have a match; nan when no query has."""
     cmc: Floats
     """[max_rank]: share of queries with a right answer within the first 1, 2, … images."""
     mean_inp: float
@@ -71,11 +71,11 @@ class Evaluation:
 
     @property
     def without_match(self) -> int:
-        """Queries that nothing in the gallery matches; they are not counted."""
+        """Queries without a match in the gallery; they are not counted."""
         return int(np.isnan(self.average_precision).sum())
 
     def summary(self) -> dict[str, float | int | str]:
-        """The figures as plain values, shares in [0, 1]."""
+        """The scores as plain values, shares in [0, 1]."""
         ranks = {f"rank-{rank}": float(self.cmc[rank - 1]) for rank in (1, 5, 10, 20) if rank <= len(self.cmc)}
         return {
             "mAP": self.mean_average_precision,
@@ -111,13 +111,13 @@ def evaluate(
     >>> evaluate(q, g, query_ids=[1], gallery_ids=[1, 2], query_cameras=[1], gallery_cameras=[2, 2]).cmc[0]  # doctest: +SKIP
 
     Identities are int [Q], [G]: gallery images of identity -1 are junk and left out, those of 0 are distractors and
-    stay. `protocol` is a name of PROTOCOLS, or a dataset's own good and junk lists; "market1501" leaves out what
-    shows the query's identity in the query's camera. Equal distances are ordered by gallery index.
+    stay. `protocol` is a name of PROTOCOLS, or a dataset's own good and junk lists; "market1501" leaves out
+    images of the query's identity from the query's camera. Equal distances are ordered by gallery index.
     `average_precision` is "precision", the mean of the precision at each right answer (torchreid, FastReID, the strong
     baseline), or "trapezoid", the datasets' own MATLAB code, which reads lower. With `rerank` the k-reciprocal
     distances (always of L2-normalised features, as their paper has it) take the metric's place.
     `gallery_tracks`, int [G], makes it image-to-track: a track counts once, at its nearest image, and is right
-    when that image is. No figure depends on `threads`.
+    when that image is. No score depends on `threads`.
 
     Raises DataError for shapes that do not fit, values that are not finite, missing cameras, unknown names.
     """
@@ -190,7 +190,7 @@ def evaluate_clusters(
 ) -> Evaluation:
     """Evaluate a search in which a query is shown the gallery images of its own cluster, nearest first, and no others.
 
-    Clusters are int [Q], [G], below 0 none; a right answer in another cluster is never found, which is lost recall.
+    Clusters are int [Q], [G], below 0 for none; a right answer in another cluster counts as not found.
     `own`, int [Q], says which gallery image each query is, where it is one: that image is left out for it. Everything
     else as in `evaluate`.
     """
@@ -316,7 +316,7 @@ class _Measures:
                 continue
             seen = ranks if depth is None else ranks[ranks <= depth]
             precision[number] = area(seen).sum() / relevant
-            # With a depth the last right answer may be out of sight: then no finite effort finds them all.
+            # Where the last right answer lies beyond the depth, no number of images finds them all, which scores 0.
             penalty[number] = relevant / ranks[-1] if len(seen) == relevant else 0.0
             first[number] = seen[0] if len(seen) else 0
         counted = ~np.isnan(precision)
@@ -389,14 +389,14 @@ AVERAGE_PRECISION: dict[str, Callable[[Positions], Floats]] = {
     "precision": _by_precision,
     "trapezoid": _by_trapezoid,
 }
-"""Definition -> the terms, one per right answer in sight, whose sum over all right answers' number is the AP."""
+"""Definition -> a term for each right answer found; their sum divided by the number of all right answers is the AP."""
 
 
 def true_positive_rate(distances: Array, same: Array, false_positive_rate: float | NDArray[np.float64]) -> Floats:
     """Share of matching pairs accepted at a threshold that accepts this share of the others.
 
     `distances` float [N] of pairs, `same` bool [N]. Pairs are accepted at *small* distances; the threshold is the
-    largest one that stays within the rate. Raises DataError when there is no pair of one sort.
+    largest one that stays within the rate. Raises DataError unless there are pairs of both kinds.
     """
     values, same = to_numpy(distances).ravel(), to_numpy(same).ravel().astype(bool)
     if not same.any() or same.all():

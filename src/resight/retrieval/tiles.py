@@ -1,9 +1,9 @@
-"""The matrix product behind every distance, computed in tiles that depend on nothing but the shape of the problem.
+"""The matrix product behind every distance, computed in tiles whose values depend on the features alone.
 
-A BLAS may round one and the same dot product differently in a call of another size, at another place, or with
-another number of threads. So both sides are padded to whole blocks of its kernels, each tile is computed by one thread
-while several tiles run side by side, and the columns of equal features are copied: no figure can depend on tile sizes
-or thread counts, and copies of an image in the gallery tie wherever they stand.
+A BLAS may round the same dot product differently in a call of another size, at another place in the matrix, or with
+another number of threads. Therefore both sides are padded to whole blocks of its kernels, each tile is computed by one
+thread while several tiles run at once, and the columns of equal features are copied. No score can then depend on tile
+sizes or thread counts, and copies of an image have equal distances wherever they stand in the gallery.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAD = 192
 # Fewer rows cost speed (the right side is packed anew for each tile), more cost memory: 384 reaches the speed of one
 # large product.
 ROWS = 384
-# What the tiles of all threads together may take.
+# Memory that the tiles of all threads may take together.
 HELD_BYTES = 2**29
 
 T = TypeVar("T")
@@ -132,9 +132,9 @@ _blas_limit = None
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """One thread inside each BLAS call while anybody is in the block; the setting belongs to the whole process.
+    """One thread in each BLAS call while the block runs. The setting is the whole process's.
 
-    Users are counted so that two evaluations at once leave the setting as the first one found it.
+    Blocks that run at once are counted, so that the last one restores the setting that the first one found.
     """
     global _blas_users, _blas_limit
     with _blas_lock:
@@ -152,5 +152,5 @@ def _one_blas_thread() -> Iterator[None]:
 
 @functools.cache
 def _blas() -> ThreadpoolController:
-    # Looking for the libraries takes milliseconds; NumPy's is loaded by now, and it is the one we call.
+    # Finding the loaded libraries takes milliseconds, so it is done once. NumPy's, which is called, is among them.
     return ThreadpoolController()

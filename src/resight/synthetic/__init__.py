@@ -1,4 +1,4 @@
-"""Synthetic datasets: people and vehicles drawn from nothing, written in the layouts of the real datasets."""
+"""Synthetic datasets: people and vehicles drawn by code, written in the layouts of the real datasets."""
 
 from resight.synthetic.generate import PRESETS, synthesize
 from resight.synthetic.people import sample_person

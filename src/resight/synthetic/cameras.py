@@ -34,7 +34,7 @@ class Camera:
     pitch: float
     """How steeply it looks down."""
     perspective: float
-    """How much larger near things are than far ones."""
+    """How much larger near parts are drawn than far ones."""
     shear: float
     stretch: float
     light_side: int
@@ -56,15 +56,14 @@ class Camera:
 
 
 def sample_camera(seed: int, number: int, kind: str = "people", difficulty: float = 1.0) -> Camera:
-    """Camera `number` (from 1) of a dataset. `difficulty` scales how far its colours and optics stray."""
+    """Camera `number` (from 1) of a dataset. `difficulty` scales the faults of its colours and optics."""
     rng = random_stream(seed, Stream.CAMERA, number)
     places, pitches = _SITES[kind]
     start = int(random_stream(seed, Stream.CAMERA, 0).integers(len(places)))
-    # Headings go round the compass so that few cameras already show every side.
+    # Headings go around the compass, so that even a few cameras show every side.
     heading = (number * 2.399 + float(rng.normal(0, 0.25))) % (2 * math.pi)
-    if (
-        kind == "vehicles"
-    ):  # Such cameras stand beside the road: they see a flank, now more of the front, now of the rear.
+    if kind == "vehicles":
+        # These cameras stand beside the road: they see a flank with more of the front or more of the rear.
         heading = (math.pi / 2 + 0.8 * math.sin(heading)) * (1 if number % 2 else -1)
     warmth, green = rng.normal(0, 0.065 * difficulty), rng.normal(0, 0.025 * difficulty)
     return Camera(
@@ -102,7 +101,7 @@ def backdrop(camera: Camera, height: int) -> Image.Image:
     pixels = np.asarray(image, np.float32)
     coarse = Image.fromarray(rng.integers(0, 255, (12, 40), np.uint8)).resize((wide, tall), Image.Resampling.BICUBIC)
     fine = rng.normal(0, 5, (tall, wide, 1)).astype(np.float32)
-    # Streets are greyer than clothes, and exposure meters bring them all to about the same level.
+    # Streets are greyer than clothes, and automatic exposure brings all of them to about the same brightness.
     grey = pixels.mean(2, keepdims=True)
     pixels = grey + (pixels - grey) * 0.45
     pixels *= 1 + 0.75 * (128 / pixels.mean() - 1)

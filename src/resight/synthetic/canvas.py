@@ -1,4 +1,4 @@
-"""What subjects are drawn on: flat panels in the subject's own units, and a canvas that knows where they lie."""
+"""What subjects are drawn on: flat panels in the subject's own units, and a canvas that maps these units to pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SUPERSAMPLING", "Canvas", "Panel", "Point", "limb"]
 
 Point = tuple[float, float]
 SUPERSAMPLING = 2
-"""Subjects are drawn this many times larger than the picture and reduced, which smooths their edges."""
+"""Subjects are drawn so many times larger than the picture and then reduced, which smooths their edges."""
 
 
 class Panel:

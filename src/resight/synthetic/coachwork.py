@@ -1,4 +1,4 @@
-"""How vehicles are drawn: as hulls of flat faces that turn, with what is painted and mounted on them.
+"""How vehicles are drawn: hulls of flat faces, seen from any side, with the decals and fittings on them.
 
 Vehicle coordinates are metres: X to the vehicle's left, Y up from the ground, Z ahead of its middle.
 """
@@ -20,14 +20,15 @@ _Solid = tuple[float, float, float]
 _RUBBER: Color = (26, 26, 28)
 _SOCKET: Color = (12, 12, 14)
 _RED: Color = (196, 26, 30)
+"""Tail lamps."""
 _DARK_RED: Color = (92, 6, 14)
-"""Tail lamps, and those of vehicles that are red themselves."""
+"""Tail lamps of red and orange vehicles."""
 _LAMP: Color = (244, 240, 214)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A type's proportions. Lengths in metres, places along the vehicle as shares of its length (0.5 the front)."""
+    """A type's proportions: lengths in metres; places along the vehicle as shares of its length, 0.5 at the front."""
 
     length: float
     half: float
@@ -44,7 +45,7 @@ class _Shape:
     roof: float
     """Half width of the roof as a share of the body's."""
     tail: float = -0.5
-    """Where the body ends; a truck's is only its cab."""
+    """Where the body ends; a truck's body is its cab alone."""
 
 
 _SHAPES = {
@@ -86,7 +87,7 @@ class _View:
         return (x * self.cos + z * self.sin) * scale, (y * self.pitch_cos - depth * self.pitch_sin) * scale
 
     def turned(self, vector: _Solid) -> _Solid:
-        """A direction or place as the camera has it: to the right, up, towards the camera."""
+        """A direction or place in the camera's axes: to the right, up, towards the camera."""
         x, y, z = vector
         depth = z * self.cos - x * self.sin
         return (
@@ -96,7 +97,7 @@ class _View:
         )
 
     def lit(self, normal: _Solid, at: _Solid) -> float:
-        """How bright a face is; 0 when it is turned away."""
+        """Brightness of a face with this normal at this place; 0 when it faces away from the camera."""
         nx, ny, nz = self.turned(normal)
         px, py, pz = self.turned((at[0], at[1] - self.middle, at[2]))
         if nx * -px + ny * -py + nz * (self.eye - pz) <= 0:
@@ -231,7 +232,7 @@ def draw_vehicle(
         if body.side(sign) is not None:
             _tyres(canvas, view, sign)
     ahead = view.cos >= 0
-    hidden = view.cos < 0 and abs(view.sin) < 0.45  # From behind the body stands before its mirrors.
+    hidden = view.cos < 0 and abs(view.sin) < 0.45  # From behind, the body hides its mirrors.
     if hidden:
         _mirrors(canvas, view)
     if vehicle.type == "truck":
@@ -274,7 +275,7 @@ def _circle(
 
 
 def _tyres(canvas: Canvas, view: _View, sign: int) -> None:
-    """The treads: what is seen of wheels below the body from ahead or behind."""
+    """Treads of a side's wheels, which are seen below the body from ahead or behind."""
     radius = view.shape.wheel
     for axle in view.shape.axles:
         z = axle * view.length
@@ -284,7 +285,7 @@ def _tyres(canvas: Canvas, view: _View, sign: int) -> None:
 
 
 def _wheels(canvas: Canvas, view: _View, sign: int, phase: float, near: bool) -> None:
-    """Both wheels of a side; of the far side only the treads are seen."""
+    """Both wheels of a side; only the treads of the far side."""
     if not near:
         _tyres(canvas, view, sign)
         return
@@ -539,7 +540,7 @@ def _windows(canvas: Canvas, panel: Panel, light: float, view: _View, sign: int)
         return view.flat((sign * x, lower + up, shape.cabin[0] * view.length - along))
 
     def reach(along: float) -> float:
-        """How high the glass goes at a place along the cabin."""
+        """Height of the glass's upper edge at a place along the cabin."""
         rise = (along - foot) / max(head - foot, 0.01) if along < head else 1.0
         fall = (end - along) / max(end - back, 0.01) if along > back else 1.0
         return max(low, min(rise, fall, 1.0) * tall - 0.1 * tall)
@@ -629,7 +630,7 @@ def _mirrors(canvas: Canvas, view: _View) -> None:
 
 
 def _mount(canvas: Canvas, view: _View) -> None:
-    """What stands on the roof."""
+    """What is mounted on the roof."""
     vehicle, shape = view.vehicle, view.shape
     head, back = shape.cabin[1] * view.length, shape.cabin[2] * view.length
     top, half, color = view.height, shape.roof * view.half, vehicle.roof_color
@@ -701,7 +702,7 @@ def _draw_bed(canvas: Canvas, view: _View) -> None:
     canvas.polygon([view.flat(corner) for corner in floor], _SOCKET)
     step = (front - rear) / max(1, len(vehicle.cargo))
     order = range(len(vehicle.cargo))
-    for k in order if view.cos < 0 else reversed(order):  # The farthest first.
+    for k in order if view.cos < 0 else reversed(order):  # The farthest load first.
         near, far = front - k * step - 0.06, front - (k + 1) * step + 0.06
         tall = 0.24 + 0.12 * ((vehicle.cargo[k][0] + k) % 3)
         _block(canvas, view, (-0.75 * half, 0.75 * half), (y - 0.1, y + tall), (far, near), vehicle.cargo[k])

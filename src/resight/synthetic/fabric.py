@@ -1,4 +1,4 @@
-"""What a surface is covered with: colours and a pattern, the same on every view of it."""
+"""Fabrics: colours and a pattern, laid on a surface so that every view shows the same garment."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def cover(canvas: Canvas, panel: Panel, fabric: Fabric, yaw: float, light: float
 
 
 def _around(angle: float, yaw: float) -> tuple[float, float]:
-    """Where a mark at `angle` around the body is seen: (u, how frontal: ≤ 0 is out of sight)."""
+    """Where a mark at `angle` around the body is seen: u, and the cosine to the camera (out of sight from 0 down)."""
     return 0.5 + 0.5 * math.sin(angle + yaw), math.cos(angle + yaw)
 
 
 def _plain(canvas: Canvas, panel: Panel, color: Color, second: Color, repeats: int, yaw: float) -> None:
-    """Nothing upon the main colour."""
+    """The main colour alone."""
 
 
 def _stripes(canvas: Canvas, panel: Panel, color: Color, second: Color, repeats: int, yaw: float) -> None:

@@ -108,13 +108,13 @@ def synthesize(
     The preset (by default the demonstration's for `kind`) gives what is left out. `identities` counts training and
     test identities together; where only it is given, the preset's share of them is for testing. An identity is seen
     by 2 to all `cameras`, about `images_per_camera` times each. `size` is (height, width) in pixels. `junk` and
-    `distractors` are gallery pictures without an identity (-1 and 0). `difficulty` scales how far cameras, poses,
-    crops and occlusion stray (1 as in the demonstration, 0 clean pictures). `masks` adds `masks/`, a binary
-    PNG for every picture (the segmentation layout always has them). The same arguments give the same bytes,
-    whatever `processes` is; None takes the machine's cores when the dataset is worth it.
+    `distractors` are gallery pictures without an identity (-1 and 0). `difficulty` scales the variation of
+    cameras, poses and crops and the share of occluded subjects (1 as in the demonstration, 0 clean pictures). `masks`
+    adds `masks/`, a binary PNG for every picture (the segmentation layout always has them). The same arguments give
+    the same bytes, whatever `processes` is; None uses a core for every thousand pictures, up to all.
 
     Beside the layout's own files lie `synthetic.json` and `pictures.csv`, a manifest of all pictures whose column
-    `junk_kind` says what is wrong with those that show nobody well: close, beside or empty.
+    `junk_kind` says what is wrong with junk and some distractors: close, beside or empty.
 
     The folder appears whole or not at all. Raises DataError for impossible numbers, an unknown name, or an `out` that
     is not empty.
@@ -241,7 +241,7 @@ def _draw_all(
             done += _draw_chunk(str(folder), street, chunk)
             progress(done, len(entries))
         return
-    # Not fork: the caller may hold threads (torch's) that a forked child could not use.
+    # Not fork: the caller may have threads (torch's) that do not exist in a forked child.
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -260,7 +260,7 @@ def _street(kind: Kind, seed: int, size: tuple[int, int], difficulty: float) -> 
 
 
 def _draw_chunk(folder: str, street: tuple[Kind, int, tuple[int, int], float], chunk: Sequence[Entry]) -> int:
-    """Draw and save some pictures; runs in a process of its own."""
+    """Draw and save some pictures, in a process of its own; returns how many."""
     drawn = _street(*street)
     for entry in chunk:
         image, mask = _draw(drawn, entry.sighting)
@@ -280,7 +280,7 @@ def _draw(street: Street, s: Sighting) -> Picture:
 
 
 def _write_list(folder: Path, entries: Sequence[Entry], street: Street) -> None:
-    """`pictures.csv`: a manifest of all pictures, with what is wrong with those that show nobody well."""
+    """`pictures.csv`: a manifest of all pictures; `junk_kind` says what is wrong with junk and some distractors."""
     kinds = {"junk": street.junk_kind, "distractor": street.distractor_kind}
     identities = {"junk": -1, "distractor": 0}
     with open(folder / "pictures.csv", "w", encoding="utf-8", newline="") as file:
@@ -294,6 +294,6 @@ def _write_list(folder: Path, entries: Sequence[Entry], street: Street) -> None:
 
 
 def _write_note(folder: Path, plan: Preset, seed: int) -> None:
-    """`synthetic.json`: that these pictures are drawn, and with which numbers."""
+    """`synthetic.json`: the note that these pictures are synthetic, and the numbers they were made with."""
     text = json.dumps({"made_by": "resight data synthesize", "seed": seed, **asdict(plan)}, indent=2)
     (folder / "synthetic.json").write_text(text + "\n", encoding="utf-8")

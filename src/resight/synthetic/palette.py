@@ -1,4 +1,4 @@
-"""Named colours, and the many shades that go by one name."""
+"""Named colours: each name stands for many shades."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["PAINTS", "Color", "blend", "choose", "pick", "shade", "tint"]
 Color = tuple[int, int, int]
 """Red, green, blue, 0-255."""
 
-# Two ends per name: a subject's shade lies on the line between them.
+# Two colours for each name; a subject's shade lies on the line between them.
 PAINTS: dict[str, tuple[Color, Color]] = {
     "black": ((16, 16, 19), (48, 46, 50)),
     "white": ((226, 226, 222), (250, 249, 244)),

@@ -2,8 +2,8 @@
 
 The attributes follow the 27 columns of Market-1501's annotations (Lin et al. 2019, "Improving person
 re-identification by attribute and identity learning"): no 1 / yes 2, male 1 / female 2, short 1 / long 2 hair,
-long 1 / short 2 sleeves and lower clothing, dress 1 / pants 2, young 1, teenager 2, adult 3, old 4. Rare classes are
-given larger shares than the real street has, so that none vanishes from a small dataset.
+long 1 / short 2 sleeves and lower clothing, dress 1 / pants 2, young 1, teenager 2, adult 3, old 4. Rare classes have
+larger shares than on a real street, so that small datasets have all of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _UPPER_PATTERNS = {
 _TROUSER_PATTERNS = {"plain": 0.62, "seam": 0.18, "block": 0.08, "checks": 0.12}
 _SKIRT_PATTERNS = {"plain": 0.40, "stripes": 0.18, "dots": 0.16, "bars": 0.12, "checks": 0.14}
 _MANY_COLORED = ("checks", "halves", "block")
-"""Patterns with no colour that rules: their wearer has no colour column set ("multi/other")."""
+"""Patterns without a dominant colour: no colour column is set for them ("multi/other")."""
 _SKINS: tuple[Color, ...] = ((244, 208, 182), (228, 182, 148), (198, 146, 108), (150, 100, 68), (96, 62, 44))
 _HAIRS: dict[str, Color] = {
     **{"black": (24, 20, 20), "dark": (52, 36, 26), "brown": (98, 62, 34)},
@@ -64,7 +64,7 @@ class Person:
     upper: Fabric
     lower: Fabric
     upper_color: str | None
-    """Name of the upper garment's colour, None where no colour rules."""
+    """Name of the upper garment's colour, None where no colour dominates."""
     lower_color: str | None
     long_sleeves: bool
     long_lower: bool
@@ -81,7 +81,7 @@ class Person:
     """Worn on a strap across the chest."""
     handbag: Color | None
     side: int
-    """1 carries on the left, -1 on the right."""
+    """Side that bags are carried on: 1 left, -1 right."""
     height: float
     bulk: float
     head: float
@@ -111,7 +111,7 @@ def _yes(flag: bool) -> int:
 
 
 def sample_person(rng: np.random.Generator) -> Person:
-    """A person drawn from the street's population: traits are correlated (age, gender, hair, clothes, bags)."""
+    """A random person; age, gender, hair, clothes and bags are correlated."""
     age = choose(rng, _AGE_SHARES)
     female = bool(rng.random() < 0.46)
     child, old = age == "young", age == "old"
@@ -171,12 +171,12 @@ def _neighbours(rng: np.random.Generator) -> tuple[Color, Color]:
 def _sample_fabric(
     rng: np.random.Generator, colors: dict[str, float], patterns: dict[str, float]
 ) -> tuple[Fabric, str | None]:
-    """A fabric and the name of the colour that rules it."""
+    """A fabric and the name of its dominant colour, None where it has none."""
     name, pattern = choose(rng, colors), choose(rng, patterns)
     color = shade(rng, name)
     others = [other for other in (*_UPPER_COLORS, "orange", "pink") if other != name]
     second = shade(rng, others[int(rng.integers(len(others)))])
-    for _ in range(8):  # A pattern that cannot be seen would be no pattern.
+    for _ in range(8):  # Draw again while the second colour is too near the first to be seen.
         if sum(abs(a - b) for a, b in zip(color, second, strict=True)) > 150:
             break
         second = shade(rng, others[int(rng.integers(len(others)))])
@@ -207,7 +207,7 @@ class _Body:
         self.limb = 0.4 + 0.6 * bulk
 
     def flat(self, x: float, y: float, z: float = 0.0) -> Point:
-        """Canvas point of a body point; a stoop carries the trunk ahead with height."""
+        """Canvas point of a body point; a stoop moves the trunk forward, the more the higher the point."""
         z += self.person.stoop * max(0.0, y - self.hip) * 2
         depth = z * self.cos - x * self.sin
         return x * self.cos + z * self.sin, y * self.pitch_cos - depth * self.pitch_sin
@@ -378,7 +378,7 @@ def _head(canvas: Canvas, body: _Body) -> None:
             (body.shoulder - 0.045, wide * 1.18, wide * 0.95),
         )
         shift = -0.03 * body.sin
-        if body.cos < 0.45:  # From ahead the fall of hair lies behind the neck and is only seen beside it.
+        if body.cos < 0.45:  # From ahead, long hair lies behind the neck and is seen on both sides of it only.
             canvas.polygon([(px + shift, py) for px, py in fall.outline], person.hair)
         else:
             for u0, u1 in ((0.0, 0.2), (0.8, 1.0)):

@@ -1,4 +1,4 @@
-"""Random streams that depend on what is drawn, never on who draws it or when."""
+"""Random streams that depend on what is drawn, not on the process that draws it or on the order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Stream", "random_stream"]
 
 
 class Stream(IntEnum):
-    """What a stream of random numbers decides. Numbers are part of the data's definition: append, never reorder."""
+    """What a stream of random numbers is for. The values are part of the data's definition: append, never reorder."""
 
     SUBJECT = 0
     CAMERA = 1

@@ -1,4 +1,4 @@
-"""Who was seen where: every picture of a dataset and its part in it, before any is drawn."""
+"""The list of a dataset's pictures before any is drawn: who is seen by which camera, and in which split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Role = Literal["train", "query", "gallery", "junk", "distractor"]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One picture to be made. `identity` of junk is the person whom it nearly shows, of a distractor 0."""
+    """One picture to be made. `identity` is 0 for a distractor; for junk it is the individual that is shown badly."""
 
     role: Role
     identity: int
@@ -53,7 +53,7 @@ def make_roster(
     junk: int,
     distractors: int,
 ) -> Roster:
-    """Draw who is seen where.
+    """Draw at random who is seen by which camera, and how often.
 
     Of `identities`, `test_identities` are for testing. Each is seen by 2 to all of the cameras, in each about
     `images_per_camera` times (2 at least, so that a query's camera holds another picture of it). One picture of

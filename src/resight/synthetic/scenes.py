@@ -1,5 +1,5 @@
-"""Places that cameras look at. Each is painted from the horizon's line up and down; what is random in it is the
-camera's own.
+"""Places that cameras look at. Each is painted above and below the horizon, with random details that belong to one
+camera.
 """
 
 from __future__ import annotations
@@ -246,4 +246,4 @@ SCENES: dict[str, Callable[[ImageDraw.ImageDraw, np.random.Generator, int, int, 
     "lot": _lot,
     "bridge": _bridge,
 }
-"""Name of a place -> how it is painted, given the pen, a source of chance, width, height and the horizon's line."""
+"""Name of a place -> the function that paints it: (draw, random generator, width, height, row of the horizon)."""

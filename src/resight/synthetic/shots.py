@@ -1,4 +1,4 @@
-"""How one image shows its subject: viewpoint, pose, crop, what stands in the way."""
+"""How one image shows its subject: viewpoint, pose, crop and occlusion."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One image's own circumstances. Lengths are shares of the picture's height, angles radians."""
+    """What is particular to one image. Lengths are shares of the picture's height, angles in radians."""
 
     yaw: float
     """Which way the subject faces: 0 the camera, π away, π/2 to the right of the picture."""
     phase: float
-    """Where in the stride a walker is."""
+    """Phase of a walker's stride, in radians."""
     stride: float
     elbow: float
     shift_x: float
@@ -50,8 +50,8 @@ class Shot:
 def sample_shot(camera: Camera, track: np.random.Generator, shot: np.random.Generator, difficulty: float = 1.0) -> Shot:
     """A shot of a track: `track` must be the same stream for all shots of one subject in one camera.
 
-    What a passage through a camera has in common (the way walked, the place, the light of the moment) comes from
-    `track`, the rest from `shot`. `difficulty` scales pose, crop error and occlusion.
+    What the images of a track share (direction of walking, place, exposure) comes from `track`, the rest from `shot`.
+    `difficulty` scales the variation of pose and crop and the share of occluded subjects.
     """
     heading = camera.heading if track.random() < 0.72 else camera.heading + math.pi
     heading += float(track.normal(0, camera.heading_spread))

@@ -24,16 +24,16 @@ __all__ = ["JunkKind", "Kind", "Picture", "Street", "render_empty", "render_pers
 
 Kind = Literal["people", "vehicles"]
 JunkKind = Literal["close", "beside", "empty"]
-"""What is wrong with a box: it shows a part of its subject only, lies half beside it, or holds no subject at all."""
+"""What is wrong with a picture: it shows a part of its subject only, lies half beside it, or shows no subject."""
 Picture = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """An image uint8 `[h, w, 3]` and its mask uint8 `[h, w]`: 255 where the subject is seen, 0 elsewhere."""
 
 _STRANGERS = 1_000_000
-"""Subjects from here on are passers-by without an identity."""
+"""Subject numbers from here on are passers-by without an identity."""
 
 
 class Street:
-    """Every picture of a dataset, each a function of the seed and its own numbers alone.
+    """Every picture of a dataset; each depends on the seed and its own numbers alone.
 
     >>> image, mask = Street("people", seed=0).picture(identity=7, camera=2, shot=0)
     >>> image.shape
@@ -59,7 +59,7 @@ class Street:
         return self._cameras[number]
 
     def subject(self, identity: int) -> Person | Vehicle:
-        """Who or what an identity (from 1) is."""
+        """The person or vehicle of an identity (from 1)."""
         if identity not in self._subjects:
             sample = _KINDS[self.kind].sample
             self._subjects[identity] = sample(random_stream(self.seed, Stream.SUBJECT, identity))
@@ -80,7 +80,7 @@ class Street:
         return subject
 
     def shot(self, identity: int, camera: int, shot: int) -> Shot:
-        """The circumstances of one picture."""
+        """Pose, crop and occlusion of one picture."""
         return sample_shot(
             self.camera(camera),
             random_stream(self.seed, Stream.TRACK, identity, camera),
@@ -93,12 +93,12 @@ class Street:
         return self._render(identity, camera, self.shot(identity, camera, shot))
 
     def junk(self, number: int, identity: int, camera: int) -> Picture:
-        """A box that misses most of an identity: Market-1501's `-1`."""
+        """Junk picture `number`: it shows an identity badly (Market-1501's `-1`)."""
         rng = random_stream(self.seed, Stream.JUNK, number)
         return self._render(identity, camera, _miss(self.shot(identity, camera, 1000 + number), rng))
 
     def distractor(self, number: int, camera: int) -> Picture:
-        """A passer-by that is no query, a part of one, or no subject at all: Market-1501's `0000`."""
+        """Distractor picture `number`: a passer-by, a part of one, or no subject at all (Market-1501's `0000`)."""
         rng = random_stream(self.seed, Stream.DISTRACTOR, number)
         stranger = _STRANGERS + number
         shot = self.shot(stranger, camera, 0)
@@ -112,7 +112,7 @@ class Street:
         return _miss_kind(random_stream(self.seed, Stream.JUNK, number))
 
     def distractor_kind(self, number: int) -> JunkKind | None:
-        """What is wrong with distractor `number`; None where it shows a passer-by well."""
+        """What is wrong with distractor picture `number`; None where it shows a passer-by well."""
         rng = random_stream(self.seed, Stream.DISTRACTOR, number)
         content = _distractor_content(rng)
         if content == "missed":
@@ -164,11 +164,11 @@ def render_vehicle(
     size: tuple[int, int] = (96, 128),
     scene: Image.Image | None = None,
 ) -> Picture:
-    """Picture of a vehicle that fills the frame as in a detector's box, whichever side it shows; as `render_person`."""
+    """Picture of a vehicle that fills the frame as in a detector's box, from any side; see `render_person`."""
     height, width = SUPERSAMPLING * size[0], SUPERSAMPLING * size[1]
     perspective = 0.12 + camera.perspective
     left, right, low, high = vehicle_extent(vehicle, shot, camera.pitch, perspective)
-    # Boxes of one shape hold sides and fronts alike, so that these are squeezed and those widened, within limits.
+    # All pictures have one shape: sides are narrowed and fronts widened to fill it, within limits.
     unit, across = 0.86 * height / (high - low), 0.9 * width / (right - left)
     unit = min(unit, 1.3 * across) * shot.zoom
     across = min(across * shot.zoom, 1.5 * unit)
@@ -203,7 +203,7 @@ def _compose(
     figure: Image.Image,
     shadow: tuple[float, float, float, float] | None,
 ) -> Picture:
-    """Place, shadow, subject, obstacle, then the camera. `shadow` is an ellipse: centre x, y, radii in pixels."""
+    """Paint scene, shadow, subject and obstacle, then expose. `shadow` is an ellipse: centre x, y, radii in pixels."""
     width, height = figure.size
     scene = scene or backdrop(camera, height)
     left = round((shot.place % 1.0) * (scene.width - width))
@@ -248,7 +248,7 @@ def _miss_kind(rng: np.random.Generator) -> Literal["close", "beside"]:
 
 
 def _miss(shot: Shot, rng: np.random.Generator) -> Shot:
-    """A shot whose box is far off."""
+    """The shot with a badly placed crop."""
     if _miss_kind(rng) == "close":
         return replace(
             shot,
@@ -260,7 +260,7 @@ def _miss(shot: Shot, rng: np.random.Generator) -> Shot:
 
 
 class _Genre(NamedTuple):
-    """What a kind of subject needs to be on a street."""
+    """How a kind of subject is sampled and drawn, and the size of its pictures (height, width)."""
 
     sample: Callable[[np.random.Generator], Any]
     render: Callable[[Any, Camera, Shot, tuple[int, int], Image.Image | None], Picture]

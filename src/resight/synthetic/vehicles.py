@@ -1,8 +1,8 @@
-"""Vehicles: which type and colour they are, and by what else one tells two white vans apart.
+"""Vehicles: their type and colour, and the fittings by which two white vans are told apart.
 
 Types and colours are the nine and ten of VeRi-776 (Liu et al. 2016, "Large-scale vehicle re-identification in urban
-surveillance videos"). Traffic has few colours, so an identity is rather known by its fittings: what is on the roof,
-what is painted where, the windows, lamps, rims and trims, what it carries.
+surveillance videos"). Traffic has few colours, so an identity is recognised by its fittings: roof, decals, windows,
+lamps, rims, trims and cargo.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _END_DECALS = {"stripe": 0.36, "logo": 0.34, "letters": 0.30}
 
 @dataclass(frozen=True, slots=True)
 class Decal:
-    """Something painted or stuck on."""
+    """Something painted or stuck on a vehicle."""
 
     place: str
     """side, bonnet or rear."""
@@ -80,7 +80,7 @@ class Vehicle:
     """Sheet metal instead of the rear side windows."""
     rim: Color
     spokes: int
-    """0 is a closed disc."""
+    """Spokes of a wheel; 0 is a closed disc."""
     trim: Color
     """Bumpers and sills."""
     grille: str
@@ -111,7 +111,7 @@ class Vehicle:
 
 
 def sample_vehicle(rng: np.random.Generator) -> Vehicle:
-    """A vehicle drawn from the street's traffic: firms' vehicles have signs and few windows, buses many."""
+    """A random vehicle; vans, pickups, buses and trucks always have decals, buses many windows."""
     kind, color = choose(rng, _TYPE_SHARES), choose(rng, _COLOR_SHARES)
     build = "tall" if kind in ("van", "bus", "truck") else "car"
     paint, working = shade(rng, color), kind in _WORKING
@@ -166,7 +166,7 @@ def _sticker(rng: np.random.Generator) -> tuple[float, Color]:
 def _decal(rng: np.random.Generator, paint: Color, build: str) -> Decal:
     place = choose(rng, _PLACES[build])
     color = pick(rng, *_DECAL_COLORS)
-    for _ in range(8):  # A sign that cannot be seen would be no sign.
+    for _ in range(8):  # Draw again while the decal's colour is too near the paint's to be seen.
         if sum(abs(a - b) for a, b in zip(color, paint, strict=True)) > 180:
             break
         color = pick(rng, *_DECAL_COLORS)

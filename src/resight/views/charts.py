@@ -51,7 +51,7 @@ _STROKES = ("-", "--", ":", "-.")
 
 
 def attribute_imbalance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
-    """How many images (or people) each class of each attribute has: a group of bars an attribute.
+    """How many images (or people) each class of each attribute has: a group of bars for each attribute.
 
     `counts` is attribute -> class -> number. Attributes of two classes stand as pairs, those of more in panels below.
     """
@@ -211,7 +211,7 @@ def histograms(values: Mapping[str, NDArray[np.floating]], label: str, colours: 
 
 
 def dendrogram(merges: NDArray[np.floating], threshold: float, leaves: int = 60) -> Figure:
-    """The upper part of a hierarchy (SciPy's linkage matrix), down to so many branches, and the height of its cut."""
+    """The upper part of a hierarchy (SciPy's linkage matrix), down to `leaves` branches, and the height of its cut."""
     from scipy.cluster.hierarchy import dendrogram as branches
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -236,7 +236,7 @@ def dendrogram(merges: NDArray[np.floating], threshold: float, leaves: int = 60)
 
 
 def cluster_sizes(sizes: Sequence[int]) -> Figure:
-    """The number of images of every cluster, largest first, both axes logarithmic."""
+    """The number of images in every cluster, the largest first, on logarithmic axes."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     ranked = sorted(sizes, reverse=True)
@@ -252,7 +252,7 @@ def cluster_sizes(sizes: Sequence[int]) -> Figure:
 
 
 def cut_curve(tried: Sequence[tuple[float, int, float]], chosen: float, figure_name: str) -> Figure:
-    """A figure over the cuts that were tried, (threshold, clusters, figure) each, and the threshold chosen."""
+    """A score over the number of clusters for all cuts tried, (threshold, clusters, score) each, and the chosen cut."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.plot([row[1] for row in tried], [row[2] for row in tried], color=COLOURS[0], marker=".")
@@ -270,7 +270,7 @@ def cut_curve(tried: Sequence[tuple[float, int, float]], chosen: float, figure_n
 
 
 def score_threshold(scores: NDArray[np.floating], threshold: float, name: str) -> Figure:
-    """How many images have which score, the number on a logarithmic scale, and a threshold."""
+    """Histogram of the images' scores, the counts on a logarithmic scale, with a threshold."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.hist(scores, 60, color=COLOURS[0], log=True)
@@ -309,12 +309,12 @@ def svg(figure: Figure, name: str = "chart") -> str:
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     prefix = re.sub(r"\W", "-", name)
-    # Element names are numbered from 1 in every figure; a page holds several.
+    # Every figure numbers its elements from 1, and a page may hold several figures.
     return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", drawn)
 
 
 def _literal(figure: Figure) -> None:
-    """Names come from data: a dollar sign in one begins no formula."""
+    """Draw every text as it is: names come from data, and a dollar sign would begin a formula."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # type: ignore[attr-defined]
 

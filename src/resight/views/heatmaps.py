@@ -1,4 +1,4 @@
-"""A network's maps as pictures: activations in colour, and laid over the image that they came from."""
+"""A network's maps as pictures: in colour, or laid over the image that they were computed from."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _OPACITY = 0.7
 def coloured(values: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.uint8]:
     """A map (height, width) as a picture of that `size` (height, width), from its least value (black) to its greatest.
 
-    A place of the map stays one patch of colour, so that its coarseness shows.
+    Each value of the map becomes one patch of a single colour, so that the map's resolution is seen.
     """
     small = Image.fromarray(_paint(_stretched(values, float(values.min()))))
     return np.asarray(small.resize(size[::-1], Image.Resampling.NEAREST))
 
 
 def overlay(pixels: NDArray[np.uint8], values: NDArray[np.floating]) -> Image.Image:
-    """A map (height, width) of any size laid over its image (height, width, 3), which shows through where it is 0.
+    """A map (height, width) of any size laid over its image (height, width, 3).
 
-    Only what is above 0 is drawn; the greatest value is bright and hides the image most.
+    Only values above 0 are drawn, the greater the brighter and the less transparent.
     """
     heat = np.clip(_stretched(values, 0.0), 0, 1)
     size = (pixels.shape[1], pixels.shape[0])
@@ -35,7 +35,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.floating]) -> Image.Im
 
 
 def strongest_channels(maps: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """The `count` channels of maps (channels, height, width) that vary most over the image, the most first."""
+    """The `count` channels of maps (channels, height, width) with the greatest variance, the greatest first."""
     return np.argsort(-maps.reshape(len(maps), -1).var(1), kind="stable")[:count]
 
 

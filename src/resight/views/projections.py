@@ -37,7 +37,7 @@ def tsne(features: NDArray[np.floating], seed: int = 0) -> NDArray[np.float32]:
 def largest_identities(identities: NDArray[np.int64], count: int = 10, most: int = 1000) -> NDArray[np.int64]:
     """Positions of the images of the `count` identities (from 1) that have most images, ascending.
 
-    Of each at most `most // count`, evenly over its images, so that none crowds out another.
+    Each identity has at most `most // count` images, evenly chosen, so that none displaces another.
     """
     names, sizes = np.unique(identities[identities > 0], return_counts=True)
     chosen = []

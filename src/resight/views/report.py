@@ -1,4 +1,4 @@
-"""The HTML report: one file that needs no network, made of headings, tables, charts and pictures."""
+"""The HTML report: one file of headings, tables, charts and pictures that needs no network."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ class Report:
         failed: Sequence[str] = (),
         without: str = "They are missing from every figure above.",
     ) -> None:
-        """Add what every report ends with: the command that made it, the facts, the date, the images left out.
+        """Add the end of every report: the command that made it, facts, the date and the images that were left out.
 
-        `failed` has a line for each image that could not be used; `without` says what that means.
+        `failed` has a line for each image that could not be used; `without` says what follows from that.
         """
         from resight.version import __version__
 
@@ -165,7 +165,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> str:
-    """A cell's words: four digits of a fraction, a dash for nothing."""
+    """Text of a cell: a number with four significant digits, a dash for None and nan."""
     if value is None:
         return _NOTHING
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
@@ -177,7 +177,7 @@ def _shown(value: object) -> str:
 
 
 def _numeric(cells: Sequence[str]) -> bool:
-    """Whether all that stands in a column is numbers, several in a cell or none."""
+    """Whether all cells of a column that are not empty hold numbers."""
     filled = [text for cell in cells if (text := cell.replace(_NOTHING, "").strip()) not in ("", "-")]
     return bool(filled) and all(map(_NUMBER.fullmatch, filled))
 

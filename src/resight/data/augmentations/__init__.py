@@ -1,6 +1,7 @@
 """Random changes to a training image: uint8 tensor (3, height, width) in and out, so that memory stays small.
 
-An augmentation is one function and one line in the table. It takes the image's size from `image` where it needs it.
+An augmentation is one function and one line in the table. One that needs the recipe's image size has a parameter
+`image`.
 """
 
 from collections.abc import Callable

@@ -15,17 +15,17 @@ from torchvision.transforms import v2
 __all__ = ["Augmentation", "Probability", "augmented", "augmented_pair", "sometimes", "without_mask"]
 
 Augmentation = Callable[[Any], Any]
-"""Takes an image, or a pair of torchvision's `Image` and `Mask`: what moves the image moves the mask with it."""
+"""A function of an image, or of a pair of torchvision's `Image` and `Mask`, which changes of place move alike."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def sometimes(change: Augmentation, probability: float) -> Augmentation:
-    """`change` with a probability."""
+    """Apply `change` with a probability; else return the image as it is."""
     return change if probability >= 1 else v2.RandomApply([change], probability)
 
 
 def without_mask(change: Callable[[Tensor], Tensor]) -> Augmentation:
-    """A change of an image alone, which leaves a mask beside it as it is; torchvision's own know masks themselves."""
+    """Apply `change` to the image and leave a mask beside it as it is, as torchvision's own transforms do."""
     return partial(_first, change)
 
 
@@ -34,15 +34,15 @@ def _first(change: Callable[[Tensor], Tensor], given: Any) -> Any:
 
 
 def augmented(tensor: Any, change: Augmentation, seed: int) -> Any:
-    """The image changed by chance that owes its numbers to `seed` alone, and leaves the others' chance as it was."""
+    """Apply a random change whose random numbers depend on `seed` alone; torch's own generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return change(tensor)
 
 
 def augmented_pair(image: Tensor, mask: Tensor, change: Augmentation, seed: int) -> tuple[Tensor, Tensor]:
-    """The same for an image and its mask (1, height, width), moved together."""
+    """Apply a random change to an image and its mask (1, height, width) together, as `augmented` does to an image."""
     pair = augmented((tv_tensors.Image(image), tv_tensors.Mask(mask)), change, seed)
-    # Without the subclasses by which torchvision tells one from the other.
+    # Plain tensors again: the subclasses only told torchvision which of the two is the mask.
     first, second = (tensor.as_subclass(Tensor) for tensor in pair)
     return first, second

@@ -16,8 +16,8 @@ __all__ = ["equalise", "jitter", "pca_colour"]
 
 Spread = Annotated[float, Field(ge=0)]
 
-# Of the RGB values, in [0, 1], of ImageNet's pixels, as published in Torch's ImageNet training code. A column is an
-# eigenvector: the first is nearly grey, light and dark.
+# Principal components of the RGB values, in [0, 1], of ImageNet's pixels, as published in Torch's ImageNet training
+# code. Each column is an eigenvector; the first is nearly grey and makes an image lighter or darker.
 EIGENVALUES = (0.2175, 0.0188, 0.0045)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 
@@ -29,7 +29,10 @@ def jitter(
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.01,
     probability: Probability = 1.0,
 ) -> Augmentation:
-    """Random brightness, contrast and saturation, each a factor within 1 ± so much, and hue within ± so much of a turn."""
+    """Multiply brightness, contrast and saturation by random factors within 1 ± the value given.
+
+    The hue turns by up to ± `hue` of a full turn.
+    """
     return sometimes(v2.ColorJitter(brightness, contrast, saturation, hue), probability)
 
 

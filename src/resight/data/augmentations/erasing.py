@@ -24,13 +24,15 @@ def erasing(
     aspect: Annotated[float, Field(gt=0, le=1)] | Literal["squarish"] = 0.3,
     fill: Literal["pixel-mean", "after-normalisation", "black"] = "pixel-mean",
 ) -> Augmentation:
-    """Paint over one box of `area` (least and largest share of the image), aspect in [aspect, 1 / aspect].
+    """Paint over one random box.
 
-    `aspect="squarish"` is 0.75: the vehicle coursework found the usual boxes made for upright people and took squarer
-    ones, without saying by how much. A box that does not fit into the image is drawn again, up to ten times.
+    `area` is the box's least and largest share of the image; its height over its width lies in [aspect, 1 / aspect]. A
+    box that does not fit into the image is drawn again, up to ten times. The vehicle coursework took squarer boxes than
+    the usual ones, which suit upright people, and does not say how square: `aspect="squarish"` is 0.75.
 
-    `fill="pixel-mean"` paints the mean colour, as FastReID does. The strong baseline's code erases after
-    normalisation with the mean's numbers: `fill="after-normalisation"` paints the colour that becomes those numbers.
+    `fill="pixel-mean"` paints the mean colour, as FastReID does. The strong baseline's code erases after normalisation
+    and fills in the mean's own numbers: `fill="after-normalisation"` paints the colour that normalisation turns into
+    those numbers.
     """
     if area[0] > area[1]:
         raise RecipeError(f"augmentation.erasing.area = {list(area)}: the least share comes first")

@@ -1,4 +1,4 @@
-"""What a recipe's augmentations do to one image, for the eye."""
+"""Example pictures of a recipe's augmentations."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def examples(
 
     >>> examples(recipe.augmentation, recipe.image, picture)["flip (0.5)"]  # six tensors uint8 (3, height, width)
 
-    Alone an augmentation is applied for certain, its probability in brackets; in the last row it is left to chance, as
-    in training. Raises RecipeError for an unknown augmentation or option.
+    In its own row an augmentation is always applied, and the caption has its probability in brackets; in the last row
+    each is applied with its probability, as in training. Raises RecipeError for an unknown augmentation or option.
     """
     rows = {"original": [picture]}
     for key, options in sections.items():

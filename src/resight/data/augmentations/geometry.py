@@ -24,16 +24,16 @@ def flip(probability: Probability = 0.5) -> Augmentation:
 def pad_crop(
     image: ImageOptions, padding: Annotated[int, Field(ge=0)] = 10, probability: Probability = 1.0
 ) -> Augmentation:
-    """Pad with black by so many pixels on each side, then crop the old size at random."""
+    """Pad each side with `padding` black pixels, then crop the image's size at a random place."""
     return sometimes(v2.Compose([v2.Pad(padding), v2.RandomCrop((image.height, image.width))]), probability)
 
 
 def translation(
     image: ImageOptions, enlarge: Annotated[float, Field(ge=1)] = 1.125, probability: Probability = 0.5
 ) -> Augmentation:
-    """Enlarge, then crop the old size at random: a shift by up to 1/8 of the image that shows no border.
+    """Enlarge, then crop the image's size at a random place: a shift by up to 1/8 of the image that shows no border.
 
-    torchreid's Random2DTranslation, which the vehicle coursework used in the place of its resize; here it comes after
+    This is torchreid's Random2DTranslation. The vehicle coursework applied it instead of resizing; here it comes after
     the resize to the recipe's size, as every augmentation does.
     """
     size = [round(enlarge * side) for side in (image.height, image.width)]
@@ -63,12 +63,15 @@ def centre_crop(
 
 
 def rotation(degrees: Annotated[float, Field(ge=0, le=180)] = 4.0, probability: Probability = 1.0) -> Augmentation:
-    """Turn by up to so many degrees; corners become black."""
+    """Rotate by a random angle of up to `degrees` to either side; the corners become black."""
     return sometimes(v2.RandomRotation(degrees, v2.InterpolationMode.BILINEAR), probability)
 
 
 def random_part(tensor: Tensor, share: tuple[float, float] = (0.15, 0.45)) -> Tensor:
-    """A random part of an image, sides `share` of its own, at its own size: what a bad detection shows (Bruna's junk)."""
+    """A random part of an image, enlarged to the image's size: what a bad detection shows (Bruna's junk).
+
+    Height and width of the part are random shares, within `share`, of the image's.
+    """
     height, width = tensor.shape[1:]
     low, high = share
     part = [max(2, round(float(low + (high - low) * torch.rand(())) * side)) for side in (height, width)]

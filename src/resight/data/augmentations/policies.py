@@ -1,4 +1,4 @@
-"""Augmentation policies that others searched for."""
+"""AutoAugment, RandAugment and TrivialAugment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEARCHED = ("imagenet", "cifar10", "svhn")
 def auto_augment(
     policy: Literal["imagenet", "cifar10", "svhn", "rand", "trivial"] = "imagenet", probability: Probability = 0.1
 ) -> Augmentation:
-    """One of the pairs of changes that AutoAugment found on a dataset (Cubuk et al. 2019).
+    """Apply one of the pairs of changes that AutoAugment found best on a dataset (Cubuk et al. 2019).
 
     `rand` is RandAugment, two changes of medium strength (Cubuk et al. 2020), and `trivial` TrivialAugment, one of any
     strength (Müller and Hutter 2021), with torchvision's numbers. FastReID applies the ImageNet policy to a tenth of

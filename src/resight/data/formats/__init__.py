@@ -58,14 +58,14 @@ LAYOUTS: dict[str, Callable[[Path], bool]] = {
     "manifest": is_manifest,
     "masks": is_masks,
 }
-"""Formats that are recognised by their layout when only a path is given; a format may do without.
+"""Formats that are recognised by their layout when only a path is given; not every format has such a layout.
 
 `folders` fits nearly everything, so it is tried when none of these fits.
 """
 
 
 def describe_format(name: str) -> str:
-    """What a format is: the first paragraph of its reader's file, or which other one it varies and how."""
+    """What a format is: the first paragraph of its reader's file; for a variant, the other format and its options."""
     reader = FORMATS[name]
     if isinstance(reader, partial):
         base = next(other for other, plain in FORMATS.items() if plain is reader.func)
@@ -75,7 +75,7 @@ def describe_format(name: str) -> str:
 
 
 def absolute_spec(spec: str) -> str:
-    """The same dataset named so that it is found from any folder: `folders:crops` -> `folders:/home/me/crops`."""
+    """The dataset's name with an absolute path, valid in any folder: `folders:crops` -> `folders:/home/me/crops`."""
     name, colon, path = spec.partition(":")
     if colon and name in FORMATS:
         return f"{name}:{Path(path).expanduser().absolute()}"

@@ -1,4 +1,4 @@
-"""Market-1501's three folders, in which other datasets ship too: `bounding_box_train/`, `query/`, `bounding_box_test/`."""
+"""Market-1501's three folders, which other datasets have too: `bounding_box_train/`, `query/`, `bounding_box_test/`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _NONE: _Attributes = {}
 
 
 class Naming(NamedTuple):
-    """How a dataset names its images: groups of `pattern` are called identity, camera, frame, sequence."""
+    """How a dataset names its images. The groups of `pattern` are called identity, camera, frame and sequence."""
 
     dataset: str
     pattern: re.Pattern[str]
     example: str
-    """A name, and what its parts are."""
+    """A name and the meaning of its parts, for messages."""
 
 
 class Boxes(NamedTuple):
@@ -44,7 +44,7 @@ def has_boxes(root: Path) -> bool:
 
 
 def first_box(root: Path) -> str:
-    """Name of the first image of the three folders, by which datasets of this layout are told apart, or ""."""
+    """Name of the first image in the three folders, by which datasets of this layout are told apart; "" if none."""
     folders = [root / name for name in _BOX_FOLDERS if (root / name).is_dir()]
     return next((names[0] for names in map(image_names, folders) if names), "")
 

@@ -45,16 +45,16 @@ def names_in(folder: Path) -> list[str]:
 
 
 def read_rows(path: Path, cells: int, separator: str | None = None) -> list[list[str]]:
-    """Rows of a dataset's text list, each of at least `cells` cells; without `separator` white space parts them.
+    """Rows of a dataset's text list, of at least `cells` cells each, separated by `separator` or by white space.
 
-    Empty lines are passed over. Raises DataError for a file that is missing or empty, and for a short row.
+    Empty lines are ignored. Raises DataError for a file that is missing or empty, and for a short row.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; it is part of the dataset, so unpack that again or copy the file there")
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeError:  # Lists made in China name models in its older encoding.
+    except UnicodeError:  # Chinese lists name models in the older encoding.
         text = data.decode("gb18030", errors="replace")
     rows = []
     for line, content in enumerate(text.splitlines(), 1):

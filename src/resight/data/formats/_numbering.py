@@ -1,4 +1,4 @@
-"""Numbers for identities and cameras that a dataset may name as it likes."""
+"""Numbers for identities and cameras, which a dataset may name with any text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
     """Identity names -> numbers: as they are when all are whole numbers, else from 1 in sorted order.
 
     The empty name is UNLABELLED; among other names "-1" and "0" keep their meaning of junk and distractor.
-    `train` names those that must be real identities, or unknown. Raises DataError, starting with `where`.
+    `train` are the names in the training split: each must be an identity from 1, or empty. Raises DataError with
+    a message that starts with `where`.
     """
     kept = {name: number for name in names if (number := _whole(name)) is not None and number <= 0}
     named = set(names).difference(kept, {""})
@@ -38,7 +39,7 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
 def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
     """Camera names -> numbers: as they are when all are whole numbers, else from 1 in sorted order.
 
-    The empty name is the unknown camera. Raises DataError, starting with `where`.
+    The empty name is the unknown camera. Raises DataError with a message that starts with `where`.
     """
     unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
     numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown)

@@ -1,8 +1,8 @@
 """DukeMTMC-reID (Ristani et al. 2016, Zheng et al. 2017): people seen by eight cameras, in Market-1501's folders.
 
 ROOT holds `bounding_box_train/`, `query/` and `bounding_box_test/` with names `0002_c1_f0044158.jpg`: identity,
-camera, frame. Its distractors are people with numbers of their own who are no query. Occluded-DukeMTMC and other
-selections keep the names.
+camera, frame. Its distractors are identities with numbers of their own, of whom there is no query. Occluded-DukeMTMC
+and other selections keep the names.
 """
 
 from __future__ import annotations

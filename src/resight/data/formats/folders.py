@@ -49,7 +49,9 @@ def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
 
 def is_folders(root: Path) -> bool:
     """True when some folder in `root` holds images, or is called train, query or gallery."""
-    if not root.is_dir() or has_boxes(root):  # Boxes with names that no format knows are no identities.
+    if not root.is_dir() or has_boxes(
+        root
+    ):  # Market-1501's folders, with names of no known dataset, are not identities.
         return False
     inner = (child for child in sorted(root.iterdir()) if _is_identity(child))
     return any(child.name in _SPLITS or image_names(child) for child in inner)

@@ -34,11 +34,11 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     """Read a CSV (UTF-8, commas) or Parquet (`.parquet`, `.pq`) manifest.
 
     Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train),
-    others are numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED (in train too, where
-    autoencoders ask for no person), an empty camera unknown. A column without a name is passed over (pandas
+    others are numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED (in train too:
+    autoencoders need no identities), an empty camera unknown. A column without a name is ignored (pandas
     writes its index so).
     Raises DataError naming the missing column, the row (1 is the first below the header), or the first
-    image when none of those looked for is where the manifest says.
+    image when none of some images looked for, spread over the manifest, exists.
     """
     file = Path(path).expanduser()
     columns = _read_columns(file)
@@ -71,7 +71,7 @@ def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
     """Write a dataset as a manifest, Parquet for `.parquet` and `.pq`, else CSV.
 
     Images under the manifest's folder are written relative to it, others by their full path. The explicit
-    answers (`relevance`) and the protocol have no column and are not stored. A kill leaves no half file.
+    answers (`relevance`) and the protocol have no column and are not stored. The file appears whole or not at all.
     Raises DataError when an attribute has the name of one of the manifest's own columns.
     """
     columns = _dataset_columns(Path(path), dataset)
@@ -121,7 +121,7 @@ def _read_csv(file: Path) -> _Columns:
 
 
 def _read_parquet(file: Path) -> _Columns:
-    import pyarrow as pa  # Late: reading the other formats should not pay for it.
+    import pyarrow as pa  # Imported late: the other formats do not need it.
     import pyarrow.parquet as pq
 
     try:
@@ -178,7 +178,7 @@ def _whole_numbers(file: Path, columns: _Columns, name: str) -> list[int | None]
 
 def _attributes(columns: _Columns) -> list[dict[str, str]]:
     names = [name for name in columns if name not in _NEEDED and name not in _OPTIONAL]
-    # One mapping for all images that share their attributes: they are mostly the identity's.
+    # Images of one identity mostly have the same attributes, so one mapping serves them all.
     shared: dict[tuple[str, ...], dict[str, str]] = {}
     rows = zip(*(columns[name] for name in names), strict=True) if names else [()] * len(columns["split"])
     for_row = []

@@ -23,7 +23,7 @@ def read_masks(root: str | os.PathLike[str]) -> ReidDataset:
     `read_masks("people")  # people/images/a.jpg with people/masks/a.png, or people/train/images/a.jpg with …`
 
     An image and its mask share their name up to the ending. Images of `val` and `test` are the gallery, which a
-    segmentation run is evaluated on. Nothing is told of identities. Raises DataError for a folder that is missing or
+    segmentation run is evaluated on. Identities are unknown. Raises DataError for a folder that is missing or
     empty, or naming the first image without a mask, or mask without an image.
     """
     folder = Path(root).expanduser()

@@ -54,7 +54,7 @@ def is_msmt17(root: Path) -> bool:
 
 
 def _version(root: Path) -> tuple[str, str]:
-    """Names of the two image folders; those of a version one folder down are named in the error that follows."""
+    """Names of the two image folders; where they lie one folder too deep, for the message that says so."""
     inner = [child for child in root.iterdir() if child.is_dir()] if root.is_dir() else []
     for place in (root, *inner):
         for pair in _VERSIONS:

@@ -1,4 +1,4 @@
-"""VehicleID of Peking University (Liu et al. 2016): vehicles from the front or the back, no cameras told.
+"""VehicleID of Peking University (Liu et al. 2016): vehicles from the front or the back, without camera labels.
 
 ROOT holds `image/` and `train_test_split/` with `train_list.txt` and `test_list_800.txt`, `_1600`, `_2400` (further
 ones as shipped); a line is `0000001 1`, the image without its ending and the vehicle. `attribute/` names the model and

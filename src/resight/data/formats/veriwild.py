@@ -35,7 +35,7 @@ def read_veriwild(root: str | os.PathLike[str], vehicles: int = 3000) -> ReidDat
 
     Camera, model, type and colour come from `vehicle_info.txt`. Vehicles keep their numbers plus one, as 0 means a
     distractor elsewhere. Raises DataError for a missing folder or list, a line that does not parse, an image that is
-    listed but not there or unknown to `vehicle_info.txt`.
+    listed but not there, or not in `vehicle_info.txt`.
     """
     folder = require_folders(root, _FOLDERS, "veriwild")
     lists = folder / "train_test_split"
@@ -57,7 +57,7 @@ def is_veriwild(root: Path) -> bool:
 
 
 def _present(folder: Path, names: tuple[str, ...]) -> Path:
-    """The list under the name it has here; the first of the names where there is none."""
+    """Path of the list by the first of `names` that exists; by the first name where none does."""
     return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
 
 
@@ -76,7 +76,7 @@ def _read_list(images: Path, listing: Path, known: dict[str, _Info]) -> list[Rec
 
 
 def _read_info(path: Path) -> dict[str, _Info]:
-    shared: dict[tuple[str, ...], dict[str, str]] = {}  # One mapping for all images that look alike.
+    shared: dict[tuple[str, ...], dict[str, str]] = {}  # One mapping for all images with the same attributes.
     known = {}
     for name, camera, _, *looks in read_rows(path, _COLUMNS, ";"):
         if name == "id/image":

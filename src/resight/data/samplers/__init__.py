@@ -1,7 +1,7 @@
 """Which images make a training batch. A sampler is one file and one line in this table.
 
-Every sampler is a batch sampler of `Draw`s and owes its order to (seed, epoch) alone: a resumed run continues the
-sequence, and so does each process of a distributed one, which takes every n-th batch.
+Every sampler yields batches of `Draw`s in an order that depends on (seed, epoch) alone: a resumed run continues the
+same sequence, and each of n processes takes every n-th batch of it.
 """
 
 from collections.abc import Callable

@@ -15,21 +15,21 @@ __all__ = ["BatchSampler", "Draw", "images_by_identity"]
 class Draw(NamedTuple):
     """One image of a batch and the seed of its random changes."""
 
-    index: int  # type: ignore[assignment]  # of tuple.index nobody has need here
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used here
     seed: int
     junk: bool = False
-    """Show a random part of it instead, as an image of nobody."""
+    """Show a random part of the image instead, as junk."""
 
 
 class BatchSampler(Sampler[list[Draw]]):
-    """Shared by all: epochs, shards and seeds. A subclass states `count`, batches in an epoch, and `batches`.
+    """Base of all samplers: epochs, shards and seeds. A subclass sets `count`, batches in an epoch, and makes `batches`.
 
     Every epoch has the same number of batches: Lightning asks for it once.
     """
 
     count: int
     junk: float = 0.0
-    """Share of the draws that are made junk."""
+    """Share of the draws that become junk."""
 
     def __init__(self, seed: int, rank: int, world: int) -> None:
         self.seed, self.rank, self.world = seed, rank, world

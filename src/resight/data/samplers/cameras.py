@@ -19,9 +19,10 @@ __all__ = ["CameraSampler"]
 class CameraSampler(IdentitySampler):
     """P×K sampling balanced by camera: the K images of an identity come from as many different cameras as it has.
 
-    Each group of K takes an image of each of the identity's cameras in turn, in random order, those first that the
-    epoch has shown least; an image twice only where the identity has fewer than K. So an image of a rare camera comes
-    more often than once an epoch, one of a frequent camera less often. Otherwise as `IdentitySampler`.
+    Each group of K takes one image of each of the identity's cameras in turn, the cameras in random order and of each
+    camera the image that the epoch has shown least. A group repeats an image only where the identity has fewer than K.
+    An image of a rare camera is thus drawn more than once an epoch, one of a frequent camera less often. Everything
+    else is as in `IdentitySampler`.
 
     >>> CameraSampler([1, 1, 2, 2], cameras=[1, 2, 1, 2], identities=2, images=2)
 

@@ -1,4 +1,4 @@
-"""P×K batches: so many identities with so many images each."""
+"""P×K batches: P identities with K images each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["IdentitySampler"]
 class IdentitySampler(BatchSampler):
     """P×K sampling: `identities` people with `images` images each (Hermans et al. 2017, section 2).
 
-    In an epoch each identity's images are shuffled and dealt in groups of K (an identity with fewer repeats some, a
-    last group that is too small is left for another epoch), and each batch takes a group of P random identities, as
-    in the strong baseline's code. That code ends the epoch when fewer than P identities have a group left, sooner or
-    later by chance; here other identities join those once more, so that every epoch has
-    `(number of groups) // P` batches, and those that joined leave a few groups of others to a later epoch.
+    In an epoch each identity's images are shuffled and dealt in groups of K (an identity with fewer images repeats
+    some; images that do not fill a group are left for another epoch). Each batch takes one group of each of P random
+    identities, as in the strong baseline's code. That code ends the epoch when fewer than P identities have a group
+    left, so that its length varies. Here other identities are then dealt once more to fill the batch: every epoch has
+    `(number of groups) // P` batches, and a few groups are left for a later epoch.
 
     >>> IdentitySampler([1, 1, 2, 2], cameras=[1, 2, 1, 2], identities=2, images=2)
 

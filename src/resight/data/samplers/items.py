@@ -23,8 +23,8 @@ OTHERS = 8
 class ItemSampler(BatchSampler):
     """Batches of `items` training items of twelve images each: `SAME` of one person, then `OTHERS` of other people.
 
-    In an epoch each identity's images are shuffled and dealt in fours; what is left of them waits for another epoch, as
-    do the last items that make no whole batch. The others are any images of other identities, each at most once in an
+    In an epoch each identity's images are shuffled and dealt in fours; images that fill no four and items that fill no
+    batch are left for another epoch. The others are any images of other identities, each at most once in an
     item. An identity with fewer than four images appears among the others only. The report trains on one item at a time.
 
     >>> ItemSampler([1, 1, 1, 1, *range(2, 10)], items=1)
@@ -55,7 +55,7 @@ class ItemSampler(BatchSampler):
             )
         if dealt < items:
             raise DataError(f"the training split makes {dealt} items, too few for sampler.items={items}; lower it")
-        # The images, one identity behind the other, so that all others are one run around an identity's own.
+        # The images sorted by identity: from the end of an identity's images on, and around, lie those of all others.
         self.order, self.sizes = np.concatenate(groups), np.array([len(group) for group in groups])
         self.starts = np.cumsum(self.sizes) - self.sizes
         self.items, self.parts, self.count = items, junk, dealt // items
@@ -67,7 +67,7 @@ class ItemSampler(BatchSampler):
         return list(np.concatenate([batches, parts], axis=1))
 
     def _deal(self, who: int, random: np.random.Generator) -> NDArray[np.int64]:
-        """Items of one identity: [items, SAME + OTHERS]."""
+        """Items of one identity: image numbers [items, SAME + OTHERS]."""
         start, size = self.starts[who], self.sizes[who]
         count = size // SAME
         own = self.order[start + random.permutation(size)[: count * SAME]].reshape(count, SAME)

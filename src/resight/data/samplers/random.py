@@ -17,11 +17,11 @@ __all__ = ["RandomSampler"]
 
 
 class RandomSampler(BatchSampler):
-    """Plain shuffling: each image once an epoch; a last batch that is too small is left out.
+    """Plain shuffling: each image once an epoch; images that do not fill a last batch are left out.
 
     Bruna's mixture for attributes: a share `junk` of the draws shows a random part of its image as junk, and a share
-    `weak` is replaced by images that have a class of fewer than `weak_people` people in `targets` (class numbers
-    [N, attributes], -1 unknown).
+    `weak` of the draws is replaced by images of rare classes: those that fewer than `weak_people` identities have by
+    `targets`, class numbers [N, attributes], -1 where unknown.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ class TripletSampler(BatchSampler):
 
     A batch holds `batch_size` triplets, so three times as many images: anchor, positive, negative, anchor, … The
     two-branch report draws so in its dataset, anew on each access. An identity with one image gives negatives only;
-    the last anchors that make no whole batch are left for another epoch.
+    anchors that do not fill a last batch are left for another epoch.
 
     >>> TripletSampler([1, 1, 2, 2], batch_size=2)
 
@@ -41,7 +41,7 @@ class TripletSampler(BatchSampler):
         groups = images_by_identity(ids)
         if len(groups) < 2:
             raise DataError("triplets want a negative of another identity and the training split has one identity")
-        # The images, one identity behind the other: a positive lies within its run, a negative outside.
+        # The images sorted by identity: a positive lies in the run of the anchor's identity, a negative outside.
         self.order = np.concatenate(groups)
         sizes = np.array([len(group) for group in groups])
         self.length = np.repeat(sizes, sizes)
@@ -57,7 +57,7 @@ class TripletSampler(BatchSampler):
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
         anchors = random.permutation(self.anchors)[: self.count * self.batch_size]
         start, length, total = self.start[anchors], self.length[anchors], len(self.order)
-        # Steps round the identity's run, and onwards from its end round all the others.
+        # Random steps from the anchor around its identity's run, and from the end of that run around all other images.
         positives = start + (anchors - start + random.integers(1, length)) % length
         negatives = (start + length + random.integers(total - length)) % total
         triplets = np.stack([anchors, positives, negatives], axis=1)

@@ -12,4 +12,4 @@ WRITERS: dict[str, Layout] = {
     "folders": folders.LAYOUT,
     "segmentation": segmentation.LAYOUT,
 }
-"""Layout name -> how it names pictures and what it writes beside them."""
+"""Layout name -> how it names the pictures and which files it writes beside them."""

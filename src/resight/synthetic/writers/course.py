@@ -20,7 +20,7 @@ def _place(roster: Roster, seed: int) -> list[Entry]:
     rng = random_stream(seed, Stream.NAMES)
     entries = []
     for s in roster.of("train"):  # identity, camera, a random number: `0002_c1_016620005.jpg`
-        # The shot keeps two equal draws apart.
+        # The shot's number keeps two equal random numbers apart.
         number = int(rng.integers(10_000_000)) * 100 + s.shot % 100
         entries.append(Entry(s, f"train/{s.identity:04d}_c{s.camera}_{number:09d}.jpg"))
     tested = roster.of("query", "gallery", "junk", "distractor")
@@ -45,7 +45,7 @@ def _annotate(root: Path, roster: Roster, entries: Sequence[Entry], street: Stre
 
 
 def _write_truth(root: Path, tested: Sequence[Entry], queries: Sequence[Entry]) -> None:
-    """`truth_test.csv`: what the course keeps to itself, so that hand-ins can be scored."""
+    """`truth_test.csv`: identities and cameras of test images and queries, unpublished by the course; for scoring."""
     named = [(entry.image, entry) for entry in tested]
     named += [(f"queries/{number:06d}.jpg", entry) for number, entry in enumerate(queries)]
     with open(root / "truth_test.csv", "w", encoding="utf-8", newline="") as file:

@@ -23,7 +23,7 @@ def _path(s: Sighting) -> str:
 
 
 def _annotate(root: Path, roster: Roster, entries: Sequence[Entry], street: Street) -> None:
-    """Names say everything; there is nothing to write."""
+    """Nothing to write: folder and file names hold all annotations."""
 
 
 LAYOUT = Layout(("people", "vehicles"), _place, _annotate, masked=None)

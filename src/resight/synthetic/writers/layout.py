@@ -1,4 +1,4 @@
-"""What a layout is: a name for each picture, and the annotation files."""
+"""A layout: a file name for each picture, and the annotation files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One dataset's way of lying on a disk.
+    """The files and folders of one dataset format.
 
-    `place` names the pictures (the seed is there for layouts that shuffle), `annotate` writes everything else
-    into the folder once the pictures are there, `kinds` are the subjects that the layout can hold, and `masked`
-    says that masks belong to it and are not asked for apart (None: it has no room for them).
+    `kinds` are the subjects that the layout can hold. `place` names the pictures (the seed is for layouts that
+    shuffle), and `annotate` writes all other files once the pictures are there. `masked` is True where masks always
+    belong to the layout, False where they can be asked for, and None where it has no place for them.
     """
 
     kinds: tuple[Kind, ...]

@@ -16,7 +16,7 @@ from resight.synthetic.writers.layout import Entry, Layout
 __all__ = ["LAYOUT", "TEST_FIELDS", "TRAIN_FIELDS", "attribute_struct"]
 
 _FREE_TEXT = 116
-"""Bytes of a MAT file's header that say anything its writer likes (MAT-File Level 5 format, table 1-1)."""
+"""Bytes of free text in a MAT file's header (MAT-File Level 5 format, table 1-1)."""
 _FOLDERS = {"train": "bounding_box_train", "query": "query"}
 
 TEST_FIELDS = (*ATTRIBUTE_COLUMNS, "image_index")
@@ -27,7 +27,7 @@ TRAIN_FIELDS = (
     *(f"up{color}" for color in ("black", "blue", "green", "gray", "purple", "red", "white", "yellow")),
     *("clothes", "down", "up", "hair", "hat", "gender", "image_index"),
 )
-"""Field order of `market_attribute.train`, which is another one."""
+"""Field order of `market_attribute.train`, which differs."""
 assert set(TRAIN_FIELDS) == set(TEST_FIELDS)
 
 
@@ -49,7 +49,9 @@ def _annotate(root: Path, roster: Roster, entries: Sequence[Entry], street: Stre
         "train": attribute_struct(roster.train, street, TRAIN_FIELDS),
     }
     savemat(root / "market_attribute.mat", {"market_attribute": halves})
-    with open(root / "market_attribute.mat", "r+b") as file:  # SciPy puts the time of day into the format's free text.
+    with open(
+        root / "market_attribute.mat", "r+b"
+    ) as file:  # SciPy writes the time of day into the header's free text.
         file.write(b"MATLAB 5.0 MAT-file, written by resight data synthesize".ljust(_FREE_TEXT))
 
 

@@ -19,7 +19,7 @@ def _place(roster: Roster, seed: int) -> list[Entry]:
 
 
 def _annotate(root: Path, roster: Roster, entries: Sequence[Entry], street: Street) -> None:
-    """The masks are the annotation."""
+    """Nothing to write: the masks are the annotation."""
 
 
 LAYOUT = Layout(("people", "vehicles"), _place, _annotate, masked=True)

@@ -23,7 +23,10 @@ def _place(roster: Roster, seed: int) -> list[Entry]:
 
 
 def _name(s: Sighting) -> str:
-    """`0001_c001_00016450_0.jpg`: vehicle, camera, frame time, box. VeRi-776 has no junk: strangers are 0."""
+    """`0001_c001_00016450_0.jpg`: vehicle, camera, frame time, box.
+
+    Distractors are vehicle 0, and so is junk, which VeRi-776 does not have.
+    """
     who = 0 if s.role in ("junk", "distractor") else s.identity
     box = {"junk": 8, "distractor": 9}.get(s.role, s.box)
     return f"{who:04d}_c{s.camera:03d}_{s.frame * 5:08d}_{box}.jpg"
@@ -71,7 +74,7 @@ def _write_labels(path: Path, entries: Sequence[Entry], street: Street) -> None:
 def _write_answers(root: Path, query: Sequence[Entry], gallery: Sequence[Entry]) -> None:
     """`gt_index.txt` and `jk_index.txt`: per query the 1-based places in name_test.txt of right answers and junk.
 
-    Junk is what the query's own camera has of its vehicle, the query itself included.
+    Junk are the images of the query's vehicle from the query's own camera, the query itself included.
     """
     places: dict[int, list[tuple[int, int]]] = defaultdict(list)  # identity -> (place, camera)
     for place, entry in enumerate(gallery, 1):
