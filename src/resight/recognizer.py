@@ -319,7 +319,7 @@ class Recognizer:
         The attributes are None where the metric weighs none.
         """
         self._require_embeddings()
-        features, attributes = comparable(self.model, self.recipe, self._prepare(images))
+        features, attributes = comparable(self.model, self.recipe, self.prepare(images))
         return features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()
 
     @torch.inference_mode()
@@ -327,7 +327,7 @@ class Recognizer:
         """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
         if not isinstance(self.model, Recognises):
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
-        logits = self.model.recognise(self._prepare(images))
+        logits = self.model.recognise(self.prepare(images))
         return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
 
     @torch.inference_mode()
@@ -335,13 +335,13 @@ class Recognizer:
         """uint8 (batch, 3, height, width) of the recipe's size -> probabilities, float32 (batch, height, width)."""
         if not isinstance(self.model, Segments):
             raise RunError("this run makes no masks; train one that does: `resight train segmentation-unet`")
-        logits = self.model.segment(self._prepare(images))
+        logits = self.model.segment(self.prepare(images))
         return torch.sigmoid(logits[:, 0].float()).cpu().numpy()
 
     @torch.inference_mode()
     def reconstruct_batch(self, images: Tensor) -> NDArray[np.uint8]:
         """uint8 (batch, 3, height, width) of the recipe's size -> what the model makes of them, in the same form."""
-        pixels = denormalise(self._reconstructed(self._prepare(images)), self.recipe.image)
+        pixels = denormalise(self._reconstructed(self.prepare(images)), self.recipe.image)
         return pixels.cpu().numpy()
 
     @torch.inference_mode()
@@ -354,7 +354,7 @@ class Recognizer:
     @torch.inference_mode()
     def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, as the network sees it."""
-        inputs = self._prepare(images)
+        inputs = self.prepare(images)
         errors = (self._reconstructed(inputs) - inputs).square().flatten(1).mean(1)
         return errors.cpu().numpy()
 
@@ -364,7 +364,7 @@ class Recognizer:
 
         The mean absolute difference of neighbouring pixels, squared: on the scale of the errors, and never 0.
         """
-        inputs = self._prepare(images)
+        inputs = self.prepare(images)
         down = (inputs[:, :, 1:] - inputs[:, :, :-1]).abs().flatten(1).mean(1)
         across = (inputs[:, :, :, 1:] - inputs[:, :, :, :-1]).abs().flatten(1).mean(1)
         return (down + across).square().clamp(min=1e-6).cpu().numpy()
@@ -381,7 +381,7 @@ class Recognizer:
 
         Raises ImageError for an image that cannot be read.
         """
-        return self._prepare(torch.stack([self._tensor(image) for image in images]))
+        return self.prepare(torch.stack([self._tensor(image) for image in images]))
 
     def features(self, inputs: Tensor) -> Tensor:
         """Embeddings float32 (batch, dim) of what `inputs` returns, without normalisation, flip or attributes.
@@ -396,7 +396,8 @@ class Recognizer:
             other = "recognises attributes" if self.recognises else "works on pixels"
             raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
 
-    def _prepare(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
+        """uint8 (batch, 3, height, width) of the recipe's size -> what the network takes, float32 on its device."""
         return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)
 
     def _batches(self, images: Images, size: int) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
 
+from resight.errors import RunError
 from resight.recognizer import Recognizer
 
 __all__ = ["TASKS", "Task", "room", "task_of"]
@@ -30,8 +31,11 @@ TASKS: dict[str, Task] = {
 
 
 def task_of(model: Recognizer) -> str:
-    """The name of the task that a model is evaluated as."""
-    return next(name for name, task in TASKS.items() if task.fits(model))
+    """The name of the task that a model is evaluated as. Raises RunError when it fits none."""
+    for name, task in TASKS.items():
+        if task.fits(model):
+            return name
+    raise RunError(f"no task evaluates such a run; there is: {', '.join(TASKS)}")
 
 
 def room(task: str, name: str) -> ModuleType:
