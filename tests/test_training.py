@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RecipeError, RunError
 from resight.recognizer import load
 from resight.records import ReidDataset
@@ -26,12 +25,6 @@ from tests.support.images import corrupt
 from tests.support.legacy import LEGACY, copied, legacy_street
 from tests.support.recipes import tiny_overrides
 from tests.support.runs import assert_equal_weights, metrics, weights
-
-
-@pytest.fixture
-def manifest(crowd: ReidDataset, tmp_path: Path) -> str:
-    write_manifest(tmp_path / "crowd.csv", crowd)
-    return f"manifest:{tmp_path / 'crowd.csv'}"
 
 
 def test_a_run_learns_and_loads_as_a_recognizer(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
@@ -63,9 +56,9 @@ def test_same_seed_same_weights_other_seed_other_weights(crowd: ReidDataset, tin
 
 
 @pytest.mark.slow
-def test_a_run_killed_with_sigkill_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
+def test_a_run_killed_with_sigkill_resumes_to_equal_weights(crowd_spec: str, tmp_path: Path) -> None:
     # Mining with a decaying bias and two optimisers have the most state to lose.
-    recipe = ["reid-camera-mining", *tiny_overrides("reid-camera-mining"), "epochs=6", "--data", manifest]
+    recipe = ["reid-camera-mining", *tiny_overrides("reid-camera-mining"), "epochs=6", "--data", crowd_spec]
     subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
     victim = subprocess.Popen(command("train", *recipe, "--out", str(tmp_path / "cut")))
     while not (tmp_path / "cut" / "metrics.csv").exists() or len(metrics(tmp_path / "cut")) < 2:
@@ -81,7 +74,7 @@ def test_a_run_killed_with_sigkill_resumes_to_equal_weights(manifest: str, tmp_p
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tmp_path: Path) -> None:
+def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(crowd_spec: str, tmp_path: Path) -> None:
     recipe = [
         "reid-strong-baseline",
         *tiny_overrides(),
@@ -89,7 +82,7 @@ def test_ctrl_c_says_how_to_go_on_and_resumes_to_equal_weights(manifest: str, tm
         "validation.ratio=0.4",
         "validation.every=1",
         "--data",
-        manifest,
+        crowd_spec,
     ]
     subprocess.run(command("train", *recipe, "--out", str(tmp_path / "whole")), check=True)
     victim = subprocess.Popen(
@@ -136,7 +129,7 @@ def test_an_older_training_that_was_cut_ends_where_it_would_have(name: str, tmp_
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
+def test_two_processes_train_one_model(crowd_spec: str, tmp_path: Path) -> None:
     recipe = [
         "reid-strong-baseline",
         *tiny_overrides(),
@@ -147,7 +140,7 @@ def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
         "trainer.devices=2",
     ]
     subprocess.run(
-        command("train", *recipe, "--data", manifest, "--out", str(tmp_path / "run")), check=True, timeout=300
+        command("train", *recipe, "--data", crowd_spec, "--out", str(tmp_path / "run")), check=True, timeout=300
     )
     assert len(metrics(tmp_path / "run")) == 2
     assert load(tmp_path / "run").embed([np.zeros((32, 16, 3), np.uint8)]).shape == (1, 512)
@@ -155,9 +148,9 @@ def test_two_processes_train_one_model(manifest: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_line_and_destroys_no_checkpoint(manifest: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_destroys_no_checkpoint(crowd_spec: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    recipe = ["reid-strong-baseline", *tiny_overrides(), "epochs=2", "--data", manifest, "--out", str(folder)]
+    recipe = ["reid-strong-baseline", *tiny_overrides(), "epochs=2", "--data", crowd_spec, "--out", str(folder)]
     subprocess.run(command("train", *recipe), check=True)
     before = (folder / "last.ckpt").read_bytes()
     run = Run.open(folder)

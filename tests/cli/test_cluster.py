@@ -3,54 +3,36 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 import safetensors.numpy
 
-from resight.cli import main
 from resight.data.formats import read_dataset
-from resight.data.formats.manifest import write_manifest
 from resight.records import ReidDataset
+from resight.run import Run
 from tests.support.commands import resight
 from tests.support.legacy import LEGACY
-from tests.support.recipes import tiny_overrides
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, crowd: ReidDataset) -> Path:
-    """A trained run, and the manifest of its data beside it."""
-    folder = tmp_path_factory.mktemp("clusters")
-    write_manifest(folder / "street.csv", crowd)
-    data = f"manifest:{folder / 'street.csv'}"
-    with pytest.raises(SystemExit):
-        main(
-            [
-                "train",
-                "reid-strong-baseline",
-                *tiny_overrides(),
-                "--data",
-                data,
-                "--out",
-                str(folder / "run"),
-                "--quiet",
-            ]
-        )
-    return folder / "run"
-
-
-@pytest.fixture(scope="module")
-def data(run: Path) -> str:
-    return f"manifest:{run.parent / 'street.csv'}"
+from tests.support.pages import quoted
 
 
 @pytest.mark.slow
 def test_cluster_then_assign(
-    run: Path, data: str, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Run, crowd_spec: str, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made, new = tmp_path / "made", tmp_path / "new"
     status, out, err = resight(
-        "cluster", run, data, "--out", made, "--learn-on", data, "--split", "train", capsys=capsys
+        "cluster",
+        trained.folder,
+        crowd_spec,
+        "--out",
+        made,
+        "--learn-on",
+        crowd_spec,
+        "--split",
+        "train",
+        capsys=capsys,
     )
     assert status == 0, err
     for words in ("48 images in", "learned cut: mAP", "purity", "adjusted Rand", "by chance", "course protocol"):
@@ -63,19 +45,23 @@ def test_cluster_then_assign(
     assert len(read_dataset(f"manifest:{made / 'manifest.csv'}").train) == 48
 
     before = (made / "clusters.json").read_bytes(), (made / "centroids.safetensors").read_bytes()
-    status, out, _ = resight("cluster", run, data, "--assign", made, "--out", new, capsys=capsys)
+    status, out, _ = resight("cluster", trained.folder, crowd_spec, "--assign", made, "--out", new, capsys=capsys)
     assert status == 0
     assert len(read_dataset(f"manifest:{new / 'manifest.csv'}").train) == len(crowd.gallery)
     assert before == ((made / "clusters.json").read_bytes(), (made / "centroids.safetensors").read_bytes())
 
-    status, out, _ = resight("embed", run, data, "--out", tmp_path / "f.parquet", capsys=capsys)
+    status, out, _ = resight("embed", trained.folder, crowd_spec, "--out", tmp_path / "f.parquet", capsys=capsys)
     assert status == 0
     options = ["--method", "density", "--smallest", "2"]
-    status, out, _ = resight("cluster", run, tmp_path / "f.parquet", "--out", tmp_path / "d", *options, capsys=capsys)
+    status, out, _ = resight(
+        "cluster", trained.folder, tmp_path / "f.parquet", "--out", tmp_path / "d", *options, capsys=capsys
+    )
     assert status == 0
     assert f"{len(crowd.gallery)} images in" in out
     # Everything in one cluster is said, and is no error.
-    status, out, err = resight("cluster", run, data, "--out", tmp_path / "one", "--threshold", "99", capsys=capsys)
+    status, out, err = resight(
+        "cluster", trained.folder, crowd_spec, "--out", tmp_path / "one", "--threshold", "99", capsys=capsys
+    )
     assert status == 0
     assert "all images are one cluster" in err
 
@@ -95,9 +81,9 @@ def test_cluster_then_assign(
     ],
 )
 def test_bad_input_is_one_line(
-    run: Path, data: str, options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Run, crowd_spec: str, options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, _, err = resight("cluster", run, data, "--out", tmp_path / "c", *options, capsys=capsys)
+    status, _, err = resight("cluster", trained.folder, crowd_spec, "--out", tmp_path / "c", *options, capsys=capsys)
     assert status == 2
     assert told in err
     assert err.startswith("error: ")
@@ -105,25 +91,32 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "c").exists()
 
 
+CUT = "give one of --clusters N, --threshold T and --learn-on FORMAT:PATH to cut the hierarchy"
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "told"),
     [
-        [],
-        ["--clusters", "2", "--threshold", "1"],
-        ["--method", "gaussian-mixture"],
-        ["--method", "density", "--clusters", "3"],
-        ["--method", "density", "--linkage", "ward"],
-        ["--method", "gaussian-mixture", "--clusters", "2", "--learn-on", "manifest:x"],
-        ["--clusters", "2", "--smallest", "3"],
-        ["--assign", "made", "--clusters", "2"],
+        ([], CUT),
+        (["--clusters", "2", "--threshold", "1"], CUT),
+        (["--method", "gaussian-mixture"], "gaussian-mixture needs --clusters N"),
+        (["--method", "density", "--clusters", "3"], "density takes no --clusters"),
+        (["--method", "density", "--linkage", "ward"], "density takes no --linkage"),
+        (
+            ["--method", "gaussian-mixture", "--clusters", "2", "--learn-on", "manifest:x"],
+            "gaussian-mixture has no cut to learn; leave out --learn-on",
+        ),
+        (["--clusters", "2", "--smallest", "3"], "hierarchical takes no --smallest"),
+        (["--assign", "made", "--clusters", "2"], "--assign keeps the clusters that there are; give no option that"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, err = resight("cluster", "run", "images", "--out", tmp_path / "c", *options, capsys=capsys)
     assert status == 2
-    assert "Invalid value" in err
+    assert err.startswith(f"error: {told}")
+    assert err.count("\n") == 1
 
 
 def test_a_file_of_features_must_be_the_runs_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,3 +130,14 @@ def test_a_file_of_features_must_be_the_runs_own(tmp_path: Path, capsys: pytest.
     status, _, err = resight("cluster", LEGACY / "runs" / "vae", file, *options, capsys=capsys)
     assert status == 2
     assert "holds features of 22 numbers, this run makes 4: another model made them" in " ".join(err.split())
+
+
+def test_the_command_that_a_report_quotes_runs_with_blanks_in_paths(
+    kinds: dict[str, Path], people: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, out = Path(people.partition(":")[2]).parent, tmp_path / "some clusters"
+    words = ["cluster", kinds["vae"], images, "--clusters", "3", "--out", out]
+    assert resight(*words, capsys=capsys)[0] == 0
+    line = quoted(out / "report.html")
+    assert sorted(shlex.split(line)[1:]) == sorted(map(str, words))
+    assert resight(*shlex.split(line)[1:], capsys=capsys)[0] == 0

@@ -12,19 +12,13 @@ from resight.errors import DataError
 from resight.records import ReidDataset
 
 
-@pytest.fixture
-def data(crowd: ReidDataset, tmp_path: Path) -> str:
-    write_manifest(tmp_path / "crowd.csv", crowd)
-    return f"manifest:{tmp_path / 'crowd.csv'}"
-
-
-def test_images_are_an_image_a_folder_or_a_dataset(crowd: ReidDataset, data: str) -> None:
+def test_images_are_an_image_a_folder_or_a_dataset(crowd: ReidDataset, crowd_spec: str) -> None:
     first = Path(crowd.train[0].path)
     assert [record.path for record in console.images_of(str(first))] == [str(first)]
     everything = {record.path for record in (*crowd.train, *crowd.query, *crowd.gallery)}
     assert {record.path for record in console.images_of(str(first.parent))} == everything
-    assert console.images_of(data) == list(crowd.gallery)
-    assert console.images_of(data, "query") == list(crowd.query)
+    assert console.images_of(crowd_spec) == list(crowd.gallery)
+    assert console.images_of(crowd_spec, "query") == list(crowd.query)
 
 
 def test_a_dataset_without_a_gallery_gives_its_training_images(crowd: ReidDataset, tmp_path: Path) -> None:
@@ -32,10 +26,10 @@ def test_a_dataset_without_a_gallery_gives_its_training_images(crowd: ReidDatase
     assert console.images_of(f"manifest:{tmp_path / 'train.csv'}") == list(crowd.train)
 
 
-def test_images_that_are_none_are_named(data: str, tmp_path: Path) -> None:
+def test_images_that_are_none_are_named(crowd_spec: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for source, split, told in (
-        (data, "test", "no split 'test'; a dataset has train, query, gallery"),
+        (crowd_spec, "test", "no split 'test'; a dataset has train, query, gallery"),
         (str(tmp_path), "train", f"{tmp_path} is no FORMAT:PATH and has no splits; leave out --split"),
         (str(tmp_path / "empty"), None, "empty"),
         (str(tmp_path / "nowhere"), None, "nowhere"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.records import Record, ReidDataset
 from tests.support.commands import resight
+from tests.support.pages import quoted
 from tests.support.runs import untrained_run
 
 
@@ -149,9 +151,24 @@ def test_bad_input_is_one_line(run: Path, data: str, options: list[str], told: s
 
 
 @pytest.mark.parametrize(
-    "options", [["--threshold", "1", "--quantile", "0.5"], ["--precision", "0.9"], ["--labels", "manifest:x"]]
+    ("options", "told"),
+    [
+        (["--threshold", "1", "--quantile", "0.5"], "give one of --threshold, --quantile and --precision"),
+        (["--precision", "0.9"], "--precision and --labels FORMAT:PATH go together"),
+        (["--labels", "manifest:x"], "--precision and --labels FORMAT:PATH go together"),
+    ],
 )
-def test_options_that_do_not_fit_are_refused(options: list[str], tmp_path: Path, capsys) -> None:
+def test_options_that_do_not_fit_are_refused(options: list[str], told: str, tmp_path: Path, capsys) -> None:
     status, _, err = resight("junk", "scan", "run", "images", "--out", tmp_path / "s", *options, capsys=capsys)
-    assert status == 2
-    assert "Invalid value" in err
+    assert (status, err) == (2, f"error: {told}\n")
+
+
+def test_the_command_that_a_report_quotes_runs_with_blanks_in_paths(
+    kinds: dict[str, Path], people: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, out = Path(people.partition(":")[2]).parent, tmp_path / "some suspects"
+    words = ["junk", "scan", kinds["autoencoder"], images, "--quantile", "0.5", "--out", out]
+    assert resight(*words, capsys=capsys)[0] == 0
+    line = quoted(out / "report.html")
+    assert sorted(shlex.split(line)[1:]) == sorted(map(str, words))
+    assert resight(*shlex.split(line)[1:], capsys=capsys)[0] == 0

@@ -18,19 +18,13 @@ from resight.gallery import Gallery
 from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
 from resight.run import Run
-from resight.training import train
 from tests.support.images import corrupt
 from tests.support.legacy import LEGACY, copied, expected, legacy_street
 
 
 @pytest.fixture(scope="module")
-def run(crowd: ReidDataset, tiny, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(tiny("epochs=2"), crowd, tmp_path_factory.mktemp("gallery") / "run", quiet=True)
-
-
-@pytest.fixture(scope="module")
-def model(run: Run) -> Recognizer:
-    return load(run.folder)
+def model(trained: Run) -> Recognizer:
+    return load(trained.folder)
 
 
 def test_search_equals_brute_force(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
@@ -48,8 +42,8 @@ def test_search_equals_brute_force(model: Recognizer, crowd: ReidDataset, tmp_pa
         assert [hit.id for hit in gallery.search(same, k=5)] == [hit.id for hit in hits]
 
 
-def test_a_gallery_remembers_its_run_and_grows(run: Run, crowd: ReidDataset, tmp_path: Path) -> None:
-    made = Gallery.create(tmp_path / "gallery", model=run.folder)
+def test_a_gallery_remembers_its_run_and_grows(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
+    made = Gallery.create(tmp_path / "gallery", model=trained.folder)
     assert made.add([record.path for record in crowd.train[:10]]).count == 10
     again = Gallery.open(tmp_path / "gallery")
     again.add(crowd.gallery)
@@ -60,8 +54,10 @@ def test_a_gallery_remembers_its_run_and_grows(run: Run, crowd: ReidDataset, tmp
     assert len(list((tmp_path / "gallery").iterdir())) == 3, "old generations are removed"
 
 
-def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(run: Run, crowd: ReidDataset, tmp_path: Path) -> None:
-    folder = shutil.copytree(run.folder, tmp_path / "run")
+def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(
+    trained: Run, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained.folder, tmp_path / "run")
     Gallery.create(tmp_path / "gallery", model=load(folder)).add(crowd.train[:4])
     query = crowd.train[2].path
     assert Gallery.open(tmp_path / "gallery").search(query, k=1)[0].id == 2

@@ -44,12 +44,6 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def crowd_spec(crowd: ReidDataset, tmp_path: Path) -> str:
-    write_manifest(tmp_path / "crowd.csv", crowd)
-    return f"manifest:{tmp_path / 'crowd.csv'}"
-
-
-@pytest.fixture
 def table(tmp_path: Path) -> Path:
     """Two rows of the strong baseline, the second one judged in two ways."""
     text = {

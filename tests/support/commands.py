@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 import pytest
+from typer.main import get_command
 
 from resight.cli import main
+from resight.cli.app import app
 
-__all__ = ["command", "resight"]
+__all__ = ["command", "options_of", "resight"]
 
 
 def resight(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -26,3 +28,10 @@ def resight(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int
 def command(*arguments: object) -> list[str]:
     """The command line of a process of its own."""
     return [sys.executable, "-m", "resight", *map(str, arguments)]
+
+
+def options_of(name: str, but: set[str]) -> set[str]:
+    """Parameters of a command, without `but`; of a pair such as --drop-junk/--keep-junk both."""
+    found = [parameter for parameter in get_command(app).commands[name].params if parameter.name not in but | {"help"}]  # type: ignore[attr-defined]
+    other = {option.removeprefix("--").replace("-", "_") for parameter in found for option in parameter.secondary_opts}
+    return {str(parameter.name) for parameter in found} | other

@@ -1,0 +1,119 @@
+"""`resight evaluate` as a user types it: every option with every kind of run, and a report that can be made again."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from resight.run import Run
+from tests.support.commands import options_of, resight
+from tests.support.pages import quoted
+
+KINDS = ["embedding", "bruna", "vae", "autoencoder", "masks", "attributes"]
+EMBEDDING = {"embedding", "bruna", "vae"}
+EVERY = set(KINDS)
+
+# Option -> the kinds of run that it applies to, and its words.
+OPTIONS: dict[str, tuple[set[str], list[str]]] = {
+    "rerank": (EMBEDDING, ["--rerank"]),
+    "k1": (EMBEDDING, ["--rerank", "--k1", "5"]),
+    "k2": (EMBEDDING, ["--rerank", "--k2", "2"]),
+    "lambda_value": (EMBEDDING, ["--rerank", "--lambda", "0.5"]),
+    "average_precision": (EMBEDDING, ["--ap", "trapezoid"]),
+    "baselines": (EMBEDDING, ["--baselines"]),
+    "drop_junk": ({"bruna"}, ["--drop-junk"]),
+    "keep_junk": ({"bruna"}, ["--keep-junk"]),
+    "protocol": (EMBEDDING | {"attributes"}, ["--protocol"]),
+    "report": (EVERY, ["--report", "page.html"]),
+    "as_json": (EVERY, ["--json"]),
+}
+
+
+def test_figures_are_printed_and_a_report_written(
+    trained: Run, crowd_spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", crowd_spec, "--rerank", "--baselines", "--report", tmp_path / "r.html"]
+    status, out, _ = resight("evaluate", trained.folder, *words, capsys=capsys)
+    assert status == 0
+    for word in ("mAP", "rank-1", "mINP", "re-ranked", "chance", "colour histogram", "precision"):
+        assert word in out, word
+    report = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "data:image" in report or "<svg" in report
+    for section in ("Ranked lists", "Where the model looks", "Feature maps", "Feature space"):
+        assert f">{section}</h2>" in report, section
+    assert "Nothing is shown" not in report
+    words = ["--data", crowd_spec, "--json", "--report", tmp_path / "r.html"]
+    status, out, _ = resight("evaluate", trained.folder, *words, capsys=capsys)
+    assert 0 <= json.loads(out)["model"]["mAP"] <= 1
+
+
+def test_every_option_stands_in_the_table_above() -> None:
+    assert options_of("evaluate", {"run", "data"}) == set(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [(option, kind) for option, (kinds, _) in OPTIONS.items() for kind in KINDS if kind not in kinds],
+)
+def test_evaluate_refuses_an_option_that_does_not_apply(
+    option: str, kind: str, kinds: dict[str, Path], people: str, capsys
+) -> None:
+    words = [*OPTIONS[option][1], *(["course"] if option == "protocol" else [])]
+    status, out, err = resight("evaluate", kinds[kind], "--data", people, *words, capsys=capsys)
+    assert status == 2
+    assert not out
+    assert len(err.strip().splitlines()) == 1, "one line"
+    flag = next(word for word in words if word.startswith("--"))
+    if "junk" in flag and kind in EMBEDDING:
+        assert "is for runs that weigh attributes and know junk" in err
+    else:
+        assert re.search(rf"{flag} is for an embedding run.*; .*{kind} is an? .*\brun|without embedding", err), err
+    assert not (kinds[kind] / "report.html").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_evaluate_takes_all_options_that_apply_and_quotes_them(
+    kind: str, kinds: dict[str, Path], people: str, tmp_path: Path, capsys
+) -> None:
+    page = tmp_path / "a page.html"
+    applying = [option for option, (kinds, _) in OPTIONS.items() if kind in kinds and option != "keep_junk"]
+    words = [
+        word for option in applying for word in OPTIONS[option][1] if not (word == "--rerank" and option != "rerank")
+    ]
+    words = [str(page) if word == "page.html" else word for word in words]
+    if "protocol" in applying:
+        words.insert(words.index("--protocol") + 1, "apr" if kind == "attributes" else "course")
+    status, out, err = resight("evaluate", kinds[kind], "--data", people, *words, capsys=capsys)
+    assert status == 0, err
+    assert json.loads(out)
+    assert sorted(shlex.split(quoted(page))) == sorted(
+        ["resight", "evaluate", str(kinds[kind]), "--data", people, *words]
+    )
+
+
+@pytest.mark.parametrize("option", [["--k1", "5"], ["--k2", "5"], ["--lambda", "0.1"]])
+def test_options_of_reranking_want_reranking(
+    option: list[str], kinds: dict[str, Path], people: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = resight("evaluate", kinds["embedding"], "--data", people, *option, capsys=capsys)
+    assert status == 2
+    assert f"error: {option[0]} is for --rerank" in err
+
+
+def test_the_command_of_a_report_runs_as_printed(
+    kinds: dict[str, Path], people: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    """A path with a blank, a repeated option, a flag of a pair: the command is quoted and gives the same figures."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--data", people, "--keep-junk", "--ap", "trapezoid", "--report", "a page.html", "--json"]
+    status, first, err = resight("evaluate", kinds["bruna"], *words, capsys=capsys)
+    assert status == 0, err
+    line = quoted(tmp_path / "a page.html")
+    assert "'a page.html'" in line
+    program, *again = shlex.split(line)
+    assert program == "resight"
+    assert resight(*again, capsys=capsys)[:2] == (0, first)

@@ -1,0 +1,90 @@
+"""`resight train` as a user types it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from resight.recipe import Recipe, built_in_recipes, load_recipe
+from resight.run import Run
+from tests.support.commands import resight
+from tests.support.recipes import tiny_overrides
+from tests.support.runs import metrics, untrained_run
+
+
+def test_recipes_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = resight("train", "--recipes", capsys=capsys)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[::2] == list(built_in_recipes())
+    assert "    Strong baseline with a BatchNorm neck" in out
+
+
+def test_a_recipe_is_shown_as_it_would_be_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = resight("train", "reid-vae", "epochs=7", "model.dim=9", "--show", capsys=capsys)
+    assert status == 0
+    assert Recipe.parse(yaml.safe_load(out)) == load_recipe("reid-vae", ["epochs=7", "model.dim=9"])
+
+
+def test_a_run_is_made_and_the_command_that_judges_it_told(
+    crowd_spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "my run"
+    words = [*tiny_overrides(), "epochs=1", "--data", crowd_spec, "--out", out, "--quiet"]
+    status, told, err = resight("train", "reid-strong-baseline", *words, capsys=capsys)
+    assert (status, err) == (0, "")
+    assert Run.open(out).finished
+    first, following = told.splitlines()
+    assert first == f"run: {out}"
+    assert shlex.split(following.removeprefix("next: ")) == ["resight", "evaluate", str(out), "--data", crowd_spec]
+
+    # Cut after its first epoch of two, it knows its data and goes on.
+    run = Run.open(out)
+    run.finished, run.recipe.epochs = False, 2
+    run.save()
+    status, told, _ = resight("train", "--resume", out, "--quiet", capsys=capsys)
+    assert status == 0
+    assert told.splitlines() == [first, following]
+    assert [row["epoch"] for row in metrics(out)] == ["1", "2"]
+
+
+def test_a_run_that_does_not_know_its_data_asks_for_them(tiny, tmp_path: Path, capsys) -> None:
+    run = untrained_run(tmp_path / "run", tiny())
+    status, _, err = resight("train", "--resume", run.folder, capsys=capsys)
+    assert status == 2
+    assert f"{run.folder} does not remember its data; give it with --data" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "give a recipe (see `resight train --recipes`) or --resume DIR"),
+        (["reid-vae"], "give --data FORMAT:PATH, such as"),
+        (["reid-vae", "--data", "market1501:/data"], "give --out DIR, the run folder to make"),
+        (["reid-vae", "--resume", "runs/a"], "a resumed run keeps its recipe; give --resume alone"),
+        (["--resume", "runs/a"], "runs/a is no run folder"),
+        (["reid-vea", "--show"], "did you mean 'reid-vae'"),
+        (["reid-vae", "model.dims=3", "--data", "market1501:/nowhere", "--out", "y"], "/nowhere"),
+    ],
+)
+def test_what_is_missing_is_asked_for_in_one_line(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = resight("train", *words, capsys=capsys)
+    assert (status, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(crowd_spec: str, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "taken"
+    out.write_text("a file")
+    words = [*tiny_overrides(), "--data", crowd_spec, "--out", out]
+    status, _, err = resight("train", "reid-strong-baseline", *words, capsys=capsys)
+    assert status == 2
+    assert err.splitlines()[-1] == f"error: {out}: File exists"
