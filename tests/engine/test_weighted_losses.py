@@ -14,7 +14,7 @@ from resight.losses.triplet import TripletLoss
 
 
 def test_a_label_names_the_loss_where_its_section_does_not() -> None:
-    sections = {"triplet": {"margin": 0.5}, "hard": {"name": "triplet", "weight": 2}, "identity": {"weight": "5e-4"}}
+    sections = {"triplet": {"margin": 0.5}, "hard": {"name": "triplet", "weight": 2}, "identity": {"weight": 5e-4}}
     losses = WeightedLosses(sections, LOSSES, num_classes=3, dim=2)
     assert {label: type(loss) for label, loss in losses.items()} == {
         "triplet": TripletLoss,
