@@ -53,6 +53,10 @@ def test_a_fifth_of_the_identities_is_held_out_as_queries_and_gallery() -> None:
     assert {record.identity for record in found.query} == {record.identity for record in found.gallery}
     again = divide(recipe, ReidDataset("street", train=street()), {"identities"})
     assert again.fitted == found.fitted, "the recipe's seed decides"
+    assert found.validation == held, "queries first"
+    known = sorted({record.identity for record in found.fitted})
+    assert [known[label] for label in found.labels] == [record.identity for record in found.fitted]
+    assert found.learns == {"identities"}
 
 
 def test_images_without_an_identity_are_left_out_and_counted() -> None:
@@ -79,6 +83,8 @@ def test_attributes_become_class_numbers_of_the_images_that_train() -> None:
     found = divide(recipe, hatted(), {"identities", "attributes"})
     assert found.schema == HATS
     assert found.targets[:, 0].tolist() == [record.identity % 2 for record in found.fitted]
+    assert found.class_counts == [[8 * 4, 8 * 4]]
+    assert found.learns == {"identities", "attributes"}
     hats = {record.identity for record in [*found.query, *found.gallery] if record.attributes["hat"] == "yes"}
     assert len(hats) == 2, "half of the four that are held out, as in the whole"
 

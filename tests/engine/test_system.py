@@ -1,18 +1,23 @@
-"""Learning rates by part of the model."""
+"""What every system shares: learning rates by part, abilities that it wants, batches looked at, hooks, pictures."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor, nn
 
+from resight.data.loaders import Batch
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
-from resight.engine.weighted_losses import WeightedLosses
-from resight.errors import RecipeError
-from resight.losses.masks import PixelLoss
+from resight.errors import DataError, RecipeError
 from resight.models import MODELS
-from resight.recipe import load_recipe, override
+from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Record
 from resight.tasks.systems import SYSTEMS
 
@@ -58,12 +63,9 @@ def test_the_longest_beginning_decides() -> None:
     assert found["model.backbone.trunk.layer2.0.conv1.weight"] == 0.1
 
 
-def test_a_rate_is_positive_and_a_weight_not_negative() -> None:
+def test_a_rate_is_positive() -> None:
     with pytest.raises(RecipeError, match=r"rates\.backbone"):
         system("rates={backbone: -0.1}")
-    with pytest.raises(RecipeError, match=r"losses\.a\.weight = -1: a number of at least 0"):
-        WeightedLosses({"a": {"weight": -1}}, {"a": PixelLoss})
-    assert WeightedLosses(override({}, ["a.weight=5e-4"]), {"a": PixelLoss}).weights == {"a": 0.0005}
 
 
 def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None:
@@ -77,8 +79,103 @@ def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None
     norm = torch.cat([parameter.grad.flatten() for parameter in found.model.parameters()]).norm()
     assert norm.item() == pytest.approx(2, rel=0.01)
     assert all((parameter.grad == 1).all() for parameter in centres)
+    found.on_before_optimizer_step(found.configure_optimizers()["optimizer"])
+    torch.testing.assert_close(centres[0].grad, torch.full_like(centres[0], 1 / 5e-4))
+    assert (found.model.classifier.bias.grad < 1).all(), "the model's stay as they were"
 
 
 def test_a_beginning_that_fits_nothing_is_named() -> None:
     with pytest.raises(RecipeError, match=r"rates\.backbone\.stem: no parameter begins so; there is: backbone\.trunk"):
         system("rates={backbone.stem: 0.1}").configure_optimizers()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "model", "told"),
+    [
+        (
+            "reid-strong-baseline",
+            "residual-cnn",
+            "model.name=residual-cnn: the system embedding wants a model that embeds",
+        ),
+        ("attributes-multihead", "strong-baseline", "the system attributes wants a model that recognises"),
+        ("junk-autoencoder", "unet", "the system reconstruction wants a model that reconstructs"),
+        ("segmentation-unet", "lenet5", "the system segmentation wants a model that segments"),
+        ("reid-bruna", "strong-baseline", "the system bruna wants a model that recognises"),
+    ],
+)
+def test_a_model_without_the_ability_that_a_system_wants_is_refused(recipe: str, model: str, told: str, tiny) -> None:
+    asked = tiny(f"model={{name: {model}}}", recipe=recipe)
+    network = make(MODELS, {"name": model, **SIZES.get(model, {})}, "model", num_classes=3, attributes={"hat": 2})
+    with pytest.raises(RecipeError, match=told):
+        SYSTEMS[asked.system["name"]](asked, network, training_set(SCHEMA))
+
+
+SIZES = {"strong-baseline": {"backbone": "resnet10t", "pretrained": False}}
+
+
+class Counting(System):
+    """Keeps how many images each batch has, and judges by noting it."""
+
+    def __init__(self, recipe: Recipe, held_out: int) -> None:
+        super().__init__(recipe, nn.Identity(), training_set()._replace(gallery=[Record("held.jpg")] * held_out))
+        self.judged: list[list[int]] = []
+
+    def look(self, inputs: Tensor, batch: Batch) -> int:
+        assert inputs.dtype == torch.float32
+        return len(inputs)
+
+    def judge(self, looked: Sequence[int]) -> None:
+        self.judged.append(list(looked))
+
+
+def batch(images: int, *failed: str) -> Batch:
+    none = torch.zeros(images)
+    pixels = torch.zeros(images, 3, 4, 2, dtype=torch.uint8)
+    return Batch(pixels, none, none, none, none, none, none, none, list(failed))
+
+
+def test_a_validation_is_judged_by_its_own_batches_that_could_be_read(tiny) -> None:
+    found = Counting(tiny(), held_out=6)
+    for _ in range(2):
+        for number, part in enumerate([batch(3), batch(0, "a.jpg: broken"), batch(2, "b.jpg: broken")]):
+            found.validation_step(part, number)
+        found.on_validation_epoch_end()
+    assert found.judged == [[3, 2], [3, 2]]
+    assert found.unreadable == {"a.jpg: broken", "b.jpg: broken"}
+
+
+def test_a_validation_without_a_readable_image_is_one_line(tiny) -> None:
+    found = Counting(tiny(), held_out=2)
+    found.validation_step(batch(0, "b.jpg: broken", "a.jpg: broken"), 0)
+    with pytest.raises(DataError, match="none of 2 images could be read; the first: a.jpg: broken"):
+        found.on_validation_epoch_end()
+
+
+def test_a_resumed_system_begins_after_the_epoch_of_its_checkpoint(tiny) -> None:
+    found = Counting(tiny(), held_out=0)
+    assert found.first_epoch == 0
+    found.on_load_checkpoint({"epoch": 4})
+    assert found.first_epoch == 5
+
+
+def test_pictures_lie_in_the_run_folder_and_are_the_first_processs(tiny, tmp_path: Path) -> None:
+    found, picture = Counting(tiny(), held_out=0), Image.new("RGB", (4, 3), (255, 0, 0))
+    for first in (False, True):
+        found._trainer = SimpleNamespace(is_global_zero=first, default_root_dir=tmp_path, loggers=[])  # type: ignore[assignment]
+        assert not list(tmp_path.iterdir())
+        found.picture("validation/red", picture)
+    found.picture("made", picture, "made/epoch-001.png")
+    for name in ("validation/red.png", "made/epoch-001.png"):
+        with Image.open(tmp_path / name) as read:
+            assert read.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_each_step_draws_its_own_numbers_again_after_a_resume(tiny) -> None:
+    def drawn(epoch: int, number: int) -> float:
+        found = Counting(tiny("seed=3"), held_out=0)
+        found._trainer = SimpleNamespace(current_epoch=epoch, global_rank=0)  # type: ignore[assignment]
+        found.on_train_batch_start(batch(2), number)
+        return torch.rand(()).item()
+
+    assert drawn(1, 2) == drawn(1, 2)
+    assert len({drawn(1, 2), drawn(1, 3), drawn(2, 2)}) == 3

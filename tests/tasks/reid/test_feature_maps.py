@@ -29,7 +29,7 @@ class Plain(nn.Module):
         self.pooling = pooling
         self.head = nn.Linear(4, 5, bias=bias)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         maps = self.maps(images)
         pooled = maps.mean((2, 3)) if self.pooling == "average" else maps.amax((2, 3))
         return self.head(pooled)
@@ -46,7 +46,7 @@ class TwoEnds(nn.Module):
             {side: nn.Sequential(nn.Conv2d(6, 8, 1), nn.ReLU()) for side in ("left", "right")}
         )
 
-    def forward(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         maps = self.shared(images)
         return torch.cat([branch(maps).mean((2, 3)) for branch in self.branches.values()], 1)
 
@@ -59,7 +59,7 @@ class Flat(nn.Module):
         self.dim = 4
         self.head = nn.Linear(3 * 32 * 16, 4)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         return self.head(images.flatten(1))
 
 
@@ -84,7 +84,7 @@ def test_a_place_adds_what_its_own_feature_would(tiny: TinyRecipe, bias: bool) -
     (looked,) = match_maps(model, [query], [found])
     with torch.no_grad():
         inputs = model.inputs([query, found])
-        embedded = network(inputs).numpy()
+        embedded = network.embed(inputs).numpy()
         places = network.head(network.maps(inputs).movedim(1, 3)).numpy()  # (2, 32, 16, 5)
     lengths = np.linalg.norm(embedded[0]) * np.linalg.norm(embedded[1])
     assert looked.similarity == pytest.approx(cosine(*embedded), abs=1e-5)
@@ -130,7 +130,7 @@ def test_branches_are_added_up_and_sequences_taken_apart(tiny: TinyRecipe) -> No
     with torch.no_grad():
         inputs = model.inputs([query, *found])
         places = torch.cat([branch(network.shared(inputs)) for branch in network.branches.values()], 1).movedim(1, 3)
-        embedded = network(inputs)
+        embedded = network.embed(inputs)
     for place, look in enumerate(looked, 1):
         lengths = embedded[0].norm() * embedded[place].norm()
         np.testing.assert_allclose(look.query, places[0] @ embedded[place] / lengths / 21, atol=1e-5)
@@ -152,7 +152,7 @@ def test_attention_and_fused_stages(tiny: TinyRecipe) -> None:
     with torch.no_grad():
         inputs = model.inputs([query, found])
         places = network.embedding(network.backbone.maps(inputs).movedim(1, 3).flatten(0, 2)).view(2, 2, 2, -1)
-        embedded = network(inputs)
+        embedded = network.embed(inputs)
     expected = places[0] @ embedded[1] / (embedded[0].norm() * embedded[1].norm()) / 4
     np.testing.assert_allclose(looked.query, expected, atol=1e-4)
     assert list(stage_maps(model, [query])[0]) == ["layer1", "layer2", "layer3", "layer4"]

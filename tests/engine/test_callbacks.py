@@ -1,0 +1,158 @@
+"""What happens around the epochs: the best weights stay, metrics.csv has a row an epoch, somebody is told."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from resight.engine.callbacks import (
+    BestWeights,
+    EpochBar,
+    EpochLines,
+    MetricsFile,
+    SomethingRead,
+    ValidationListener,
+)
+from resight.errors import DataError, RecipeError
+from resight.run import Run
+from tests.support.runs import metrics, weights
+
+
+class Model(nn.Module):
+    """One number, so that weights tell which epoch they are of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch = nn.Parameter(torch.zeros(()))
+
+
+@pytest.fixture
+def run(tiny, tmp_path: Path) -> Run:
+    return Run(tmp_path, tiny("validation.ratio=0.5"), classes=1)
+
+
+def trainer(epoch: int = 0, figures: dict[str, float] | None = None, first: bool = True) -> SimpleNamespace:
+    """Lightning's trainer, as far as callbacks look at it: epochs count from 0."""
+    return SimpleNamespace(
+        current_epoch=epoch, max_epochs=10, is_global_zero=first, callback_metrics=dict(figures or {})
+    )
+
+
+def system(**facts: object) -> SimpleNamespace:
+    return SimpleNamespace(**{"model": Model(), "first_epoch": 0, "unreadable": set(), **facts})
+
+
+def kept(best: BestWeights, name: str, values: list[float]) -> float:
+    """The epoch whose weights are kept when validations give these values, one after the other."""
+    trained = system()
+    for epoch, value in enumerate(values):
+        trained.model.epoch.data.fill_(epoch)
+        best.on_validation_end(trainer(epoch, {name: value}), trained)
+    return weights(best.run.folder)["epoch"].item()
+
+
+def test_the_weights_of_the_highest_figure_are_kept(run: Run) -> None:
+    assert kept(BestWeights(run), "val/mAP", [0.1, 0.4, 0.4, 0.3]) == 1
+
+
+def test_of_a_loss_the_lowest(run: Run) -> None:
+    run.recipe.validation.monitor = "loss"
+    assert kept(BestWeights(run), "val/loss", [2.0, 0.5, 1.0]) == 1
+
+
+def test_without_any_figure_some_weights_are_kept_all_the_same(run: Run) -> None:
+    nothing = float("nan")
+    assert kept(BestWeights(run), "val/mAP", [nothing, nothing]) == 0
+
+
+def test_a_resumed_run_remembers_its_best(run: Run) -> None:
+    before = BestWeights(run)
+    assert kept(before, "val/mAP", [0.1, 0.5]) == 1
+    after = BestWeights(run)
+    after.load_state_dict(before.state_dict())
+    after.on_validation_end(trainer(2, {"val/mAP": 0.4}), system())
+    assert weights(run.folder)["epoch"].item() == 1
+
+
+def test_an_unknown_figure_is_told_those_there_are(run: Run) -> None:
+    run.recipe.validation.monitor = "map"
+    with pytest.raises(RecipeError, match=r"validation.monitor = 'map'; there is: mAP, rank-1$"):
+        BestWeights(run).on_validation_end(trainer(0, {"val/rank-1": 1, "val/mAP": 1, "train/loss": 1}), system())
+
+
+def test_only_the_first_process_writes_weights(run: Run) -> None:
+    BestWeights(run).on_validation_end(trainer(0, {"val/mAP": 0.5}, first=False), system())
+    assert not run.weights.exists()
+
+
+def test_a_listener_hears_the_figures_of_validations_alone() -> None:
+    heard = []
+    listener = ValidationListener(lambda epoch, figures: heard.append((epoch, figures)))
+    listener.on_validation_end(trainer(4, {"val/mAP": 0.25, "val/rank-1": 0.5, "train/loss": 3, "lr": 0.1}), system())
+    assert heard == [(5, {"mAP": 0.25, "rank-1": 0.5})]
+
+
+def test_an_epoch_without_one_readable_image_ends_the_training() -> None:
+    callback, trained = SomethingRead(), system(unreadable={"b.jpg: broken", "a.jpg: broken"})
+    callback.on_train_epoch_start(trainer(), trained)
+    callback.on_train_batch_end(trainer(), trained, None, SimpleNamespace(images=[1, 2]), 0)
+    callback.on_train_epoch_end(trainer(), trained)
+    callback.on_train_epoch_start(trainer(), trained)
+    callback.on_train_batch_end(trainer(), trained, None, SimpleNamespace(images=[]), 0)
+    with pytest.raises(DataError, match="none of 2 images could be read; the first: a.jpg: broken"):
+        callback.on_train_epoch_end(trainer(), trained)
+
+
+def epoch(file: MetricsFile, number: int, figures: dict[str, float], validated: bool = False) -> None:
+    seen = trainer(number, figures)
+    file.on_train_epoch_start(seen, system())
+    if validated:
+        file.on_validation_end(seen, system())
+    file.on_train_epoch_end(seen, system())
+
+
+def test_metrics_have_a_row_an_epoch_and_validations_only_where_there_was_one(run: Run) -> None:
+    file = MetricsFile(run)
+    file.on_train_start(trainer(), system())
+    epoch(file, 0, {"train/loss": 2.5, "lr": 0.1, "loss": 9})
+    epoch(file, 1, {"train/loss": 1 / 3, "lr": 0.1, "val/mAP": 0.5}, validated=True)
+    epoch(file, 2, {"train/loss": 1, "lr": 0.1, "val/mAP": 0.5})
+    rows = [{key: row[key] for key in row if key != "seconds"} for row in metrics(run.folder)]
+    assert rows == [
+        {"epoch": "1", "train/loss": "2.5", "lr": "0.1", "val/mAP": ""},
+        {"epoch": "2", "train/loss": "0.333333", "lr": "0.1", "val/mAP": "0.5"},
+        {"epoch": "3", "train/loss": "1", "lr": "0.1", "val/mAP": ""},
+    ]
+
+
+def test_rows_of_epochs_that_a_resumed_run_repeats_are_dropped(run: Run) -> None:
+    with open(run.metrics, "w", newline="") as file:
+        csv.writer(file).writerows([["epoch", "train/loss"], [1, 9], [2, 8], [3, 7]])
+    resumed = MetricsFile(run)
+    resumed.on_train_start(trainer(), system(first_epoch=2))
+    epoch(resumed, 2, {"train/loss": 5})
+    assert [(row["epoch"], row["train/loss"]) for row in metrics(run.folder)] == [("1", "9"), ("2", "8"), ("3", "5")]
+
+
+def test_a_line_an_epoch_tells_figures_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    lines = EpochLines(told.append)
+    clock = iter([100.0, 130.0])
+    monkeypatch.setattr("resight.engine.callbacks.time.monotonic", lambda: next(clock))
+    lines.on_train_start(trainer(), system(first_epoch=2))
+    lines.on_train_epoch_end(trainer(4, {"train/loss": 1.23456, "lr": 0.1}, first=False), system())
+    lines.on_train_epoch_end(trainer(4, {"train/loss": 1.23456, "lr": 0.1}), system())
+    # Three epochs of ten seconds are done since the resume, and five are left.
+    assert told == ["epoch 5/10  train/loss 1.235  50 s left"]
+
+
+def test_the_bar_shows_no_number_of_a_loggers_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    monkeypatch.setattr(RichProgressBar, "get_metrics", lambda *_: {"v_num": 3, "loss": 0.5})
+    assert EpochBar().get_metrics(trainer(), system()) == {"loss": 0.5}

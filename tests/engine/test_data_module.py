@@ -1,0 +1,104 @@
+"""Batches of a training set: whose they are, in which order, on which process, and when there are too few."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from resight.data.training_set import TrainingSet, divide
+from resight.engine.data_module import DataModule
+from resight.engine.system import System
+from resight.errors import DataError, RecipeError
+from resight.recipe import Recipe
+from resight.records import ReidDataset
+
+KEYS = ("images", "ids", "index")
+
+
+def attached(recipe: Recipe, training_set: TrainingSet, rank: int = 0, world: int = 1, epoch: int = 0) -> DataModule:
+    """Batches as Lightning has them for one of `world` processes, in a training that begins at `epoch`."""
+    system = System(recipe, nn.Identity(), training_set)
+    system.first_epoch = epoch
+    module = DataModule(recipe, training_set)
+    module.trainer = SimpleNamespace(global_rank=rank, world_size=world, lightning_module=system)  # type: ignore[assignment]
+    return module
+
+
+def drawn(module: DataModule) -> list[list[int]]:
+    return [batch.index.tolist() for batch in module.train_dataloader()]
+
+
+def test_batches_carry_class_numbers_and_come_as_the_sampler_deals(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("sampler={name: identities, identities: 3, images: 2}", "augmentation={}", "validation.ratio=0.34")
+    training_set = divide(recipe, crowd, {"identities"})
+    known = sorted({record.identity for record in training_set.fitted})
+    for batch in attached(recipe, training_set).train_dataloader():
+        people = [training_set.fitted[position].identity for position in batch.index.tolist()]
+        assert [known[number] for number in batch.ids.tolist()] == people
+        assert sorted(map(people.count, set(people))) == [2, 2, 2]
+        assert batch.images.shape == (6, 3, 32, 16)
+
+
+def test_a_resumed_training_begins_with_the_batches_of_its_epoch(crowd: ReidDataset, tiny) -> None:
+    recipe, training_set = tiny(), divide(tiny(), crowd, {"identities"})
+    first, second = drawn(attached(recipe, training_set)), drawn(attached(recipe, training_set, epoch=1))
+    assert first == drawn(attached(recipe, training_set))
+    assert first != second
+    whole = attached(recipe, training_set)
+    whole.sampler.set_epoch(1)
+    assert [[draw.index for draw in batch] for batch in whole.sampler] == second
+
+
+def test_processes_share_the_batches_out(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("sampler={name: random, batch_size: 12}")
+    training_set = divide(recipe, crowd, {"identities"})
+    alone = drawn(attached(recipe, training_set))
+    shares = [drawn(attached(recipe, training_set, rank, world=2)) for rank in (0, 1)]
+    assert [len(share) for share in shares] == [2, 2]
+    assert [batch for pair in zip(*shares, strict=True) for batch in pair] == alone
+    with pytest.raises(DataError, match="no whole batch for every process; lower the sampler's batch or devices"):
+        attached(recipe, training_set, world=5).train_dataloader()
+
+
+def test_validation_sees_every_held_out_image_once_and_as_it_is(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("validation.ratio=0.34", "loader.batch_size=5")
+    training_set = divide(recipe, crowd, {"identities"})
+    module = attached(recipe, training_set)
+    batches = list(module.val_dataloader())
+    held_out = training_set.validation
+    assert [len(batch.index) for batch in batches] == [5, 5, 5, 1]
+    assert torch.cat([batch.index for batch in batches]).tolist() == list(range(len(held_out)))
+    assert torch.cat([batch.ids for batch in batches]).tolist() == [record.identity for record in held_out]
+    again = list(module.val_dataloader())
+    assert all(torch.equal(a.images, b.images) for a, b in zip(batches, again, strict=True)), "nothing is augmented"
+    nobody = tiny("validation.ratio=0")
+    assert DataModule(nobody, divide(nobody, crowd, {"identities"})).val_dataloader() == []
+
+
+def test_attributes_and_masks_come_where_they_are_learned(annotated: ReidDataset, tiny) -> None:
+    recipe = tiny("validation.ratio=0.34", recipe="attributes-multihead")
+    training_set = divide(recipe, annotated, {"attributes"})
+    batch = next(iter(attached(recipe, training_set).train_dataloader()))
+    assert np.array_equal(batch.targets, training_set.targets[batch.index])
+    seen = next(iter(attached(recipe, training_set).val_dataloader()))  # type: ignore[call-overload]
+    worn = [training_set.validation[position].attributes["hat"] for position in seen.index.tolist()]
+    assert seen.targets[:, 0].tolist() == [training_set.schema.index("hat", value) for value in worn]
+    assert seen.masks.shape[1] == 0
+    recipe = tiny("validation.ratio=0.34", recipe="segmentation-unet")
+    training_set = divide(recipe, annotated, {"masks"})
+    module = attached(recipe, training_set)
+    for batches in (module.train_dataloader(), module.val_dataloader()):
+        assert next(iter(batches)).masks.shape[1:] == (1, 32, 16)
+
+
+def test_what_does_not_fit_is_told_before_a_training_begins(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("sampler.identities=9")
+    with pytest.raises(DataError, match="sampler.identities=6"):
+        DataModule(recipe, divide(recipe, crowd, {"identities"}))
+    recipe = tiny("augmentation={flop: {}}")
+    with pytest.raises(RecipeError, match="did you mean 'flip'"):
+        DataModule(recipe, divide(recipe, crowd, {"identities"}))
