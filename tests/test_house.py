@@ -55,6 +55,7 @@ UNMIRRORED = {
 
 # Tests that belong to no one module, and what they are about.
 CROSS_CUTTING = {
+    "test_docs.py": "the names on the page of the house",
     "test_contributing.py": "the examples of CONTRIBUTING.md and the README",
     "test_house.py": "this",
     "test_layers.py": "the import contracts of pyproject.toml",
@@ -69,46 +70,24 @@ CROSS_CUTTING = {
 
 # Work in hand: modules whose test is still to be written, and tests that are still to be moved.
 NOT_YET = {
-    "cli/app.py",
-    "cli/console.py",
-    "cli/data.py",
-    "cli/demo.py",
-    "cli/evaluate.py",
-    "cli/predict.py",
-    "cli/reproduce.py",
-    "cli/search.py",
-    "cli/train.py",
-    "cli/tune.py",
-    "demo.py",
-    "embedding.py",
-    "errors.py",
-    "files.py",
-    "gallery/hit.py",
-    "gallery/picture.py",
-    "recognizer.py",
-    "reproduce/budget.py",
-    "reproduce/figures.py",
-    "reproduce/table.py",
-    "run.py",
-    "serving/security.py",
     "tasks/attributes/pictures.py",
     "tasks/attributes/prediction.py",
     "tasks/attributes/published.py",
     "tasks/clusters/report.py",
+    "tasks/evaluations.py",
     "tasks/junk/report.py",
     "tasks/masks/evaluation.py",
     "tasks/masks/prediction.py",
     "tasks/masks/report.py",
+    "tasks/pictures.py",
     "tasks/reconstruction/report.py",
     "tasks/reid/baselines.py",
+    "tasks/reid/mistakes.py",
     "tasks/reid/pictures.py",
     "tasks/reid/report.py",
+    "tasks/written.py",
 }
-TO_MOVE = {
-    "losses/test_identity_and_centre.py",
-    "models/test_attribute_models.py",
-    "models/test_autoencoders.py",
-}
+TO_MOVE: set[str] = set()
 
 
 def test_the_root_holds_what_is_listed_and_no_more() -> None:
