@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from resight.recipe import Recipe
+from resight.records import NO_ATTRIBUTES, AttributeSchema
 from resight.run import Run, build_model
 
 __all__ = ["assert_equal_weights", "metrics", "untrained_run", "weights"]
@@ -34,9 +36,15 @@ def metrics(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def untrained_run(folder: Path, recipe: Recipe, classes: int = 1) -> Run:
+def untrained_run(
+    folder: Path,
+    recipe: Recipe,
+    classes: int = 1,
+    schema: AttributeSchema = NO_ATTRIBUTES,
+    data: Sequence[str] = (),
+) -> Run:
     """A finished run with the weights that its network began with: seed torch before, where they matter."""
-    run = Run(folder, recipe, classes=classes, finished=True)
+    run = Run(folder, recipe, classes, schema, list(data), finished=True)
     run.save()
-    run.save_weights(build_model(recipe, classes))
+    run.save_weights(build_model(recipe, classes, schema))
     return run
