@@ -23,8 +23,8 @@ from resight.data.attributes import MARKET_SCHEMA
 from resight.data.formats.manifest import write_manifest
 from resight.recipe import Recipe
 from resight.records import AttributeSchema, Record, ReidDataset
+from resight.run import Run, build_model
 from tests.support.commands import resight
-from tests.support.runs import untrained_run
 
 # Kind of run -> its recipe, and what changes it.
 RECIPES = {
@@ -88,7 +88,10 @@ def runs(people: str, tiny: Callable[..., Recipe], tmp_path_factory: pytest.Temp
         schema = AttributeSchema(dict(MARKET_SCHEMA.classes)) if kind in ("attributes", "bruna") else AttributeSchema()
         if kind == "bruna":
             schema = AttributeSchema({**schema.classes, "junk": ("no", "yes")})
-        made[kind] = untrained_run(folder / kind, tiny(*changes, recipe=recipe), 2, schema, [people]).folder
+        run = Run(folder / kind, tiny(*changes, recipe=recipe), 2, schema, [people], finished=True)
+        run.save()
+        run.save_weights(build_model(run.recipe, run.classes, run.schema))
+        made[kind] = run.folder
     return made
 
 
