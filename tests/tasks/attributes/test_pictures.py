@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from resight.records import AttributeSchema, Record
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.scores import score
-from resight.views.grids import FRAMES
+from tests.support.grids import plain_image, tiled
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
@@ -20,19 +19,8 @@ COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
 @pytest.fixture
 def images(tmp_path: Path) -> list[Record]:
     """Four images, each of one colour."""
-    for number, colour in enumerate(COLOURS):
-        Image.new("RGB", (8, 16), colour).save(tmp_path / f"{number}.png")
-    return [Record(str(tmp_path / f"{number}.png"), number + 1) for number in range(4)]
-
-
-def tiles(picture: Image.Image) -> list[tuple[tuple[int, int, int], tuple[int, int, int]]]:
-    """Frame and image colour of each tile of one row of images of 64 × 128 pixels, from left to right."""
-    gap, border, width = 8, 4, 64 + 2 * 4
-    found = []
-    for left in range(gap, picture.width - gap, width + gap):
-        frame = picture.getpixel((left + width - 1, gap + 1))
-        found.append((frame, picture.getpixel((left + border + 32, gap + border + 64))))
-    return found
+    paths = [plain_image(str(tmp_path / f"{number}.png"), colour) for number, colour in enumerate(COLOURS)]
+    return [Record(path, number) for number, path in enumerate(paths, 1)]
 
 
 def test_the_surest_stand_first_and_the_least_sure_in_the_other_picture(images: list[Record]) -> None:
@@ -41,10 +29,9 @@ def test_the_surest_stand_first_and_the_least_sure_in_the_other_picture(images: 
     probabilities["age"] = np.array([[0.7, 0.2, 0.1], [0.0, 0.1, 0.9], [0.5, 0.3, 0.2], [0.2, 0.6, 0.2]])
     targets = np.array([[0, 0], [0, 2], [0, -1], [0, 1]])
     pictures = confidence_grids(images, probabilities, targets)
-    right, wrong = FRAMES["right"], FRAMES["wrong"]
-    order = [(right, COLOURS[1]), (wrong, COLOURS[3]), (right, COLOURS[0]), (right, COLOURS[2])]
-    assert tiles(pictures["The most confident."]) == order
-    assert tiles(pictures["The least confident."]) == order[::-1], "an unknown age is not held against an image"
+    order = [("right", COLOURS[1]), ("wrong", COLOURS[3]), ("right", COLOURS[0]), ("right", COLOURS[2])]
+    assert tiled(pictures["The most confident."]) == [order]
+    assert tiled(pictures["The least confident."]) == [order[::-1]], "an unknown age is not held against an image"
 
 
 def test_images_shown_again_as_junk_are_left_out(images: list[Record]) -> None:
@@ -53,7 +40,8 @@ def test_images_shown_again_as_junk_are_left_out(images: list[Record]) -> None:
     probabilities = {name: np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [1.0, 0.0]]) for name in names}
     targets = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [-1, -1, -1, 1]])
     pictures = confidence_grids(images, probabilities, targets)
-    assert [colour for _, colour in tiles(pictures["The most confident."])] == COLOURS[:3]
+    (row,) = tiled(pictures["The most confident."])
+    assert [colour for _, colour in row] == COLOURS[:3]
 
 
 def test_without_images_there_is_no_picture() -> None:
