@@ -112,6 +112,10 @@ def test_what_is_missing_is_said_before_anything_trains() -> None:
         divide(attributes, ReidDataset("street", train=street(), schema=HATS), {"attributes"})
     with pytest.raises(DataError, match="attribute hat has only 'no' in the training split of street"):
         divide(attributes, ReidDataset("street", train=street(hat="no"), schema=HATS), {"attributes"})
+    with pytest.raises(DataError, match="hat is '3'; its classes are no, yes"):
+        divide(attributes, ReidDataset("street", train=street(hat="3"), schema=HATS), {"attributes"})
+    with pytest.raises(DataError, match="street has no attribute shoes"):
+        divide(load_recipe("attributes-resnet18", [*PLAIN, "attributes.names=[shoes]"]), hatted(), {"attributes"})
     with pytest.raises(RecipeError, match="learns none; leave the section out"):
         divide(load_recipe("reid-strong-baseline", ["attributes.junk=true"]), hatted(), {"identities"})
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from resight.errors import DataError
-from resight.tasks.detection import detection, threshold_for_precision
+from resight.records import JUNK, Record
+from resight.tasks.detection import detection, junk_figures, threshold_for_precision
 
 SCORES = np.array([0.9, 0.8, 0.8, 0.5, 0.1])
 WANTED = np.array([True, True, False, True, False])
@@ -49,3 +51,26 @@ def test_what_cannot_be_reached_is_named() -> None:
         threshold_for_precision(SCORES, np.zeros(5, bool), 0.5)
     with pytest.raises(DataError, match=r"no threshold has precision 0.9 on the labelled images; the best is 0\.667"):
         threshold_for_precision(np.array([3, 2, 1]), np.array([False, True, True]), 0.9)
+
+
+def test_kinds_of_junk_are_each_told_from_all_that_is_none() -> None:
+    kinds = [None, None, "close", "close", "empty"]
+    records = [
+        *(
+            Record(f"{i}.jpg", 5 if k is None else JUNK, attributes={"junk_kind": k} if k else {})
+            for i, k in enumerate(kinds)
+        ),
+        Record("stranger.jpg", 0),
+    ]
+    scores = np.array([0.2, 0.5, 0.9, 0.3, 0.1, 0.4])
+    figures = junk_figures(records, scores)
+    assert list(figures) == ["all", "close", "empty"]
+    # Of close's 2 × 3 pairs with the others (0.2, 0.5, 0.4), 0.9 wins three and 0.3 one.
+    assert figures["close"].auc == pytest.approx(4 / 6)
+    assert figures["close"].average_precision == pytest.approx((1 / 1 + 2 / 4) / 2)
+    assert figures["empty"] == (1, 0.0, pytest.approx(1 / 4))
+    assert figures["all"].images == 3
+    plain = [replace(record, attributes={}) for record in records]
+    assert list(junk_figures(plain, scores)) == ["junk"]
+    assert junk_figures(records[:2], scores[:2]) == {}, "no image is labelled junk"
+    assert junk_figures(records[2:5], scores[2:5]) == {}, "all images are"

@@ -1,22 +1,28 @@
-"""The attribute table fits the terminal that it is printed on, and loses no column to it."""
+"""The attribute table fits the terminal that it is printed on and loses no column to it; the page holds the same figures."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from resight.data.formats import read_dataset
+from resight.recognizer import load
 from resight.records import AttributeSchema
+from resight.run import Run
 from resight.tasks.attributes.evaluation import Result, Split
-from resight.tasks.attributes.report import tables
+from resight.tasks.attributes.report import tables, write_report
 from resight.tasks.attributes.scores import score
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "gender": ("male", "female"), "camera-4": ("no", "yes")})
 
 
-def evaluated() -> Result:
+def by_chance() -> Result:
+    """Three splits of twenty images, recognised at random."""
     random = np.random.default_rng(0)
     splits = {}
     for name in ("train", "validation", "test"):
@@ -26,10 +32,10 @@ def evaluated() -> Result:
     return Result(splits, SCHEMA, "sources", [], "attributes-resnet18")
 
 
-@pytest.mark.parametrize(("width", "parts"), [(140, 1), (100, 2), (50, 4)])
+@pytest.mark.parametrize(("width", "parts"), [(140, 1), (100, 2), (50, 6)])
 def test_columns_that_do_not_fit_stand_in_a_further_table(width: int, parts: int) -> None:
     console = Console(width=width, record=True, file=io.StringIO())
-    made = tables(evaluated())[0].terminal("street", width)
+    made = tables(by_chance())[0].terminal("street", width)
     assert len(made) == parts
     for table in made:
         console.print(table)
@@ -44,7 +50,7 @@ def test_columns_that_do_not_fit_stand_in_a_further_table(width: int, parts: int
 
 
 def test_the_fields_figures_are_those_of_the_scores() -> None:
-    result = evaluated()
+    result = by_chance()
     table = tables(result)[1]
     test = result.splits["test"]
     assert table.rows[2][:2] == ["test (20)", f"{100 * test.scores.mean_balanced:.1f}"]
@@ -52,5 +58,27 @@ def test_the_fields_figures_are_those_of_the_scores() -> None:
 
 
 def test_without_a_published_table_no_column_speaks_of_one() -> None:
-    columns = tables(Result(evaluated().splits, SCHEMA, "sources", []))[0].columns
+    columns = tables(Result(by_chance().splits, SCHEMA, "sources", []))[0].columns
     assert columns == ["%", "train", "validation", "test", "majority"]
+
+
+def test_the_sources_targets_stand_beside_what_it_printed(evaluated: Result) -> None:
+    per_attribute = tables(evaluated)[0]
+    rows = {row[0]: row[1:] for row in per_attribute.rows}
+    assert list(rows) == [*evaluated.schema.names, "mean of the 12 attributes", "mean of all 15"]
+    assert rows["backpack"][-2:] == ["85.7 85.9 74.2", "80.9 78.3 69.1"]
+    assert "validation accuracy 85.1" in per_attribute.note
+    mean = evaluated.splits["test"].scores.mean("accuracy")
+    assert rows["mean of all 15"][2].split()[0] == f"{100 * mean:.1f}"
+
+
+def test_the_page_holds_tables_pictures_and_what_could_not_be_read(
+    evaluated: Result, run: Run, street: str, tmp_path: Path
+) -> None:
+    failed = replace(evaluated, failed=["bad.jpg: no image"])
+    write_report(tmp_path / "r.html", failed, load(run.folder), read_dataset(street), command="resight evaluate run", curves={})  # fmt: skip
+    page = (tmp_path / "r.html").read_text()
+    for words in ("Per attribute", "80.9 78.3 69.1", "Confusion matrices", "bad.jpg: no image", "resight evaluate run"):
+        assert words in page, words
+    assert page.count("<img") == 2, "the most and the least confident images"
+    assert "Images of validation" in page

@@ -6,17 +6,27 @@ Many people with few pictures each: with few people, networks learn who somebody
 
 from __future__ import annotations
 
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from resight.data.formats import read_dataset
+from resight.data.formats.manifest import write_manifest
 from resight.data.summary import attribute_counts
+from resight.errors import DataError, RunError
 from resight.recognizer import load
 from resight.records import ReidDataset
+from resight.run import Run
 from resight.synthetic import synthesize
 from resight.tasks.attributes.evaluation import Result, evaluate
 from resight.training import train
+from tests.support.commands import command, resight
+from tests.support.recipes import tiny_overrides
+from tests.support.runs import assert_equal_weights, metrics
 
 LEARNING = [
     "image.height=64",
@@ -35,8 +45,11 @@ RECOGNISERS = {
 }
 
 
+QUICK = ["epochs=1", "validation.ratio=0.2", "optimiser.lr=0.002"]
+
+
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
+def many_people(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
     folder = tmp_path_factory.mktemp("street") / "people"
     sizes = {"identities": 700, "test_identities": 10, "cameras": 2, "images_per_camera": 2, "size": (64, 32)}
     synthesize(folder, **sizes, junk=0, distractors=0)
@@ -62,15 +75,91 @@ def assert_learned(found: Result, names: list[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECOGNISERS)
-def test_every_recogniser_beats_the_majority_guess(name: str, street: ReidDataset, tiny, tmp_path: Path) -> None:
-    names = even_attributes(street)
+def test_every_recogniser_beats_the_majority_guess(name: str, many_people: ReidDataset, tiny, tmp_path: Path) -> None:
+    names = even_attributes(many_people)
     assert len(names) >= 3, "else the test would say little"
     recipe = tiny(*LEARNING, *RECOGNISERS[name], recipe=name)
-    run = train(recipe, street, tmp_path / "run", quiet=True)
+    run = train(recipe, many_people, tmp_path / "run", quiet=True)
     model = load(run.folder)
-    found = evaluate(model, street, trained_here=True)
+    found = evaluate(model, many_people, trained_here=True)
     assert_learned(found, names)
     if name == "attributes-resnet18":
         junk = found.splits["validation"].scores.attributes["junk"]
         assert junk.recall > 0.75, "random parts are told from people"
         assert found.splits["validation"].scores.attributes["camera-1"].recall > 0.9, "places are told apart"
+
+
+def test_the_schema_travels_with_the_run(run: Run, street: str) -> None:
+    model = load(run.folder)
+    assert model.schema == run.schema
+    assert model.schema.names[-3:] == ("camera-1", "camera-2", "junk")
+    found = model.recognise([record.path for record in read_dataset(street).train[:5]])
+    assert {name: values.shape for name, values in found.items()} == {
+        name: (5, len(classes)) for name, classes in model.schema.classes.items()
+    }
+    for values in found.values():
+        np.testing.assert_allclose(values.sum(1), 1, rtol=1e-5)
+    with pytest.raises(RunError, match="recognises attributes and makes no embeddings"):
+        model.embed([np.zeros((32, 16, 3), np.uint8)])
+    assert run.trained_on([street])
+    assert not run.trained_on(["market1501:/elsewhere"])
+
+
+@pytest.mark.slow
+def test_a_killed_attribute_run_resumes_to_equal_weights(street: str, tmp_path: Path) -> None:
+    # Target weights that adapt are the state that could be lost.
+    recipe = ["attributes-resnet18", *tiny_overrides("attributes-resnet18"), *QUICK, "rates={}", "epochs=4"]
+    subprocess.run(command("train", *recipe, "--data", street, "--out", str(tmp_path / "whole")), check=True)
+    victim = subprocess.Popen(command("train", *recipe, "--data", street, "--out", str(tmp_path / "cut")))
+    while not (tmp_path / "cut" / "metrics.csv").exists() or len(metrics(tmp_path / "cut")) < 2:
+        assert victim.poll() is None, "ended before it could be killed"
+        time.sleep(0.02)
+    victim.kill()
+    victim.wait()
+    subprocess.run(command("train", "--resume", str(tmp_path / "cut")), check=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+    figures = [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "whole")]
+    assert figures == [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "cut")]
+
+
+def test_what_cannot_be_learned_is_named_before_anything_is_written(street: str, tiny, tmp_path: Path) -> None:
+    """The other refusals are those of `divide`: tests/data/test_training_set.py."""
+    dataset = read_dataset(street)
+    bare = replace(dataset, train=[replace(record, attributes={}) for record in dataset.train])
+    with pytest.raises(DataError, match="none of its training identities is annotated"):
+        train(tiny(*QUICK, recipe="attributes-residual-cnn"), bare, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_people_without_annotation_are_named_and_left_out(street: str, tiny, tmp_path: Path) -> None:
+    dataset = read_dataset(street)
+    first = dataset.train[0].identity
+    some = [replace(record, attributes={}) if record.identity == first else record for record in dataset.train]
+    recipe = tiny(*QUICK, recipe="attributes-residual-cnn")
+    told: list[str] = []
+    run = train(recipe, replace(dataset, train=some), tmp_path / "run", quiet=True, tell=told.append)
+    assert [line for line in told if f"1 identities have no attributes and are left out: {first}" in line]
+    assert run.finished
+
+
+def test_any_manifest_with_attribute_columns_trains(crowd: ReidDataset, tmp_path: Path, capsys) -> None:
+    """Somebody else's attributes need no code: the schema is what the manifest has."""
+    made = [
+        replace(r, attributes={"side.x": "even" if r.identity % 2 else "odd", "size": str(r.identity % 3)})
+        for r in crowd.train
+    ]
+    write_manifest(tmp_path / "m.csv", ReidDataset("own", train=made))
+    recipe = ["attributes-residual-cnn", *tiny_overrides("attributes-residual-cnn"), "epochs=1"]
+    options = ["--data", f"manifest:{tmp_path / 'm.csv'}", "--out", tmp_path / "run"]
+    status, _, err = resight("train", *recipe, *options, capsys=capsys)
+    assert status == 0, err
+    assert load(tmp_path / "run").schema.classes == {"side.x": ("even", "odd"), "size": ("0", "1", "2")}
+
+
+def test_vehicles_colour_and_type_train(tiny, tmp_path: Path) -> None:
+    synthesize(tmp_path / "road", kind="vehicles", identities=24, images_per_camera=2, cameras=3, size=(32, 32))
+    dataset = read_dataset(f"veri776:{tmp_path / 'road'}")
+    recipe = tiny(*QUICK, "image.width=32", recipe="attributes-residual-cnn")
+    run = train(recipe, dataset, tmp_path / "run", quiet=True)
+    assert run.schema.names == ("color", "type")
+    assert evaluate(load(run.folder), dataset, trained_here=True).splits["test"].scores.attributes["type"].images > 0

@@ -7,35 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
 from resight.records import UNLABELLED, Embeddings, Record
 from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, search_within
 from resight.tasks.clusters.evaluation import Centroids, Result, evaluate, write_assignments
-from resight.tasks.clusters.report import contact_sheet, tables, write_assignment_report, write_report
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
-    """Six people with five images each near a place of their own, and one stray; each image a colour."""
-    folder = tmp_path_factory.mktemp("people")
-    rng = np.random.default_rng(0)
-    places = rng.normal(size=(6, 16))
-    records, features = [], []
-    for number in range(30):
-        path = folder / f"{number:02d}.png"
-        Image.new("RGB", (16, 32), tuple(rng.integers(0, 255, 3))).save(path)
-        records.append(Record(str(path), number // 5 + 1, camera=number % 2, attributes={"hat": "no"}))
-        features.append(places[number // 5] + rng.normal(0, 0.1, 16))
-    Image.new("RGB", (16, 32)).save(folder / "stray.png")
-    return Embeddings(np.array([*features, np.full(16, 9)], np.float32), [*records, Record(str(folder / "stray.png"))])
-
-
-@pytest.fixture(scope="module")
-def made(people: Embeddings) -> Result:
-    return evaluate(people, Hierarchical(clusters=7), "euclidean")
 
 
 def test_labels_give_figures_beside_those_by_chance(people: Embeddings, made: Result) -> None:
@@ -109,27 +86,3 @@ def test_new_images_find_their_cluster_without_clustering_anew(
     (tmp_path / "clusters.json").write_text('{"format": 9, "metric": "cosine"}')
     with pytest.raises(RunError, match="format 9, this resight reads 1"):
         Centroids.open(tmp_path)
-
-
-def test_pages_and_pictures(people: Embeddings, made: Result, tmp_path: Path) -> None:
-    bad = ["bad.jpg: gone"]
-    plain = evaluate(people, Hierarchical(clusters=7), "euclidean", failed=bad)
-    learned = evaluate(people, Hierarchical(), "euclidean", learn_on=people, failed=bad)
-    dense = evaluate(people, Density(smallest=4), "euclidean", failed=bad)
-    for number, one in enumerate((plain, learned, dense)):
-        path = tmp_path / f"{number}.html"
-        write_report(path, one, "street", command="resight cluster", facts={"Images": 31})
-        page = path.read_text()
-        for words in ("Biggest clusters", "Least certain", "by chance", "bad.jpg", "resight cluster"):
-            assert words in page, words
-        assert ("Hierarchy" in page) == (number < 2)
-        assert ("The cut was learned" in page) == (number == 1)
-    write_assignment_report(tmp_path / "a.html", people, made.assigned, "new", command="c", facts={})
-    assert "31 new images" in (tmp_path / "a.html").read_text()
-    sheet = contact_sheet(people, made.assigned)
-    assert sheet.height > 6 * 96
-    assert (22, 145, 70) in {colour for _, colour in sheet.getcolors(2**20)}, "the green frame of a right one"
-    (table,) = tables(made)
-    assert table.rows[0][:4] == ["clusters", "100.0", "100.0", "100.0"]
-    assert table.rows[1][-1] == "–", "clusters filled at random are searched by nobody"
-    assert made.summary()["clusters"] == 7

@@ -1,4 +1,4 @@
-"""The U-Net learns masks: IoU over 0.8 on people in places that it has never seen, and the commands work on its run.
+"""The U-Net learns masks: IoU over 0.8 on people in places that it has never seen.
 
 Budget: six epochs of 767 pictures of 64 × 32, about 40 seconds of one core. They come from four streets: a U-Net that has
 seen one street's backgrounds alone reaches 0.80 there and 0.69 in another.
@@ -6,22 +6,15 @@ seen one street's backgrounds alone reaches 0.80 there and 0.69 in another.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from resight.cli.app import app
 from resight.data.formats import read_dataset
 from resight.data.union import read_datasets
-from resight.errors import DataError, RunError
 from resight.recognizer import load
-from resight.records import Record
 from resight.synthetic import synthesize
 from resight.tasks.masks.evaluation import evaluate
-from resight.tasks.masks.prediction import write_predictions
 from resight.training import train
 
 LEARNING = [
@@ -64,45 +57,7 @@ def test_masks_of_new_people_reach_an_iou_of_80_per_cent(unet: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_the_commands_evaluate_and_write_predictions(unet: Path, streets: list[str], tmp_path: Path, capsys) -> None:
-    data = [part for street in streets for part in ("--data", street)]
-    app(["evaluate", str(unet), *data, "--json"], standalone_mode=False)
-    told = json.loads(capsys.readouterr().out)
+def test_its_own_validation_images_are_told_apart(unet: Path, streets: list[str]) -> None:
+    told = evaluate(load(unet), read_datasets(streets), trained_here=True).summary()
     assert told.keys() == {"train", "validation"}
     assert told["validation"]["IoU"] > 0.7
-    page = (unet / "report.html").read_text()
-    assert "lowest IoU" in page
-    folder = Path(streets[0].removeprefix("masks:")) / "images"
-    app(["predict", str(unet), str(folder), "--out", str(tmp_path / "found")], standalone_mode=False)
-    image = min(folder.iterdir())
-    with Image.open(tmp_path / "found" / f"{image.stem}.png") as mask:
-        assert mask.size == (32, 64)
-        assert set(np.unique(np.asarray(mask))) == {0, 255}
-    assert len(list((tmp_path / "found").iterdir())) == len(list(folder.iterdir()))
-
-
-@pytest.mark.slow
-def test_masks_have_the_images_own_size_and_place(unet: Path, tmp_path: Path) -> None:
-    for name, size in (("a/1.png", (50, 90)), ("b/1.png", (20, 30))):
-        (tmp_path / name).parent.mkdir()
-        Image.new("RGB", size, (90, 120, 30)).save(tmp_path / name)
-    (tmp_path / "b" / "bad.jpg").write_bytes(b"no image")
-    records = [Record(str(tmp_path / name)) for name in ("a/1.png", "b/1.png", "b/bad.jpg")]
-    written = write_predictions(tmp_path / "found", load(unet), records)
-    assert written.images == 2
-    assert "bad.jpg" in written.failed[0]
-    for name in ("a/1.png", "b/1.png"):
-        with Image.open(tmp_path / "found" / name) as mask, Image.open(tmp_path / name) as image:
-            assert mask.size == image.size
-    twins = [Record(str(tmp_path / "b" / f"1{ending}")) for ending in (".png", ".jpg")]
-    with pytest.raises(DataError, match="would both be"):
-        write_predictions(tmp_path / "twins", load(unet), twins)
-
-
-@pytest.mark.slow
-def test_what_a_mask_run_cannot_do_is_said(unet: Path, crowd) -> None:
-    model = load(unet)
-    with pytest.raises(RunError, match="makes no embeddings"):
-        model.embed([np.zeros((64, 32, 3), np.uint8)])
-    with pytest.raises(DataError, match="no image has a mask; give masks:PATH"):
-        evaluate(model, crowd, trained_here=False)

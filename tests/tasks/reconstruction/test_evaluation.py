@@ -10,55 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from resight.data.formats import read_dataset
 from resight.errors import DataError, RunError
 from resight.recognizer import Recognizer, load
 from resight.records import JUNK, Record, ReidDataset
-from resight.run import build_model
 from resight.synthetic import synthesize
 from resight.tasks.detection import junk_figures
-from resight.tasks.pictures import reconstructed
 from resight.tasks.reconstruction.evaluation import count_images, evaluate, reconstruction_scores
-from resight.tasks.reconstruction.report import write_report
 from resight.training import train
 from tests.support.images import corrupt
-
-
-@pytest.fixture
-def recognizer(tiny) -> Recognizer:
-    recipe = tiny(recipe="junk-autoencoder")
-    return Recognizer(build_model(recipe, 1), recipe, device="cpu")
-
-
-def test_kinds_of_junk_are_each_told_from_all_that_is_none() -> None:
-    kinds = [None, None, "close", "close", "empty"]
-    records = [
-        *(
-            Record(f"{i}.jpg", 5 if k is None else JUNK, attributes={"junk_kind": k} if k else {})
-            for i, k in enumerate(kinds)
-        ),
-        Record("stranger.jpg", 0),
-    ]
-    scores = np.array([0.2, 0.5, 0.9, 0.3, 0.1, 0.4])
-    figures = junk_figures(records, scores)
-    assert list(figures) == ["all", "close", "empty"]
-    # Of close's 2 × 3 pairs with the others (0.2, 0.5, 0.4), 0.9 wins three and 0.3 one.
-    assert figures["close"].auc == pytest.approx(4 / 6)
-    assert figures["close"].average_precision == pytest.approx((1 / 1 + 2 / 4) / 2)
-    assert figures["empty"] == (1, 0.0, pytest.approx(1 / 4))
-    assert figures["all"].images == 3
-    plain = [replace(record, attributes={}) for record in records]
-    assert list(junk_figures(plain, scores)) == ["junk"]
-    assert junk_figures(records[:2], scores[:2]) == {}, "no image is labelled junk"
-    assert junk_figures(records[2:5], scores[2:5]) == {}, "all images are"
 
 
 def test_errors_are_those_of_the_network_and_flat_images_have_a_relative_one(
     recognizer: Recognizer, crowd: ReidDataset, tmp_path: Path
 ) -> None:
-    from PIL import Image
-
     Image.new("RGB", (16, 32), (9, 9, 9)).save(tmp_path / "flat.png")
     broken = corrupt(tmp_path / "broken.png")
     found = reconstruction_scores(recognizer, [*crowd.query, Record(broken), Record(str(tmp_path / "flat.png"))])
@@ -71,8 +39,6 @@ def test_errors_are_those_of_the_network_and_flat_images_have_a_relative_one(
 
 
 def test_halving_the_contrast_leaves_the_detail_a_quarter(recognizer: Recognizer) -> None:
-    import torch
-
     images = torch.randint(0, 128, (2, 3, 32, 16), dtype=torch.uint8) * 2
     assert recognizer.detail_batch(images // 2) == pytest.approx(recognizer.detail_batch(images) / 4, rel=1e-5)
 
@@ -80,7 +46,7 @@ def test_halving_the_contrast_leaves_the_detail_a_quarter(recognizer: Recognizer
 def test_runs_and_datasets_that_do_not_fit_are_named(
     recognizer: Recognizer, crowd: ReidDataset, tiny, tmp_path: Path
 ) -> None:
-    other = Recognizer(torch_identity(), tiny(recipe="attributes-residual-cnn"), device="cpu")
+    other = Recognizer(torch.nn.Identity(), tiny(recipe="attributes-residual-cnn"), device="cpu")
     with pytest.raises(RunError, match="reconstructs no images"):
         reconstruction_scores(other, crowd.query)
     with pytest.raises(DataError, match="none of 1 images could be read"):
@@ -92,26 +58,13 @@ def test_runs_and_datasets_that_do_not_fit_are_named(
     assert evaluate(recognizer, replace(crowd, query=[], gallery=[])).records == list(crowd.train)
 
 
-def torch_identity():  # type: ignore[no-untyped-def]
-    import torch
-
-    return torch.nn.Identity()
-
-
-def test_the_report_shows_the_best_and_the_worst(recognizer: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
+def test_the_summary_is_that_of_the_scores(recognizer: Recognizer, crowd: ReidDataset) -> None:
     gallery = [replace(record, identity=JUNK) if record.frame == 1 else record for record in crowd.gallery]
-    dataset = replace(crowd, gallery=gallery)
-    found = evaluate(recognizer, dataset)
-    command = "resight evaluate run"
-    write_report(tmp_path / "report.html", found, recognizer, dataset, command=command, curves={})
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/") == 4
-    assert "ROC-AUC" in page
-    assert "resight evaluate run" in page
+    found = evaluate(recognizer, replace(crowd, gallery=gallery))
     summary = found.summary()
     assert summary["error"]["mean"] == pytest.approx(float(np.mean(found.scores["error"])))
+    assert summary["error"]["quantiles"]["0.5"] == pytest.approx(float(np.median(found.scores["error"])))
     assert summary["relative"]["junk"]["junk"]["images"] == sum(record.identity == JUNK for record in gallery)
-    assert reconstructed(recognizer, dataset.query[:3]).width == 4 * (3 * 16 + 2 * 2)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from resight.data.formats import read_dataset
@@ -21,6 +22,7 @@ from tests.support.runs import untrained_run
 
 @pytest.fixture
 def run(tiny, tmp_path: Path) -> Run:
+    torch.manual_seed(0)  # Of some tiny networks every image is the same grey.
     return untrained_run(tmp_path / "run", tiny("validation.ratio=0.2", recipe="reid-vae"))
 
 

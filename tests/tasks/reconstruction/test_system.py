@@ -11,16 +11,14 @@ import torch
 from PIL import Image
 
 from resight.data.formats import read_dataset
-from resight.data.formats.manifest import write_manifest
 from resight.errors import RecipeError
 from resight.recognizer import Recognizer, load
-from resight.records import JUNK, UNLABELLED, AttributeSchema, ReidDataset
+from resight.records import UNLABELLED, AttributeSchema, ReidDataset
 from resight.run import build_model
 from resight.synthetic import synthesize
 from resight.tasks.reid.evaluation import evaluate
 from resight.training import train
-from tests.support.commands import resight
-from tests.support.runs import metrics, untrained_run
+from tests.support.runs import metrics
 
 SHORT = ["epochs=2", "sampler.batch_size=8", "validation.ratio=0.34"]
 
@@ -69,35 +67,6 @@ def test_labels_join_the_latents_and_the_run_embeds_without_them(crowd: ReidData
     assert model.embeds
     assert not model.recognises
     assert model.embed([crowd.query[0].path]).shape == (1, 8)
-
-
-@pytest.mark.slow
-def test_the_command_evaluates_autoencoders_of_both_kinds(
-    crowd: ReidDataset, tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    junk = [replace(record, identity=JUNK) for record in crowd.gallery[:2]]
-    write_manifest(tmp_path / "crowd.csv", replace(crowd, gallery=[*junk, *crowd.gallery[2:]]))
-    for name in ("junk-autoencoder", "reid-vae"):
-        folder = tmp_path / name
-        train(tiny("epochs=1", "validation.ratio=0.34", recipe=name), crowd, folder, quiet=True)
-        data = ["--data", f"manifest:{tmp_path}/crowd.csv", "--protocol", "course"]
-        status, told, _ = resight("evaluate", str(folder), *data, capsys=capsys)
-        page = (folder / "report.html").read_text(encoding="utf-8")
-        assert status == 0
-        assert ("ROC-AUC" in told, "mAP" in told) == (name == "junk-autoencoder", name == "reid-vae")
-        assert "econstruction" in page
-        assert f"resight evaluate {folder}" in page
-
-
-def test_runs_that_make_no_embeddings_are_not_reranked(
-    crowd: ReidDataset, tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_manifest(tmp_path / "crowd.csv", crowd)
-    made = untrained_run(tmp_path / "run", tiny(recipe="junk-autoencoder"))
-    data = ["--data", f"manifest:{tmp_path}/crowd.csv", "--rerank"]
-    status, _, told = resight("evaluate", str(made.folder), *data, capsys=capsys)
-    assert status
-    assert "makes no embeddings" in told.replace("\n", " ")
 
 
 @pytest.mark.slow
