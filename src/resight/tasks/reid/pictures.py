@@ -51,6 +51,8 @@ def hardest_queries(result: Result, count: int) -> NDArray[np.int64]:
 
 def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
     """The nearest gallery images of queries, given by position, each with its verdict, distance and camera."""
+    if not len(queries):
+        return []
     between = result.distances(queries)
     lists = []
     for query, row in zip(queries, between, strict=True):
