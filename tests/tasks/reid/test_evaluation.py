@@ -1,22 +1,102 @@
-"""Evaluating a model on a dataset: whose protocol counts."""
+"""Evaluating a model on a dataset: whose protocol counts, what stands beside the model, which images are missing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 
+from resight.errors import DataError, RunError
 from resight.recognizer import Recognizer
-from resight.records import ReidDataset
+from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
+from resight.retrieval import KReciprocal
+from resight.retrieval import evaluate as evaluate_features
 from resight.run import build_model
-from resight.tasks.reid.evaluation import evaluate
+from resight.tasks.reid.evaluation import count_images, evaluate, evaluate_embeddings, searchable
+from tests.support.images import corrupt
+from tests.support.search import Search
 
 
-def test_protocol_asked_for_before_the_recipes_before_the_datasets_own(crowd: ReidDataset, tiny) -> None:
+@pytest.fixture
+def model(tiny) -> Recognizer:
     torch.manual_seed(0)
-    silent, course = tiny(), tiny("retrieval.protocol=course")
-    model = build_model(silent, classes=6)
+    return Recognizer(build_model(tiny(), classes=6), tiny(), device="cpu")
+
+
+def test_protocol_asked_for_before_the_recipes_before_the_datasets_own(
+    model: Recognizer, crowd: ReidDataset, tiny
+) -> None:
+    course = Recognizer(model.model, tiny("retrieval.protocol=course"), device="cpu")
     dataset = replace(crowd, protocol="veri776")
-    assert evaluate(Recognizer(model, silent), dataset).result.protocol == "veri776"
-    assert evaluate(Recognizer(model, course), dataset).result.protocol == "course"
-    assert evaluate(Recognizer(model, course), dataset, protocol="market1501").result.protocol == "market1501"
+    assert evaluate(model, dataset).result.protocol == "veri776"
+    assert evaluate(course, dataset).result.protocol == "course"
+    assert evaluate(course, dataset, protocol="market1501").result.protocol == "market1501"
+
+
+def test_the_figures_are_those_of_the_models_embeddings(model: Recognizer, crowd: ReidDataset) -> None:
+    found = evaluate(model, crowd, average_precision="trapezoid")
+    sides = {side: list(getattr(crowd, side)) for side in ("query", "gallery")}
+    labels = {f"{side}_ids": [record.identity for record in records] for side, records in sides.items()}
+    labels |= {f"{side}_cameras": [record.camera for record in records] for side, records in sides.items()}
+    query, gallery = (model.embed([record.path for record in records]) for records in sides.values())
+    alone = evaluate_features(query, gallery, **labels, average_precision="trapezoid")
+    assert found.result.mean_average_precision == pytest.approx(alone.mean_average_precision)
+    assert found.summary()["model"]["average precision"] == "trapezoid"
+    assert found.failed == []
+    assert count_images(model, crowd) == len(query) + len(gallery)
+
+
+def test_what_is_asked_for_stands_beside_the_model(model: Recognizer, crowd: ReidDataset) -> None:
+    found = evaluate(model, crowd, rerank=KReciprocal(5, 2, 0.3), baselines=True)
+    assert list(found.results) == ["model", "model, re-ranked", "chance", "colour histogram"]
+    assert found.summary()["model, re-ranked"]["reranked"]
+    assert not found.summary()["model"]["reranked"]
+    # Everybody of the crowd has a colour: it is all that is needed.
+    assert found.results["colour histogram"].mean_average_precision > found.results["chance"].mean_average_precision
+
+
+def test_unreadable_images_are_named_and_missing_from_their_side(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    bad, worse = (Record(corrupt(tmp_path / name), 7, 1) for name in ("bad.jpg", "worse.jpg"))
+    found = evaluate(model, replace(crowd, query=[bad, *crowd.query], gallery=[*crowd.gallery, worse]))
+    assert [line.partition(":")[0] for line in found.failed] == [bad.path, worse.path]
+    assert found.query.records == list(crowd.query)
+    assert found.gallery.records == list(crowd.gallery)
+    with pytest.raises(DataError, match="no query or no gallery image could be read"):
+        evaluate(model, replace(crowd, query=[bad]))
+
+
+def test_a_datasets_own_lists_find_their_images_when_some_are_missing() -> None:
+    """Of query 0, g0 and g2 are right and g1 is left out; g0 and query 1 could not be read."""
+    query = [Record("q0.jpg", 1), Record("q1.jpg", 2)]
+    gallery = [Record(f"g{number}.jpg", 5) for number in range(4)]
+    answers = Relevance([np.array([0, 2]), np.array([3])], [np.array([1]), np.array([], np.int64)])
+    dataset = ReidDataset("lists", query=query, gallery=gallery, relevance=answers)
+    asked = Embeddings(np.array([[0, 0]], np.float32), query[:1])
+    shown = Embeddings(np.array([[1, 0], [3, 0], [2, 0]], np.float32), gallery[1:])
+    found = evaluate_embeddings(asked, shown, dataset, metric="euclidean")
+    # Nearest first: g1 is left out, g3 is wrong, g2 is right.
+    assert found.mean_average_precision == 1 / 2
+    assert found.protocol == "lists"
+
+
+def test_junk_that_the_model_called_so_is_infinitely_far(search: Search) -> None:
+    plain = search.result.distances(np.array([0]))
+    called = replace(search.result, junk=np.array([True, False, False, False, False, False]))
+    np.testing.assert_allclose(plain, [[0.1, 0.2, 0.3, 1, 1.2, 5]], atol=1e-5)
+    assert called.distances(np.array([0]))[0, 0] == np.inf
+    np.testing.assert_array_equal(called.distances(np.array([0]))[0, 1:], plain[0, 1:])
+
+
+def test_what_cannot_be_evaluated_says_what_to_do(model: Recognizer, crowd: ReidDataset) -> None:
+    with pytest.raises(DataError, match="crowd has no query and gallery to evaluate on; .*resight data split"):
+        searchable(replace(crowd, query=[]))
+    nameless = [replace(record, identity=UNLABELLED) for record in crowd.query]
+    with pytest.raises(DataError, match="its queries have no identities, so nothing can be evaluated"):
+        count_images(model, replace(crowd, query=nameless))
+    with pytest.raises(RunError, match="is for runs that weigh attributes and know junk"):
+        evaluate(model, crowd, drop_junk=True)
