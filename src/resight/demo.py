@@ -18,7 +18,7 @@ from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.synthetic import PRESETS, synthesize
 from resight.tasks.reid.evaluation import Result, evaluate
-from resight.tasks.reid.report import write_report
+from resight.tasks.reid.report import page
 from resight.training import resume, train
 
 __all__ = ["KINDS", "DemoResult", "demo"]
@@ -111,7 +111,7 @@ def demo(
     search_picture({query: hits}, folder / "search.jpg")
     report = folder / "report.html"
     told = command or shlex.join(["resight", "demo", *(overrides or []), "--kind", kind, "--out", str(folder)])
-    write_report(report, result, model, dataset, command=told, curves=history(run.metrics))
+    page(result, model, dataset).finish(report, command=told, failed=result.failed, curves=history(run.metrics))
     return DemoResult(spec, run, result, folder / "gallery", query, hits, report)
 
 

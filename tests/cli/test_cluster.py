@@ -108,6 +108,11 @@ CUT = "give one of --clusters N, --threshold T and --learn-on FORMAT:PATH to cut
         ),
         (["--clusters", "2", "--smallest", "3"], "hierarchical takes no --smallest"),
         (["--assign", "made", "--clusters", "2"], "--assign keeps the clusters that there are; give no option that"),
+        (
+            ["--assign", "made", "--method", "density"],
+            "--assign keeps the clusters that there are; give no option that",
+        ),
+        (["--clusters", "2", "--figure", "nmi"], "--figure is for --learn-on"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

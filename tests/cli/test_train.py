@@ -66,6 +66,7 @@ def test_a_run_that_does_not_know_its_data_asks_for_them(tiny, tmp_path: Path, c
         (["reid-vae", "--data", "market1501:/data"], "give --out DIR, the run folder to make"),
         (["reid-vae", "--resume", "runs/a"], "a resumed run keeps its recipe; give --resume alone"),
         (["--resume", "runs/a"], "runs/a is no run folder"),
+        (["--resume", "runs/a", "--out", "b"], "a resumed run stays in its folder; leave out --out"),
         (["reid-vea", "--show"], "did you mean 'reid-vae'"),
         (["reid-vae", "model.dims=3", "--data", "market1501:/nowhere", "--out", "y"], "/nowhere"),
     ],

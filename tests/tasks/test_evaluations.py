@@ -40,7 +40,7 @@ def test_every_task_has_the_same_few_names(task: str) -> None:
     for function in (evaluation.evaluate, evaluation.count_images):
         assert list(inspect.signature(function).parameters)[:2] == ["model", "dataset"]
     assert "progress" in inspect.signature(evaluation.evaluate).parameters
-    assert list(inspect.signature(report.write_report).parameters) == ["path", "result", "model", "dataset", "command", "curves"]  # fmt: skip
+    assert list(inspect.signature(report.page).parameters) == ["result", "model", "dataset"]
     assert list(inspect.signature(report.tables).parameters) == ["result"]
     assert callable(evaluation.Result.summary)
 

@@ -47,7 +47,7 @@ class Page(HTMLParser):
 
 def full(word: str) -> Report:
     """A report with every kind of block, `word` wherever words can stand."""
-    report = Report(word, word)
+    report = Report(word, word, {word: word}, word)
     report.heading(word, word)
     report.table((word, "mAP"), [(word, 0.5), (word, word)], caption=word, note=word)
     report.figure(charts.cmc_curve({word: np.linspace(0.5, 1, 50)}), word)
@@ -56,7 +56,7 @@ def full(word: str) -> Report:
     report.image(Image.effect_noise((60, 40), 90).convert("RGB"), word)
     report.text(word)
     report.code(word)
-    report.facts({word: word})
+    report.ending(word, [word])
     return report
 
 
@@ -94,7 +94,7 @@ def test_the_page_can_be_read_by_all() -> None:
     assert "prefers-color-scheme: dark" in text
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {link["href"] for link in page.all("a")} == {"#section-1", "#section-2"}
+    assert {link["href"] for link in page.all("a")} == {f"#section-{number}" for number in range(1, 5)}
     assert {"section-1", "section-2"} <= set(ids)
 
 
@@ -201,8 +201,8 @@ def test_training_is_a_section_with_a_panel_for_each_curve_and_none_without() ->
 
 
 def test_a_report_ends_with_its_command_its_facts_and_the_day() -> None:
-    report = Report("run")
-    report.ending("resight evaluate 'runs/a street'", {"Model": "ours", "Images": 1234})
+    report = Report("run", facts={"Model": "ours", "Images": 1234})
+    report.ending("resight evaluate 'runs/a street'")
     page = Page(report.html())
     for words in ("How this was made", "resight evaluate 'runs/a street'", "Model", "ours", "1234", "Made"):
         assert words in page.text
@@ -212,12 +212,27 @@ def test_a_report_ends_with_its_command_its_facts_and_the_day() -> None:
 
 def test_images_that_failed_are_listed_with_what_that_means() -> None:
     for without in ("They are missing from every figure above.", "They are not in the hand-in."):
-        report = Report("run")
-        report.ending("resight", {}, ["a.jpg: empty file", "b.jpg: no such file"], without)
+        report = Report("run", missing=without)
+        report.ending("resight", ["a.jpg: empty file", "b.jpg: no such file"])
         page = Page(report.html())
         assert "Images that could not be used" in page.text
         assert without in page.text
         assert [words for words, _ in cells(report)] == ["a.jpg: empty file", "b.jpg: no such file"]
+
+
+def test_a_finished_page_has_the_training_and_the_ending_and_is_written(tmp_path: Path) -> None:
+    report = Report("run", facts={"Images": 12})
+    report.heading("Figures")
+    report.finish(tmp_path / "r.html", command="resight", failed=["a.jpg: gone"], curves={"loss": [(1, 3.0), (2, 1.0)]})
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.findall(r"<h2[^>]*>([^<]*)", text) == [
+        "Figures",
+        "Training",
+        "How this was made",
+        "Images that could not be used",
+    ]
+    Report("bare").finish(tmp_path / "b.html", command="resight")
+    assert "Training" not in (tmp_path / "b.html").read_text(encoding="utf-8")
 
 
 def test_the_same_report_is_the_same_text() -> None:

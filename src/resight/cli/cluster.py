@@ -75,28 +75,28 @@ def cluster(
     by density many times as long, in little memory.
     """
     from resight.cli.console import output, show
-    from resight.cli.options import command_line
+    from resight.cli.options import command_line, given, needs
     from resight.errors import OptionError
     from resight.recognizer import load
     from resight.tasks.clusters.evaluation import Centroids, evaluate, write_assignments
-    from resight.tasks.clusters.report import contact_sheet, tables, write_assignment_report, write_report
+    from resight.tasks.clusters.report import assignment_page, contact_sheet, page, tables
     from resight.views.grids import save
 
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
-    given = {name: value for name, value in every.items() if value is not None}
-    command = command_line(context)
+    chosen = {name: value for name, value in every.items() if value is not None}
+    if assign is not None and {*chosen, "method", "learn_on", "figure"} & given(context).keys():
+        raise OptionError("--assign keeps the clusters that there are; give no option that makes new ones")
+    needs(context, ("figure",), "learn_on")
+    if split is not None and _is_features(images):
+        raise OptionError(f"--split is for FORMAT:PATH; {images} is a feature file")
     if assign is not None:
-        if given or learn_on is not None:
-            raise OptionError("--assign keeps the clusters that there are; give no option that makes new ones")
         kept = Centroids.open(assign)
         embeddings, failed = _embedded(load(run), _records(images, split), images)
         assigned = kept.assign(embeddings)
         facts = {"Clusters": str(assign), **_facts(embeddings)}
-        write_assignment_report(
-            out / "report.html", embeddings, assigned, images, command=command, facts=facts, failed=failed
-        )
+        drawn = assignment_page(embeddings, assigned, images, facts)
     else:
-        way = _method(method, given, learn_on is not None)
+        way = _method(method, chosen, learn_on is not None)
         model = load(run)
         # Clusters have means, and attribute-weighted distances are to none: features alone are clustered.
         metric = "euclidean" if model.weighs_attributes else model.metric
@@ -108,9 +108,10 @@ def cluster(
         facts = {"method": method, "threshold": found.threshold, "clusters": len(found.centroids), "run": run}
         Centroids(found.centroids, metric, facts).save(out)
         stated = {**_facts(embeddings), "Method": way, "Metric": metric}
-        write_report(out / "report.html", made, images, command=command, facts=stated)
+        drawn = page(made, images, stated)
         _tell(made)
         show(tables(made), images)
+    drawn.finish(out / "report.html", command=command_line(context), failed=failed)
     write_assignments(out, embeddings, assigned)
     save(contact_sheet(embeddings, assigned), out / "contact-sheet.jpg")
     output().print(f"manifest: {out / 'manifest.csv'}\nreport: {out / 'report.html'}", markup=False)

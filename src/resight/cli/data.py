@@ -141,6 +141,7 @@ def augment_data(
 
 @app.command("split")
 def split_data(
+    context: typer.Context,
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", help="Manifest to write (.csv or .parquet).")],
     ratio: Annotated[float, typer.Option(help="Share of the identities that train.")] = 0.8,
@@ -155,13 +156,16 @@ def split_data(
     `resight data split --data course:/data/market-course --out split.csv`, then `--data manifest:split.csv`
     """
     from resight.cli.console import output
+    from resight.cli.options import given
     from resight.data.formats.manifest import write_manifest
     from resight.data.splits import split_dataset
     from resight.data.union import read_datasets
-    from resight.errors import DataError
+    from resight.errors import DataError, OptionError
 
     if queries not in ("first", "ratio"):
         raise DataError(f"--queries {queries}: first or ratio")
+    if queries == "first" and "query_ratio" in given(context):
+        raise OptionError("--query-ratio is for --queries ratio")
     made = split_dataset(read_datasets(data), ratio, seed, queries, query_ratio)  # type: ignore[arg-type]
     write_manifest(out, made)
     for name, records in made.splits.items():

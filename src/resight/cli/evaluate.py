@@ -92,7 +92,8 @@ def evaluate(
     name_failed(result.failed)
     target = report or (folder or Path()) / "report.html"
     curves = history(folder / "metrics.csv") if folder is not None else {}
-    pages.write_report(target, result, model, dataset, command=command_line(context), curves=curves)
+    page = pages.page(result, model, dataset)
+    page.finish(target, command=command_line(context), failed=result.failed, curves=curves)
     if as_json:
         print(json.dumps(result.summary(), indent=2))
     else:

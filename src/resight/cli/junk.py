@@ -65,7 +65,7 @@ def scan_images(
     from resight.errors import OptionError
     from resight.recognizer import load
     from resight.tasks.junk.evaluation import count_images, evaluate, write_scan
-    from resight.tasks.junk.report import tables, write_report
+    from resight.tasks.junk.report import page, tables
 
     if sum(given is not None for given in (threshold, quantile, precision)) > 1:
         raise OptionError("give one of --threshold, --quantile and --precision")
@@ -88,7 +88,7 @@ def scan_images(
     name_failed(found.failed)
     write_scan(out, found, {"run": run, "source": images})
     facts = {"Run": run, "Score": found.score}
-    write_report(out / "report.html", found, images, command=command_line(context), facts=facts)
+    page(found, images, facts).finish(out / "report.html", command=command_line(context), failed=found.failed)
     show(tables(found), images)
     output().print(
         f"{len(found.suspects)} of {len(found.scored.records)} images have a score ({found.score}) of "
@@ -100,6 +100,7 @@ def scan_images(
 
 @app.command("review")
 def review_suspects(
+    context: typer.Context,
     folder: ScanArgument,
     terminal: Annotated[bool, typer.Option("--terminal", help="Ask here, path by path, instead of on a page.")] = False,
     port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
@@ -112,9 +113,12 @@ def review_suspects(
     will be left out by `resight junk apply`; rejected ones and those not looked at stay.
     """
     from resight.cli.console import output
-    from resight.errors import DataError
+    from resight.cli.options import given
+    from resight.errors import DataError, OptionError
     from resight.tasks.junk.review import Review
 
+    if terminal and "port" in given(context):
+        raise OptionError("--port is for the page; leave it out with --terminal")
     review = Review.open(folder)
     if not review.suspects:
         raise DataError(f"{folder} lists no suspects; scan with a lower threshold")

@@ -53,6 +53,8 @@ def train(
     if resume is not None:
         if recipe is not None or overrides:
             raise OptionError("a resumed run keeps its recipe; give --resume alone")
+        if out is not None:
+            raise OptionError("a resumed run stays in its folder; leave out --out")
         _resume(resume, data, quiet)
         return
     if recipe is None:

@@ -52,9 +52,19 @@ class Report:
     loads nothing, which its Content-Security-Policy also enforces.
     """
 
-    def __init__(self, title: str, subtitle: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        subtitle: str = "",
+        facts: Mapping[str, object] | None = None,
+        missing: str = "They are missing from every figure above.",
+    ) -> None:
         self.title = title
         self.subtitle = subtitle
+        self.facts = facts or {}
+        """Names with their values, which stand at the end."""
+        self.missing = missing
+        """What follows for images that could not be used."""
         self._blocks: list[_Block] = []
         self._headings: list[tuple[str, str]] = []
 
@@ -107,34 +117,39 @@ class Report:
         """Add lines to be copied, such as a command."""
         self._add("code", text=text)
 
-    def facts(self, facts: Mapping[str, object]) -> None:
-        """Add names with their values, one below the other."""
-        self._add("facts", facts=[(name, _shown(value)) for name, value in facts.items()])
-
     def training(self, curves: Mapping[str, Points]) -> None:
         """Add the section on a run's training: column of metrics.csv -> (epoch, value) points; nothing for no curve."""
         if curves:
             self.heading("Training")
             self.figure(training_curves(curves), "Per epoch, from metrics.csv of the run.")
 
-    def ending(
+    def finish(
         self,
+        path: str | os.PathLike[str],
+        *,
         command: str,
-        facts: Mapping[str, object],
         failed: Sequence[str] = (),
-        without: str = "They are missing from every figure above.",
+        curves: Mapping[str, Points] | None = None,
     ) -> None:
-        """Add the end of every report: the command that made it, facts, the date and the images that were left out.
+        """Add what every page ends with, and write it: how the run was trained, how the page was made, what is missing.
 
-        `failed` has a line for each image that could not be used; `without` says what follows from that.
+        `command` is the line that made the page, `curves` are columns of the run's metrics.csv as `training` takes them,
+        `failed` has a line for each image that could not be used. Raises OSError when the file cannot be written.
         """
+        self.training(curves or {})
+        self.ending(command, failed)
+        self.save(path)
+
+    def ending(self, command: str, failed: Sequence[str] = ()) -> None:
+        """Add the last section: the command that made the page, its facts, the date, and the images that are missing."""
         from resight.version import __version__
 
         self.heading("How this was made")
         self.code(command)
-        self.facts({**facts, "Made": f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"})
+        made = f"{datetime.datetime.now():%Y-%m-%d %H:%M} by resight {__version__}"
+        self._add("facts", facts=[(name, _shown(value)) for name, value in {**self.facts, "Made": made}.items()])
         if failed:
-            self.heading("Images that could not be used", without)
+            self.heading("Images that could not be used", self.missing)
             self.table(("image",), [(line,) for line in failed])
 
     def html(self) -> str:

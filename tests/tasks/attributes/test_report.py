@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from resight.recognizer import load
 from resight.records import AttributeSchema
 from resight.run import Run
 from resight.tasks.attributes.evaluation import Result, Split
-from resight.tasks.attributes.report import tables, write_report
+from resight.tasks.attributes.report import page as make_page
+from resight.tasks.attributes.report import tables
 from resight.tasks.attributes.scores import score
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "gender": ("male", "female"), "camera-4": ("no", "yes")})
@@ -75,8 +75,8 @@ def test_the_sources_targets_stand_beside_what_it_printed(evaluated: Result) -> 
 def test_the_page_holds_tables_pictures_and_what_could_not_be_read(
     evaluated: Result, run: Run, street: str, tmp_path: Path
 ) -> None:
-    failed = replace(evaluated, failed=["bad.jpg: no image"])
-    write_report(tmp_path / "r.html", failed, load(run.folder), read_dataset(street), command="resight evaluate run", curves={})  # fmt: skip
+    made = make_page(evaluated, load(run.folder), read_dataset(street))
+    made.finish(tmp_path / "r.html", command="resight evaluate run", failed=["bad.jpg: no image"])
     page = (tmp_path / "r.html").read_text()
     for words in ("Per attribute", "80.9 78.3 69.1", "Confusion matrices", "bad.jpg: no image", "resight evaluate run"):
         assert words in page, words

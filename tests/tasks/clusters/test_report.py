@@ -9,7 +9,8 @@ import numpy as np
 from resight.records import Embeddings, Record
 from resight.retrieval.clusters import Assigned, Density, Hierarchical
 from resight.tasks.clusters.evaluation import Result, evaluate
-from resight.tasks.clusters.report import contact_sheet, tables, write_assignment_report, write_report
+from resight.tasks.clusters.report import assignment_page, contact_sheet, tables
+from resight.tasks.clusters.report import page as make_page
 from tests.support.grids import plain_image, ranked
 
 RED, GREEN, BLUE, GREY, BLACK = (250, 0, 0), (0, 250, 0), (0, 0, 250), (90, 90, 90), (0, 0, 0)
@@ -56,7 +57,8 @@ def test_a_page_has_the_sections_of_its_method(people: Embeddings, tmp_path: Pat
     dense = evaluate(people, Density(smallest=4), "euclidean", failed=bad)
     for number, one in enumerate((plain, learned, dense)):
         path = tmp_path / f"{number}.html"
-        write_report(path, one, "street", command="resight cluster", facts={"Images": 31})
+        made = make_page(one, "street", {"Images": 31})
+        made.finish(path, command="resight cluster", failed=one.failed)
         page = path.read_text()
         for words in ("Clusters of street", "Biggest clusters", "Least certain", "by chance", "bad.jpg", "resight cluster"):  # fmt: skip
             assert words in page, words
@@ -68,7 +70,8 @@ def test_a_page_has_the_sections_of_its_method(people: Embeddings, tmp_path: Pat
 
 
 def test_new_images_have_a_page_of_their_own(people: Embeddings, made: Result, tmp_path: Path) -> None:
-    write_assignment_report(tmp_path / "a.html", people, made.assigned, "new", command="resight cluster", facts={"Clusters": "made"}, failed=["bad.jpg: gone"])  # fmt: skip
+    drawn = assignment_page(people, made.assigned, "new", {"Clusters": "made"})
+    drawn.finish(tmp_path / "a.html", command="resight cluster", failed=["bad.jpg: gone"])
     page = (tmp_path / "a.html").read_text()
     for words in ("31 new images", "Biggest clusters", "resight cluster", "made", "bad.jpg: gone"):
         assert words in page, words

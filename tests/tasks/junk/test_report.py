@@ -10,7 +10,8 @@ import pytest
 from resight.records import Record
 from resight.tasks.junk import report
 from resight.tasks.junk.evaluation import Scored, scan
-from resight.tasks.junk.report import tables, write_report
+from resight.tasks.junk.report import page as make_page
+from resight.tasks.junk.report import tables
 from tests.support.grids import plain_image
 
 FACTS = {"Run": "runs/junk"}
@@ -35,13 +36,14 @@ def test_unlabelled_images_have_no_table(scored: Scored) -> None:
 def test_the_page_shows_figures_and_suspects(scored: Scored, tmp_path: Path) -> None:
     failed = scored._replace(failed=["bad.jpg: no image"])
     found = scan(failed, "error", threshold=0.7)
-    write_report(tmp_path / "r.html", found, "street", command="resight junk scan", facts=FACTS)
+    made = make_page(found, "street", FACTS)
+    made.finish(tmp_path / "r.html", command="resight junk scan", failed=found.failed)
     page = (tmp_path / "r.html").read_text()
     for words in ("Against the labels", "Suspects 1 to 4", "4 of 12 images", "0.7 or more", "close", "resight junk scan", "bad.jpg: no image", "runs/junk"):  # fmt: skip
         assert words in page, words
     assert "Green with a tick: labelled junk" in page
     bare = Scored([Record(record.path) for record in scored.records], scored.scores, [])
-    write_report(tmp_path / "b.html", scan(bare, "error"), "street", command="resight junk scan", facts={})
+    make_page(scan(bare, "error"), "street", {}).save(tmp_path / "b.html")
     assert "Green with a tick" not in (tmp_path / "b.html").read_text(), "frames say nothing where nothing is labelled"
 
 
@@ -50,7 +52,7 @@ def test_more_suspects_than_the_sheets_hold_are_counted(tmp_path: Path, monkeypa
     monkeypatch.setattr(report, "_SHEETS", 2)
     path = plain_image(str(tmp_path / "a.png"), (9, 9, 9))
     found = scan(Scored([Record(path)] * 7, np.arange(7, dtype=np.float32), []), "error", threshold=0)
-    write_report(tmp_path / "r.html", found, "street", command="resight junk scan", facts={})
+    make_page(found, "street", {}).save(tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "Suspects 1 to 2" in page
     assert "Suspects 3 to 4" in page

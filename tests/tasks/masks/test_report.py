@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ import pytest
 from resight.recognizer import Recognizer
 from resight.records import ReidDataset
 from resight.tasks.masks.evaluation import Result, evaluate
-from resight.tasks.masks.report import tables, write_report
+from resight.tasks.masks.report import page as make_page
+from resight.tasks.masks.report import tables
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,10 @@ def test_the_table_has_a_row_for_each_split_in_per_cent(result: Result) -> None:
 def test_a_page_shows_masks_drawn_at_random_and_the_worst(
     result: Result, by_brightness: Recognizer, masked: ReidDataset, tmp_path: Path
 ) -> None:
-    failed = replace(result, failed=["bad.jpg: no image"])
     curves = {"train/loss": [(1.0, 0.7), (2.0, 0.5)]}
-    write_report(
-        tmp_path / "r.html", failed, by_brightness, masked, command="resight evaluate runs/unet", curves=curves
-    )
+    made = make_page(result, by_brightness, masked)
+    command = "resight evaluate runs/unet"
+    made.finish(tmp_path / "r.html", command=command, failed=["bad.jpg: no image"], curves=curves)
     page = (tmp_path / "r.html").read_text()
     for words in ("Masks on masked", "55.6", "Images drawn at random.", "lowest IoU", "resight evaluate runs/unet", "bad.jpg: no image", "Training"):  # fmt: skip
         assert words in page, words

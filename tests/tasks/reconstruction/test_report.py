@@ -12,7 +12,8 @@ import pytest
 from resight.recognizer import Recognizer
 from resight.records import JUNK, ReidDataset
 from resight.tasks.reconstruction.evaluation import Result
-from resight.tasks.reconstruction.report import tables, write_report
+from resight.tasks.reconstruction.report import page as make_page
+from resight.tasks.reconstruction.report import tables
 
 
 @pytest.fixture
@@ -49,7 +50,8 @@ def test_without_labelled_junk_there_is_one_table(result: Result) -> None:
 def test_a_page_shows_the_highest_and_the_lowest_scores(
     result: Result, recognizer: Recognizer, crowd: ReidDataset, tmp_path: Path
 ) -> None:
-    write_report(tmp_path / "r.html", result, recognizer, crowd, command="resight evaluate run", curves={})
+    made = make_page(result, recognizer, crowd)
+    made.finish(tmp_path / "r.html", command="resight evaluate run", failed=result.failed)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert page.count("data:image/") == 4
     told = re.findall(r"The (highest|lowest) scores: ([\d., ]+)\.", page)

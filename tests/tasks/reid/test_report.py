@@ -11,12 +11,14 @@ import torch
 
 from resight.recognizer import Recognizer
 from resight.run import build_model
-from resight.tasks.reid.report import conditions, tables, write_report
+from resight.tasks.reid.report import page as make_page
+from resight.tasks.reid.report import tables
 from tests.support.search import Search
 
 
 def page_of(path: Path, search: Search, model: Recognizer) -> str:
-    write_report(path, search.result, model, search.dataset, command="resight evaluate runs/line", curves={})
+    made = make_page(search.result, model, search.dataset)
+    made.finish(path, command="resight evaluate runs/line", failed=search.result.failed)
     return path.read_text(encoding="utf-8")
 
 
@@ -41,7 +43,7 @@ def test_the_table_by_hand(search: Search) -> None:
 
 def test_junk_that_is_ranked_last_is_told(search: Search) -> None:
     called = replace(search.result, junk=np.array([False, True, False, False, True, False]))
-    assert ", 2 of 6 gallery images called junk, average precision" in conditions(called)
+    assert ", 2 of 6 gallery images called junk, average precision" in tables(called)[0].note
 
 
 def test_a_page_holds_the_figures_and_what_they_are_of(page: str) -> None:

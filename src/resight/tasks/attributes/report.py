@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,11 +13,10 @@ from resight.records import ReidDataset
 from resight.tasks.attributes.evaluation import FIGURES, INSTANCE_FIGURES, Result, Split
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
-from resight.views.charts import Points
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
-__all__ = ["tables", "write_report"]
+__all__ = ["page", "tables"]
 
 _PUBLISHED = ("published train", "published validation")
 _EXPLAINED = (
@@ -37,20 +35,11 @@ def tables(result: Result) -> list[Table]:
     return [_per_attribute(result), _field(result)]
 
 
-def write_report(
-    path: str | os.PathLike[str],
-    result: Result,
-    model: Recognizer,
-    dataset: ReidDataset,
-    *,
-    command: str,
-    curves: Mapping[str, Points],
-) -> None:
-    """Write one self-contained HTML page: the tables, confusion matrices, the most and the least confident images.
-
-    `command` is the line that made the page, `curves` are those of the run's training.
-    """
-    report = Report(f"Attributes on {dataset.name}", f"Protocol {result.protocol}; figures in per cent.")
+def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
+    """The HTML page: the tables, confusion matrices, the most and the least confident images."""
+    images = {f"Images of {name}": f"{split.scores.images:,}" for name, split in result.splits.items()}
+    facts = {"Dataset": dataset.name, **images, "Seen at": model.size}
+    report = Report(f"Attributes on {dataset.name}", f"Protocol {result.protocol}; figures in per cent.", facts)
     for table in tables(result):
         report.heading(table.title)
         report.show(table)
@@ -62,10 +51,7 @@ def write_report(
     report.heading("Confidence", "Green with a tick: every attribute right. Below an image the mean probability and how many are right.")  # fmt: skip
     for caption, picture in confidence_grids(judged.records, judged.probabilities, judged.targets).items():
         report.image(picture, caption)
-    report.training(curves)
-    images = {f"Images of {name}": f"{split.scores.images:,}" for name, split in result.splits.items()}
-    report.ending(command, {"Dataset": dataset.name, **images, "Seen at": model.size}, result.failed)
-    report.save(path)
+    return report
 
 
 def _per_attribute(result: Result) -> Table:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
@@ -16,8 +15,9 @@ from resight.views.grids import RankedList, Tile, Verdict, ranked_lists, tile_gr
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
-__all__ = ["contact_sheet", "tables", "write_assignment_report", "write_report"]
+__all__ = ["assignment_page", "contact_sheet", "page", "tables"]
 
+_MISSING = "They are in no cluster."
 _CLUSTERS = 12
 _IMAGES = 12
 _UNSURE = 32
@@ -60,12 +60,14 @@ def contact_sheet(embeddings: Embeddings, assigned: Assigned, clusters: int = _C
     return ranked_lists(rows, tile_height=96)
 
 
-def write_report(
-    path: str | os.PathLike[str], result: Result, name: str, *, command: str, facts: Mapping[str, object]
-) -> None:
-    """Write one self-contained HTML page: figures, sizes, the hierarchy and its cut, the biggest clusters, the least certain images."""
+def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
+    """The HTML page: figures, sizes, the hierarchy and its cut, the biggest clusters, the least certain images.
+
+    `name` is what was clustered, `facts` stand at the end.
+    """
     found = result.clusters
-    report = Report(f"Clusters of {name}", f"{len(found.labels):,} images in {len(found.centroids):,} clusters")
+    told = f"{len(found.labels):,} images in {len(found.centroids):,} clusters"
+    report = Report(f"Clusters of {name}", told, facts, _MISSING)
     for table in tables(result):
         report.heading(table.title)
         report.show(table)
@@ -78,27 +80,15 @@ def write_report(
         learned = result.learned
         report.figure(charts.cut_curve(learned.tried, learned.threshold, learned.figure), f"The cut was learned: {learned.figure} of labelled images over the number of clusters, for every cut tried.")  # fmt: skip
     _pictures(report, result.embeddings, result.assigned)
-    report.ending(command, facts, result.failed, "They are in no cluster.")
-    report.save(path)
+    return report
 
 
-def write_assignment_report(
-    path: str | os.PathLike[str],
-    embeddings: Embeddings,
-    assigned: Assigned,
-    name: str,
-    *,
-    command: str,
-    facts: Mapping[str, object],
-    failed: Sequence[str] = (),
-) -> None:
+def assignment_page(embeddings: Embeddings, assigned: Assigned, name: str, facts: Mapping[str, object]) -> Report:
     """The same page for new images that were assigned to clusters made before."""
-    report = Report(
-        f"Clusters of {name}", f"{len(embeddings):,} new images, each in the cluster of the nearest centroid"
-    )
+    told = f"{len(embeddings):,} new images, each in the cluster of the nearest centroid"
+    report = Report(f"Clusters of {name}", told, facts, _MISSING)
     _pictures(report, embeddings, assigned)
-    report.ending(command, facts, failed, "They are in no cluster.")
-    report.save(path)
+    return report
 
 
 def _figures(scores: ClusterScores) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from resight.records import UNLABELLED, Record
@@ -12,7 +11,7 @@ from resight.views.grids import Tile, Verdict, tile_grid
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
-__all__ = ["tables", "write_report"]
+__all__ = ["page", "tables"]
 
 _A_SHEET = 64
 _SHEETS = 8
@@ -32,15 +31,18 @@ def tables(result: Result) -> list[Table]:
     return [Table(["", *_COLUMNS], rows, "Against the labels", note)]
 
 
-def write_report(
-    path: str | os.PathLike[str], result: Result, name: str, *, command: str, facts: Mapping[str, object]
-) -> None:
-    """Write one self-contained HTML page: figures where labels tell, scores, and the suspects as pictures."""
+def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
+    """The HTML page: figures where labels tell, scores, and the suspects as pictures.
+
+    `name` is what was scanned, `facts` stand at the end.
+    """
     suspects = result.suspects.tolist()
     scored = result.scored
     report = Report(
         f"Suspected junk in {name}",
         f"{len(suspects):,} of {len(scored.records):,} images have a score ({result.score}) of {result.threshold:.4g} or more",
+        facts,
+        "They have no score.",
     )
     for table in tables(result):
         report.heading(table.title)
@@ -58,8 +60,7 @@ def write_report(
         report.image(tile_grid(tiles, tile_height=96, columns=16), f"Suspects {first + 1} to {first + len(rows)}.")
     if len(suspects) > _A_SHEET * _SHEETS:
         report.text(f"{len(suspects) - _A_SHEET * _SHEETS:,} further suspects are in suspects.csv.")
-    report.ending(command, facts, scored.failed, "They have no score.")
-    report.save(path)
+    return report
 
 
 def _verdict(record: Record, result: Result) -> Verdict:

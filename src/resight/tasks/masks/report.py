@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -12,12 +9,11 @@ from PIL import Image
 from resight.recognizer import Recognizer
 from resight.records import ReidDataset
 from resight.tasks.masks.evaluation import Result, Split
-from resight.views.charts import Points
 from resight.views.grids import Tile, tile_grid
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
-__all__ = ["tables", "write_report"]
+__all__ = ["page", "tables"]
 
 _SHOWN = 8
 _FIGURES = ("IoU", "Dice", "IoU of the mean mask", "Dice of the mean mask")
@@ -35,27 +31,15 @@ def tables(result: Result) -> list[Table]:
     return [Table(["%", "images", *_FIGURES], rows, note=_NOTE)]
 
 
-def write_report(
-    path: str | os.PathLike[str],
-    result: Result,
-    model: Recognizer,
-    dataset: ReidDataset,
-    *,
-    command: str,
-    curves: Mapping[str, Points],
-) -> None:
-    """Write one self-contained HTML page: figures, then images with their masks, true and found.
-
-    `command` is the line that made the page, `curves` are those of the run's training.
-    """
-    report = Report(f"Masks on {dataset.name}", f"Compared at {model.size}, the size that the model works at.")
+def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
+    """The HTML page: figures, then images with their masks, true and found."""
+    facts = {"Dataset": dataset.name, "Compared at": model.size}
+    report = Report(f"Masks on {dataset.name}", f"Compared at {model.size}, the size that the model works at.", facts)
     report.heading("Figures")
     for table in tables(result):
         report.show(table)
     _pictures(report, result.judged)
-    report.training(curves)
-    report.ending(command, {"Dataset": dataset.name, "Compared at": model.size}, result.failed)
-    report.save(path)
+    return report
 
 
 def _pictures(report: Report, judged: Split) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +10,10 @@ from resight.records import ReidDataset
 from resight.tasks.pictures import reconstructed
 from resight.tasks.reconstruction.evaluation import QUANTILES, SCORES, Result
 from resight.views import charts
-from resight.views.charts import Points
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
-__all__ = ["tables", "write_report"]
+__all__ = ["page", "tables"]
 
 _SHOWN = 16
 _EXPLAINED = (
@@ -31,20 +27,10 @@ def tables(result: Result) -> list[Table]:
     return [_distributions(result), *_junk(result)]
 
 
-def write_report(
-    path: str | os.PathLike[str],
-    result: Result,
-    model: Recognizer,
-    dataset: ReidDataset,
-    *,
-    command: str,
-    curves: Mapping[str, Points],
-) -> None:
-    """Write one self-contained HTML page: scores, junk figures, the best and the worst reconstructions, training.
-
-    `command` is the line that made the page, `curves` are those of the run's training.
-    """
-    report = Report(f"Reconstruction on {dataset.name}", _EXPLAINED)
+def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
+    """The HTML page: scores, how well they point at junk, the best and the worst reconstructions."""
+    facts = {"Dataset": dataset.name, "Images": f"{len(result.records):,}", "Reconstructed at": model.size}
+    report = Report(f"Reconstruction on {dataset.name}", _EXPLAINED, facts)
     for table in tables(result):
         report.heading(table.title)
         report.show(table)
@@ -58,10 +44,7 @@ def write_report(
             shown = [result.records[place] for place in chosen[:_SHOWN]]
             values = ", ".join(f"{result.scores[score][place]:.3g}" for place in chosen[:_SHOWN])
             report.image(reconstructed(model, shown), f"The {caption} scores: {values}.")
-    report.training(curves)
-    facts = {"Dataset": dataset.name, "Images": f"{len(result.records):,}", "Reconstructed at": model.size}
-    report.ending(command, facts, result.failed)
-    report.save(path)
+    return report
 
 
 def _distributions(result: Result) -> Table:

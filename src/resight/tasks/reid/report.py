@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,12 +15,11 @@ from resight.tasks.reid.evaluation import Result
 from resight.tasks.reid.mistakes import shared_attributes
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of, looks, stages, verdicts
 from resight.views import charts
-from resight.views.charts import Points
 from resight.views.grids import ranked_lists
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
-__all__ = ["conditions", "tables", "write_report"]
+__all__ = ["page", "tables"]
 
 _LISTS = 6
 _RECONSTRUCTED = 16
@@ -32,24 +29,12 @@ _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
 def tables(result: Result) -> list[Table]:
     """The figures in per cent, a row for the model and for each thing it is compared with."""
     rows = [[name, *_figures(figures)] for name, figures in result.results.items()]
-    return [Table(["%", *_COLUMNS], rows, note=f"{conditions(result)}. {_without_match(result)}".strip())]
+    return [Table(["%", *_COLUMNS], rows, note=f"{_conditions(result)}. {_without_match(result)}".strip())]
 
 
-def write_report(
-    path: str | os.PathLike[str],
-    result: Result,
-    model: Recognizer,
-    dataset: ReidDataset,
-    *,
-    command: str,
-    curves: Mapping[str, Points],
-) -> None:
-    """Write one self-contained HTML page: figures, CMC, ranked lists, where the network looks, distances and t-SNE.
-
-    `command` is the line that made the page, `curves` are those of the run's training. Raises OSError when it cannot be
-    written.
-    """
-    report = Report(f"Re-identification on {dataset.name}", conditions(result))
+def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
+    """The HTML page: figures, CMC, ranked lists, where the network looks, distances and t-SNE."""
+    report = Report(f"Re-identification on {dataset.name}", _conditions(result), _facts(result, model, dataset))
     report.heading("Figures")
     for table in tables(result):
         report.show(table)
@@ -66,9 +51,7 @@ def write_report(
     if model.reconstructs:
         report.heading("Reconstructions")
         report.image(reconstructed(model, result.query.records[:_RECONSTRUCTED]), "Above images as the network sees them, below what it makes of their embeddings.")  # fmt: skip
-    report.training(curves)
-    report.ending(command, _facts(result, model, dataset), result.failed)
-    report.save(path)
+    return report
 
 
 def _figures(figures: Evaluation) -> list[str]:
@@ -76,8 +59,8 @@ def _figures(figures: Evaluation) -> list[str]:
     return [per_cent(float(summary.get(name, math.nan))) for name in _COLUMNS]
 
 
-def conditions(result: Result) -> str:
-    """What the figures are of, in one line: protocol, distance, definition of average precision, queries."""
+def _conditions(result: Result) -> str:
+    """What the figures are of, in one line."""
     figures = result.result
     junk = (
         f", {int(result.junk.sum())} of {len(result.gallery)} gallery images called junk"
