@@ -1,4 +1,4 @@
-"""What an evaluation of masks looks like: its table, and the HTML page."""
+"""The report of an evaluation of masks: its table, and the HTML page."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["tables", "write_report"]
 _SHOWN = 8
 _FIGURES = ("IoU", "Dice", "IoU of the mean mask", "Dice of the mean mask")
 _NOTE = (
-    "Means over images, in per cent. The mean mask is one for all: where most of these images have their individual."
+    "Means over images, in per cent. The mean mask is one mask for all images: the pixels that are in most true masks."
 )
 
 
 def tables(result: Result) -> list[Table]:
-    """IoU and Dice of every split in per cent, beside those of one mask for all images."""
+    """A table with IoU and Dice of every split in per cent, of the model and of one mask for all images."""
     rows = [
         [name, f"{figures['images']:,}", *(per_cent(figures[column]) for column in _FIGURES)]
         for name, figures in result.summary().items()
@@ -44,11 +44,14 @@ def write_report(
     command: str,
     curves: Mapping[str, Points],
 ) -> None:
-    """Write one self-contained HTML page: figures, then images with their masks, true and found.
+    """Write one self-contained HTML page: the table, then images with their true and their predicted masks.
 
-    `command` is the line that made the page, `curves` are those of the run's training.
+    `command` is the command line that made the page, `curves` are the run's training curves. Raises OSError when the
+    page cannot be written.
     """
-    report = Report(f"Masks on {dataset.name}", f"Compared at {model.size}, the size that the model works at.")
+    report = Report(
+        f"Masks on {dataset.name}", f"Masks are compared at the size that the model works at, {model.size}."
+    )
     report.heading("Figures")
     for table in tables(result):
         report.show(table)
@@ -61,7 +64,10 @@ def write_report(
 def _pictures(report: Report, judged: Split) -> None:
     drawn = np.sort(np.random.default_rng(0).permutation(len(judged.records))[:_SHOWN])
     worst = np.argsort(judged.scores.iou, kind="stable")[:_SHOWN]
-    report.heading("Masks", "First row: the image. Second: its mask. Third: the mask found, with its IoU in per cent.")
+    report.heading(
+        "Masks",
+        "First row: the image. Second row: its true mask. Third row: the predicted mask and its IoU in per cent.",
+    )
     report.image(_rows(judged, drawn), "Images drawn at random.")
     report.image(_rows(judged, worst), "The images with the lowest IoU.")
 
