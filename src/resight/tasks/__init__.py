@@ -1,3 +1,5 @@
-"""What a model is for: a folder for each task, with the same few names in each.
+"""What a model is for: a folder for each task, with the same few module names in each.
 
-system: how it is trained; evaluation: how good it is; report: how that looks; scores: its arithmetic; prediction: what it writes."""
+system trains, evaluation scores a model on a dataset, report shows the result, scores holds the arithmetic, and prediction
+writes what the model says of images.
+"""

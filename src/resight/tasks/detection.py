@@ -1,4 +1,4 @@
-"""Telling the few from the many by a score: thresholds, precision, recall."""
+"""Detection of rare images, such as junk, by a score: thresholds, precision, recall, ROC-AUC."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["Detection", "JunkFigures", "detection", "junk_figures", "threshold_f
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a threshold finds. Shares in [0, 1]; nan where there is nothing to share."""
+    """How well a threshold detects the wanted images. Shares are in [0, 1], and nan where they are of no image."""
 
     images: int
     wanted: int
     """Images that should be found."""
     found: int
-    """Images at or over the threshold."""
+    """Images whose score reaches the threshold."""
     precision: float
     recall: float
     auc: float
-    """Area under the ROC curve, of the scores whatever the threshold; 0.5 by chance."""
+    """Area under the ROC curve, which does not depend on the threshold; 0.5 by chance."""
 
 
 def detection(scores: NDArray[np.floating], wanted: NDArray[np.bool_], threshold: float) -> Detection:
-    """Compare scores [N], found where at or over the threshold, with what should be found [N].
+    """Compare the images whose scores [N] reach the threshold with those that are wanted, bool [N].
 
     >>> detection(np.array([0.9, 0.8, 0.1]), np.array([True, False, False]), 0.5).precision
     0.5
@@ -52,16 +52,16 @@ def detection(scores: NDArray[np.floating], wanted: NDArray[np.bool_], threshold
 
 
 def threshold_for_precision(scores: NDArray[np.floating], wanted: NDArray[np.bool_], precision: float) -> float:
-    """The lowest threshold at which at least this share of what is found is wanted: the most that it can find.
+    """The lowest threshold that reaches a precision: the one that finds most among those that are precise enough.
 
-    Raises DataError when nothing is wanted, or no threshold is that precise.
+    Raises DataError when no image is wanted, or no threshold reaches the precision.
     """
     if not wanted.any():
         raise DataError("none of the labelled images is junk (identity -1), so no threshold can be chosen from them")
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     share = np.cumsum(wanted[order]) / np.arange(1, len(order) + 1)
-    # Equal scores are found together.
+    # Images of equal score are found together: only the last of them can be a threshold.
     share[:-1][ranked[:-1] == ranked[1:]] = -1
     enough = np.flatnonzero(share >= precision)
     if not len(enough):
@@ -72,18 +72,20 @@ def threshold_for_precision(scores: NDArray[np.floating], wanted: NDArray[np.boo
 
 
 class JunkFigures(NamedTuple):
-    """How well a score tells junk of one kind from the images that are none. Both in [0, 1]; chance is 0.5 for `auc`."""
+    """How well a score tells one kind of junk from the images that are no junk. Both are in [0, 1]."""
 
     images: int
+    """Images of this kind of junk."""
     auc: float
+    """Area under the ROC curve; 0.5 by chance."""
     average_precision: float
 
 
 def junk_figures(records: Sequence[Record], scores: NDArray[np.floating]) -> dict[str, JunkFigures]:
-    """Kind of junk -> how well high scores point at it; `all` of several kinds first; empty where no image is labelled junk.
+    """Kind of junk -> how well high scores [N] tell it from all images that are no junk.
 
-    Junk has identity -1, or an attribute `junk_kind` that says what is wrong with it. Each kind is told from all images
-    that are no junk. Empty too when all images are junk.
+    Junk has identity -1, or an attribute `junk_kind` that names its kind. Where there are several kinds, the first entry
+    is `all`. The result is empty when no image is labelled junk, or all are.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score  # late: slow to import
 

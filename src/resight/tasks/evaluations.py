@@ -1,4 +1,4 @@
-"""The name table of evaluations: which task a model is evaluated as. A task is a folder and one line in this table."""
+"""The name table of evaluations: the task by which a model is evaluated. A task is a folder and one line in this table."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ __all__ = ["TASKS", "Task", "room", "task_of"]
 
 
 class Task(NamedTuple):
-    """What is evaluated as a task of its own: the folder `resight.tasks.NAME` with `evaluation` and `report`."""
+    """A task with an evaluation of its own: the folder `resight.tasks.NAME` has modules `evaluation` and `report`."""
 
     run: str
-    """What messages call a run of it."""
+    """How messages call a run of this task, with its article."""
     fits: Callable[[Recognizer], bool]
+    """Whether a model can be evaluated by this task."""
 
 
 TASKS: dict[str, Task] = {
@@ -27,11 +28,11 @@ TASKS: dict[str, Task] = {
     "masks": Task("a segmentation run", lambda model: model.segments),
     "attributes": Task("an attribute run", lambda model: model.recognises),
 }
-"""Task by name; a model that fits several is evaluated as the first of them."""
+"""Name -> task. A model that fits several tasks is evaluated by the first of them."""
 
 
 def task_of(model: Recognizer) -> str:
-    """The name of the task that a model is evaluated as. Raises RunError when it fits none."""
+    """The name of the task by which a model is evaluated. Raises RunError for a model that fits none."""
     for name, task in TASKS.items():
         if task.fits(model):
             return name
@@ -39,5 +40,5 @@ def task_of(model: Recognizer) -> str:
 
 
 def room(task: str, name: str) -> ModuleType:
-    """A module of a task's folder, `evaluation` or `report`, imported when it is first asked for."""
+    """A module of a task's folder, such as `evaluation` or `report`, imported only when it is asked for."""
     return importlib.import_module(f"resight.tasks.{task}.{name}")

@@ -1,4 +1,4 @@
-"""Pictures that several tasks' reports show."""
+"""Pictures that the reports of several tasks share."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ __all__ = ["reconstructed"]
 
 
 def reconstructed(model: Recognizer, records: Sequence[Record]) -> Image.Image:
-    """Images above what a model makes of them. Raises RunError when it reconstructs nothing."""
+    """The records' images, as the model sees them, above their reconstructions. Raises RunError for a model that makes none."""
     images = torch.stack([resize(read_image(record.path), model.recipe.image) for record in records])
     return reconstructions(images.numpy(), model.reconstruct_batch(images))

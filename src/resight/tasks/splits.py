@@ -1,4 +1,4 @@
-"""Which images an evaluation looks at, by the part that they had in training."""
+"""The splits of an evaluation: images that were trained on, images held out for validation, test images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ T = TypeVar("T")
 def by_split(
     dataset: ReidDataset, recipe: Recipe, wanted: Callable[[Record], bool], trained_here: bool
 ) -> dict[str, list[Record]]:
-    """The images that `wanted` says yes to: split name -> records, no split without any.
+    """The records for which `wanted` is true, by the name of their split; a split without such a record is left out.
 
-    With `trained_here` the training images are divided as the recipe divided them: train, validation, test (query and
-    gallery). A dataset that the model has never seen is one split, `all`.
+    With `trained_here`, for a model that was trained on this dataset, the training images are divided into `train` and
+    `validation` as its recipe divided them, and query and gallery together are `test`. Otherwise all records are one
+    split, `all`.
     """
     train = [record for record in dataset.train if wanted(record)]
     test = [record for side in (dataset.query, dataset.gallery) for record in side if wanted(record)]
@@ -33,5 +34,5 @@ def by_split(
 
 
 def judged(splits: Mapping[str, T]) -> T:
-    """What to judge a model by: test, else validation, else what there is."""
+    """The split by which a model is judged: test, else validation, else whatever there is."""
     return next(splits[name] for name in ("test", "validation", "train", "all") if name in splits)

@@ -1,4 +1,4 @@
-"""Training regimes. A system is one file and one line in this table."""
+"""The name table of systems, the training regimes. A system is one file and one line in this table."""
 
 from resight.engine.system import System
 from resight.tasks.attributes.system import AttributeSystem

@@ -1,4 +1,4 @@
-"""What a stage that writes predictions tells of its work."""
+"""What functions that write predictions return."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Written"]
 
 
 class Written(NamedTuple):
-    """`images` is how many were predicted; `failed` has one line for each that could not be read."""
+    """`images` is the number of images predicted; `failed` has a line for each image that could not be read."""
 
     images: int
     failed: list[str]

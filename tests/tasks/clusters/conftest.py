@@ -12,7 +12,7 @@ from resight.tasks.clusters.evaluation import Result, evaluate
 
 
 @pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
     """Six people with five images each near a place of their own, and one stray; each image a colour."""
     folder = tmp_path_factory.mktemp("people")
     rng = np.random.default_rng(0)
@@ -28,5 +28,5 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
 
 
 @pytest.fixture(scope="session")
-def made(people: Embeddings) -> Result:
-    return evaluate(people, Hierarchical(clusters=7), "euclidean")
+def made(embedded: Embeddings) -> Result:
+    return evaluate(embedded, Hierarchical(clusters=7), "euclidean")

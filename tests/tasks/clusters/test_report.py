@@ -28,8 +28,8 @@ def test_figures_stand_beside_those_by_chance(made: Result) -> None:
     assert "each of 30 queries" in table.note
 
 
-def test_without_identities_there_are_no_figures(people: Embeddings) -> None:
-    bare = Embeddings(people.features, [Record(record.path) for record in people.records])
+def test_without_identities_there_are_no_figures(embedded: Embeddings) -> None:
+    bare = Embeddings(embedded.features, [Record(record.path) for record in embedded.records])
     assert tables(evaluate(bare, Hierarchical(clusters=7), "euclidean")) == []
 
 
@@ -50,11 +50,11 @@ def test_the_contact_sheet_goes_outwards_from_the_centroid_biggest_cluster_first
     assert len(ranked(contact_sheet(embeddings, assigned, clusters=1), height=96)) == 1
 
 
-def test_a_page_has_the_sections_of_its_method(people: Embeddings, tmp_path: Path) -> None:
+def test_a_page_has_the_sections_of_its_method(embedded: Embeddings, tmp_path: Path) -> None:
     bad = ["bad.jpg: gone"]
-    plain = evaluate(people, Hierarchical(clusters=7), "euclidean", failed=bad)
-    learned = evaluate(people, Hierarchical(), "euclidean", learn_on=people, failed=bad)
-    dense = evaluate(people, Density(smallest=4), "euclidean", failed=bad)
+    plain = evaluate(embedded, Hierarchical(clusters=7), "euclidean", failed=bad)
+    learned = evaluate(embedded, Hierarchical(), "euclidean", learn_on=embedded, failed=bad)
+    dense = evaluate(embedded, Density(smallest=4), "euclidean", failed=bad)
     for number, one in enumerate((plain, learned, dense)):
         path = tmp_path / f"{number}.html"
         made = make_page(one, "street", {"Images": 31})
@@ -69,8 +69,8 @@ def test_a_page_has_the_sections_of_its_method(people: Embeddings, tmp_path: Pat
     assert sizes in (tmp_path / "0.html").read_text()
 
 
-def test_new_images_have_a_page_of_their_own(people: Embeddings, made: Result, tmp_path: Path) -> None:
-    drawn = assignment_page(people, made.assigned, "new", {"Clusters": "made"})
+def test_new_images_have_a_page_of_their_own(embedded: Embeddings, made: Result, tmp_path: Path) -> None:
+    drawn = assignment_page(embedded, made.assigned, "new", {"Clusters": "made"})
     drawn.finish(tmp_path / "a.html", command="resight cluster", failed=["bad.jpg: gone"])
     page = (tmp_path / "a.html").read_text()
     for words in ("31 new images", "Biggest clusters", "resight cluster", "made", "bad.jpg: gone"):

@@ -1,4 +1,4 @@
-"""How well a run recognises attributes: on the images it was trained on, on those held out, and on test images."""
+"""How well a run recognises attributes on training, validation and test images."""
 
 from __future__ import annotations
 
@@ -21,33 +21,39 @@ from resight.tasks.splits import by_split, judged
 __all__ = ["PROTOCOLS", "Result", "Split", "count_images", "evaluate"]
 
 PROTOCOLS = ("sources", "apr")
-"""`sources`: our nine and ten colour classes, every annotated image. `apr`: the annotation authors' own (Lin et al. 2019):
-gallery images without junk and distractors, and no multi-colour class, so that identities without a colour are always
-counted as wrong."""
+"""Which images and classes count.
+
+`sources`: every annotated image, with nine classes of the upper and ten of the lower colour. `apr`, the protocol of the
+annotations' authors (Lin et al. 2019): gallery images without junk and distractors; no image is recognised as multi-colour,
+so that the colour of an identity annotated with none is always counted as wrong.
+"""
 
 FIGURES = ("accuracy", "precision", "recall")
 INSTANCE_FIGURES = ("accuracy", "precision", "recall", "f1")
 
 _JUNK_EVERY = 20
-"""One image in so many is shown a second time as a random part, where a model knows junk."""
+"""A random part of one image in this many is evaluated as junk, where a model knows junk."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """One set of images."""
+    """The scores of one split, with what they come from; N images, those made junk of last."""
 
     scores: AttributeScores
     majority: AttributeScores
-    """Those of always naming the class most frequent in training (of these images, where the training's is unknown)."""
+    """Scores of the majority guess: always the class most frequent in training, or in this split on a dataset that was
+    not trained on."""
     records: list[Record]
+    """[N]"""
     probabilities: dict[str, NDArray[np.float32]]
+    """Attribute -> [N, classes]."""
     targets: NDArray[np.int64]
-    """Class numbers of the records, [N, attributes], -1 unknown."""
+    """Class numbers annotated, [N, attributes]; -1 unknown."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A run on a dataset; `splits` holds train, validation and test, as far as there are images of each."""
+    """Scores of a run on a dataset, for each of its splits that has images: train, validation, test, or all."""
 
     splits: dict[str, Split]
     schema: AttributeSchema
@@ -55,15 +61,15 @@ class Result:
     failed: list[str]
     """A line for each image that could not be read."""
     source: str = ""
-    """The built-in recipe that the run was made from, where it was."""
+    """The built-in recipe that the run's recipe was made from; empty where there was none."""
 
     @property
     def judged(self) -> Split:
-        """The images to judge the model by: test, else validation, else what there is."""
+        """The split by which the model is judged: test, else validation, else whatever there is."""
         return judged(self.splits)
 
     def summary(self) -> dict[str, dict[str, float | None]]:
-        """The means of every split as plain numbers in [0, 1]; None where undefined."""
+        """Split -> the number of images and the mean scores as plain numbers in [0, 1]; None where undefined."""
         return {name: _summary(split) for name, split in self.splits.items()}
 
 
@@ -79,10 +85,10 @@ def evaluate(
 
     >>> evaluate(resight.load("runs/attributes"), dataset, trained_here=True).splits["validation"].scores.mean("accuracy")
 
-    With `trained_here` the training images are split as the recipe did it; a dataset that the model has never seen is
-    one set, `all`. Where the model knows junk, random parts of one image in twenty are shown as junk besides. Raises
-    DataError when no image of the dataset is annotated or the protocol is unknown, RunError when the model recognises
-    no attributes.
+    With `trained_here`, for a model that was trained on this dataset, training images are divided as its recipe divided
+    them; otherwise the dataset is one split, `all`. Where the model knows junk, a random part of one image in twenty is
+    evaluated as junk as well. Raises DataError for an unknown protocol or a dataset without annotated images, RunError
+    for a model that recognises no attributes.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol {protocol!r} for attributes; there is: {', '.join(PROTOCOLS)}")
@@ -105,7 +111,7 @@ def evaluate(
 
 
 def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool, protocol: str = "sources") -> int:
-    """How many pictures `evaluate` will look at."""
+    """The number of images that `evaluate` will process, those made junk of included."""
     splits, _ = _splits(model, dataset, trained_here, protocol)
     extra = _JUNK_EVERY if JUNK_TARGET in model.schema.names else 0
     return sum(len(records) + (len(records) // extra if extra else 0) for records in splits.values())
@@ -114,7 +120,7 @@ def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool,
 def _splits(
     model: Recognizer, dataset: ReidDataset, trained_here: bool, protocol: str
 ) -> tuple[dict[str, list[Record]], list[Record]]:
-    """Annotated records by split, and those that training fitted (none where it was on another dataset)."""
+    """Annotated records by split, and those that were trained on; none of a dataset that was not trained on."""
 
     def annotated(record: Record) -> bool:
         return record.identity > 0 and bool(record.attributes)
@@ -130,7 +136,8 @@ def _splits(
 def _look(
     model: Recognizer, records: Sequence[Record], progress: Progress | None
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64], list[Record], list[str]]:
-    """Probabilities, targets and records of every image that could be read, junk made of some at the end."""
+    """Probabilities, targets and records of the images that could be read, followed by those made junk of; then the lines
+    of those that could not be read."""
     targets = encode(records, model.schema)
     junk = junk_targets(targets, model.schema)
     dataset = ImageDataset(records, model.recipe.image, augment=lambda image: image, targets=targets, junk_targets=junk)
@@ -148,7 +155,7 @@ def _look(
 
 
 def _without_multi(found: dict[str, NDArray[np.float32]], schema: AttributeSchema) -> dict[str, NDArray[np.float32]]:
-    """No image is said to be of several colours."""
+    """The probabilities with those of multi-colour classes set to -1, so that no image is recognised as multi-colour."""
     changed = dict(found)
     for name, classes in schema.classes.items():
         if MULTI in classes:

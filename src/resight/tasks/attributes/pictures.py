@@ -1,4 +1,4 @@
-"""Pictures of recognised attributes: confusion matrices, the surest and the least sure images."""
+"""Pictures of recognised attributes: confusion matrices, the most and the least confident images."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def confusion_chart(scores: AttributeScores) -> Figure:
 def confidence_grids(
     records: Sequence[Record], probabilities: Mapping[str, NDArray[np.floating]], targets: NDArray[np.int64]
 ) -> dict[str, Image.Image]:
-    """Pictures of the most and of the least confident images, by caption; none for no image.
+    """Caption -> a grid of the most and of the least confident images; empty where there is no image.
 
-    Confidence is the mean probability of the classes recognised. `probabilities` is attribute -> [N, classes], `targets`
-    are the classes annotated, [N, attributes], -1 unknown.
+    Confidence is the mean over attributes of the recognised class's probability. `probabilities` is attribute ->
+    [N, classes], `targets` are the annotated classes, [N, attributes], -1 unknown. A tile is green where every known
+    attribute is right.
     """
     sure = np.mean([values.max(1) for values in probabilities.values()], axis=0)
     order = np.argsort(-sure, kind="stable")
-    # Those made junk for the evaluation would be shown as they are on disk.
+    # An image made junk for the evaluation has few known targets. Its tile would show the whole image, not the junk.
     whole = [row for row in order if (targets[row] >= 0).sum() > 3 or len(probabilities) <= 3]
     guesses = np.stack([values.argmax(1) for values in probabilities.values()], axis=1)
 

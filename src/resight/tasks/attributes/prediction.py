@@ -1,4 +1,4 @@
-"""Images to attributes: the stage behind `resight predict`, and what an attribute run adds to a gallery."""
+"""Recognise the attributes of images, for `resight predict` and for galleries that store them."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ __all__ = ["Predicted", "annotate", "predict", "write_predictions"]
 
 
 class Predicted(NamedTuple):
-    """A batch: `probabilities` attribute -> float32 [N, classes], the records they are of, a line for each bad image."""
+    """What a model says of one batch: `probabilities`, attribute -> float32 [N, classes], of N `records`.
+
+    `failed` has a line for each image of the batch that could not be read.
+    """
 
     records: list[Record]
     probabilities: dict[str, NDArray[np.float32]]
     failed: list[str]
 
     def classes(self, schema: AttributeSchema) -> list[dict[str, str]]:
-        """The most probable class of each attribute, a mapping for each image."""
+        """[N]: for each image, attribute -> its most probable class."""
         best = {name: values.argmax(1).tolist() for name, values in self.probabilities.items()}
         return [{name: schema.classes[name][best[name][row]] for name in best} for row in range(len(self.records))]
 
 
 def predict(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Iterator[Predicted]:
-    """Recognise the attributes of every record's image, batch by batch, in bounded memory.
+    """Recognise the attributes of each record's image, batch by batch, so that memory does not grow with their number.
 
     >>> for batch in predict(resight.load("runs/attributes"), records):
     ...     print(batch.classes(model.schema))
 
-    Images that cannot be read are left out and named. Raises RunError when the model recognises no attributes.
+    Images that cannot be read are left out and named in `failed`. Raises RunError when the model recognises no attributes.
     """
     for batch in model.batches(records, progress=progress):
         found = model.recognise_batch(batch.images) if len(batch.images) else {}
@@ -53,7 +56,10 @@ def predict(model: Recognizer, records: Sequence[Record], *, progress: Progress 
 def annotate(
     model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None
 ) -> tuple[list[Record], list[str]]:
-    """The readable records with what the model sees in them as their attributes, and a line for each unreadable one."""
+    """The readable records with the recognised attributes, and a line for each unreadable image.
+
+    A recognised attribute replaces the record's own of the same name; the others stay.
+    """
     annotated: list[Record] = []
     failed: list[str] = []
     for batch in predict(model, records, progress=progress):
@@ -71,11 +77,12 @@ def write_predictions(
     multi: bool = False,
     progress: Progress | None = None,
 ) -> Written:
-    """Predict every image and write a file, whole or not at all, in the form of its name's ending.
+    """Recognise the attributes of each record's image and write them to a file, whole or not at all.
 
-    `.csv` has the course's 27 columns and codes when the model knows Market-1501's twelve attributes (with `multi` the
-    two multi-colour columns as well), else a class name a column; `.parquet` and `.json` have every probability too.
-    Raises DataError for another ending, or when not one image could be read.
+    The file's format follows from its ending. `.csv` has the course's 27 columns and codes where the model knows
+    Market-1501's twelve attributes, and with `multi` the two multi-colour columns as well; of other attributes it has a
+    column each with the class's name. `.parquet` and `.json` have the class names and the probability of every class.
+    Raises DataError for another ending, or when no image could be read; RunError when the model recognises no attributes.
     """
     ending = Path(path).suffix.lower()
     if ending not in _WRITERS:

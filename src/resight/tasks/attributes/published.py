@@ -1,4 +1,4 @@
-"""Figures that the sources printed, to stand beside ours. All in per cent; on Market-1501 in the course's version."""
+"""Published figures, in per cent, for comparison with ours. They are of Market-1501 in the course's version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ATTRIBUTE_TABLES: dict[str, dict[str, tuple[float, float, float, float, float, f
         "age": (90.6, 92.3, 68.0, 80.0, 66.7, 40.0),
     },
 }
-"""Recipe -> target -> accuracy, precision, recall in training and in validation ("Bruna" report, table 1)."""
+"""Recipe -> attribute -> accuracy, precision, recall on training images, then on validation images (Bruna report, table 1)."""
 
 ATTRIBUTE_MEANS: dict[str, str] = {
     "attributes-multihead": "81 % mean accuracy on validation (two-branch report, section 3)",
@@ -33,4 +33,4 @@ ATTRIBUTE_MEANS: dict[str, str] = {
         "(Bruna report, table 1)"
     ),
 }
-"""Recipe -> what its source reports in one line."""
+"""Recipe -> the mean that its source reports, in one line."""

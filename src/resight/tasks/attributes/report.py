@@ -1,4 +1,4 @@
-"""What an evaluation of attributes looks like: its tables, and the HTML page."""
+"""The report of an evaluation of attributes: its tables, and the HTML page."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ __all__ = ["page", "tables"]
 
 _PUBLISHED = ("published train", "published validation")
 _EXPLAINED = (
-    "Accuracy, precision, recall. The last two are means over classes; – where a class never occurs or is never "
-    "recognised. The majority guess names the class most frequent in training."
+    "Accuracy, precision, recall. Precision and recall are means over classes; classes that never occur or are never "
+    "recognised are left out. The majority guess always names the class most frequent in training."
 )
 _FIELD_EXPLAINED = (
-    "mA: over the attributes of two classes, the mean of both classes' recall at probability 0.5. Instance figures: over "
-    "an image's labels, one for an attribute of two classes and one for each class of a longer one."
+    "mA: mean over the attributes of two classes of the two classes' recalls, at probability 0.5. Instance figures: of "
+    "an image's labels, then means over images; an attribute of two classes is one label, of more one label a class."
 )
 
 
 def tables(result: Result) -> list[Table]:
-    """Accuracy, precision and recall of every attribute and split in per cent, beside the majority guess and the published;
-    then the pedestrian-attribute field's figures."""
+    """Two tables, in per cent, for the terminal and the page.
+
+    The first has accuracy, precision and recall of every attribute in every split, of the majority guess and, where they
+    are known, as published. The second has mA and the instance figures, which the pedestrian-attribute field reports.
+    """
     return [_per_attribute(result), _field(result)]
 
 
@@ -48,7 +51,7 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
         "Confusion matrices", "Rows: annotated; columns: recognised. Shades are shares of the annotated class."
     )
     report.figure(confusion_chart(judged.scores), "Counts of images.")
-    report.heading("Confidence", "Green with a tick: every attribute right. Below an image the mean probability and how many are right.")  # fmt: skip
+    report.heading("Confidence", "Green with a tick: every attribute is right. Below an image, the mean probability of the recognised classes and how many attributes are right.")  # fmt: skip
     for caption, picture in confidence_grids(judged.records, judged.probabilities, judged.targets).items():
         report.image(picture, caption)
     return report
@@ -58,7 +61,7 @@ def _per_attribute(result: Result) -> Table:
     published = ATTRIBUTE_TABLES.get(result.source, {})
     header = ["%", *result.splits, "majority", *(_PUBLISHED if published else ())]
     names = list(result.schema.names)
-    # The sources' three further targets stand apart: their means are told with them and without.
+    # Cameras and junk are no attributes of people: there is a mean with them, and one without, as in the source.
     further = [name for name in names if name == JUNK_TARGET or name.startswith("camera-")]
     rows = [_row(result, [name], name, published) for name in names]
     if further:
@@ -81,7 +84,7 @@ def _row(result: Result, names: list[str], label: str, published: Mapping[str, t
 
 
 def _cell(percents: Sequence[float]) -> str:
-    """Three figures, for a column each would be too wide."""
+    """Accuracy, precision and recall in one cell: three columns would be too wide."""
     texts = ("–" if math.isnan(value) else "100" if value >= 99.95 else f"{value:.1f}" for value in percents)
     return " ".join(f"{text:>4}" for text in texts)
 

@@ -1,7 +1,7 @@
-"""Figures of attribute recognition: per attribute, and the pedestrian-attribute field's over all of them.
+"""Scores of attribute recognition: of each attribute, and over all of them as the pedestrian-attribute field has them.
 
-A target of -1 is unknown and counts nowhere. A figure that is undefined (precision of a class that was never
-predicted, recall of one that does not occur) is nan and left out of means; it is never taken as 0.
+A target of -1 is unknown and is not counted. A score that is undefined (precision of a class that was never predicted,
+recall of a class that does not occur) is nan and left out of means; it is never taken as 0.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class AttributeFigures:
-    """One attribute. All figures are in [0, 1]."""
+    """The scores of one attribute, all in [0, 1]."""
 
     classes: tuple[str, ...]
     confusion: NDArray[np.int64]
-    """[true, predicted]"""
+    """[true, predicted]: numbers of images."""
 
     @property
     def images(self) -> int:
-        """Images whose class is known."""
+        """The number of images whose class is known."""
         return int(self.confusion.sum())
 
     @property
@@ -39,12 +39,12 @@ class AttributeFigures:
 
     @property
     def precisions(self) -> NDArray[np.float64]:
-        """Per class."""
+        """[classes]: of the images predicted as a class, the share that belongs to it."""
         return _ratios(np.diag(self.confusion), self.confusion.sum(0))
 
     @property
     def recalls(self) -> NDArray[np.float64]:
-        """Per class."""
+        """[classes]: of a class's images, the share predicted as it."""
         return _ratios(np.diag(self.confusion), self.confusion.sum(1))
 
     @property
@@ -59,31 +59,33 @@ class AttributeFigures:
 
     @property
     def f1(self) -> float:
-        """Mean of the classes' F1; of a class that neither occurs nor is predicted it is undefined."""
+        """Mean of the classes' F1 (macro), without classes that neither occur nor are predicted."""
         return _mean(_ratios(2 * np.diag(self.confusion), self.confusion.sum(0) + self.confusion.sum(1)))
 
 
 @dataclass(frozen=True)
 class AttributeScores:
-    """All attributes of one set of images."""
+    """The scores of all attributes on one set of images."""
 
     attributes: dict[str, AttributeFigures]
     images: int
     mean_balanced: float
-    """mA (Li et al. 2016): over the attributes of two classes, the mean of (TPR + TNR) / 2 at probability 0.5."""
+    """mA (Li et al. 2016): mean over the attributes of two classes of (TPR + TNR) / 2, at probability 0.5."""
     instance_accuracy: float
-    """Mean over images of |right ∩ predicted| / |right ∪ predicted|, over the labels of `label_columns`."""
+    """Mean over images of |true ∩ predicted| / |true ∪ predicted|, sets of the labels of `label_columns`."""
     instance_precision: float
+    """Mean over images of |true ∩ predicted| / |predicted|."""
     instance_recall: float
+    """Mean over images of |true ∩ predicted| / |true|."""
 
     @property
     def instance_f1(self) -> float:
-        """Harmonic mean of the two averages."""
+        """Harmonic mean of `instance_precision` and `instance_recall`."""
         both = self.instance_precision + self.instance_recall
         return _ratio(2 * self.instance_precision * self.instance_recall, both)
 
     def mean(self, figure: str, names: Sequence[str] | None = None) -> float:
-        """Mean of `accuracy`, `precision`, `recall` or `f1` over the attributes named, or all."""
+        """Mean of a score (`accuracy`, `precision`, `recall` or `f1`) over the attributes named, by default all."""
         chosen = [self.attributes[name] for name in names or self.attributes]
         return _mean(np.array([getattr(attribute, figure) for attribute in chosen]))
 
@@ -96,8 +98,8 @@ def score(
     >>> score({"hat": np.array([[0.9, 0.1]])}, np.array([[0]]), AttributeSchema({"hat": ("no", "yes")})).mean("accuracy")
     1.0
 
-    The class with the highest probability is the predicted one, so that two classes part at 0.5. Raises DataError
-    when shapes do not fit.
+    The predicted class is the one with the highest probability, so that of two classes the threshold is 0.5. Raises
+    DataError when shapes do not fit.
     """
     if targets.ndim != 2 or targets.shape[1] != len(schema.names):
         raise DataError(f"targets of shape {targets.shape} do not fit {len(schema.names)} attributes")
@@ -126,23 +128,26 @@ def score(
 
 
 def confusion(targets: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """[true, predicted] counts; unknown targets are left out."""
+    """Numbers of images [true, predicted] from class numbers [N]; unknown targets are left out."""
     known = targets != UNKNOWN
     flat = np.bincount(targets[known] * classes + predicted[known], minlength=classes * classes)
     return flat.reshape(classes, classes)
 
 
 def majority_guess(counts: Mapping[str, Sequence[int]], images: int) -> dict[str, NDArray[np.float64]]:
-    """Probabilities of a guess that always names the class most frequent in training: what a model must beat."""
+    """Probabilities, attribute -> [images, classes], of always guessing the most frequent class: what a model must beat.
+
+    `counts` is attribute -> images of each class in training.
+    """
     return {
         name: np.tile(np.eye(len(numbers))[int(np.argmax(numbers))], (images, 1)) for name, numbers in counts.items()
     }
 
 
 def label_columns(numbers: NDArray[np.int64], schema: AttributeSchema) -> NDArray[np.bool_]:
-    """Class numbers [N, attributes] as the yes/no labels that the field's instance figures count: [N, labels].
+    """Class numbers [N, attributes] as the labels that instance scores count, bool [N, labels].
 
-    An attribute of two classes is one label, set by its second class; of more, one label a class.
+    An attribute of two classes is one label, true for its second class; of more classes, one label for each.
     """
     columns = [
         numbers[:, [column]] == (np.arange(len(schema.classes[name])) if len(schema.classes[name]) > 2 else [1])

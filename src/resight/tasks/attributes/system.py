@@ -1,4 +1,4 @@
-"""Attribute recognition: any model that recognises."""
+"""Training of attribute recognition, for any model that can recognise attributes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,22 @@ __all__ = ["AttributeSystem"]
 
 
 class _Looked(NamedTuple):
-    """Of one batch: attribute -> probabilities, targets, positions in the validation images, the loss."""
+    """What validation keeps of one batch."""
 
     found: dict[str, Tensor]
+    """Attribute -> probabilities (batch, classes)."""
     targets: Tensor
+    """Class numbers (batch, attributes); -1 unknown."""
     positions: Tensor
+    """Positions of the images among the validation images, (batch,)."""
     loss: float
 
 
 class AttributeSystem(System):
-    """The recipe's one loss over all attributes of the training set.
+    """Trains on one loss over all attributes of the training set: the recipe's section `losses.attributes`.
 
-    Validation gives `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
-    It draws confusion matrices and the most and the least confident images, unless `validation.pictures` is false.
+    Validation logs `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
+    Unless `validation.pictures` is false, it draws confusion matrices and the most and the least confident images.
     """
 
     learns = frozenset({"attributes"})
@@ -57,7 +60,7 @@ class AttributeSystem(System):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        # A run cut before losses had labels here calls its one `loss`.
+        # Checkpoints of earlier versions call the one loss `loss`.
         state = checkpoint["state_dict"]
         for name in [name for name in state if name.startswith("loss.")]:
             state[f"losses.attributes.{name.removeprefix('loss.')}"] = state.pop(name)

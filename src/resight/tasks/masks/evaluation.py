@@ -1,4 +1,4 @@
-"""How well a segmentation run's masks agree with a dataset's."""
+"""How well the masks of a segmentation run agree with those of a dataset."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ Masks = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One set of images; masks are bool [N, height, width] at the size that the model works at."""
+    """The masks of one split and their scores; masks are bool [N, height, width] of the size that the model works at."""
 
     records: list[Record]
     found: Masks
+    """Masks that the model predicts."""
     true: Masks
+    """Masks of the dataset."""
     scores: MaskScores
     mean_mask: MaskScores
-    """Those of one mask for all: where most of these images have their individual."""
+    """Scores of one mask for all images: the pixels that are in most of the true masks."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A run on a dataset; `splits` holds train, validation and test, as far as there are images of each."""
+    """Scores of a run on a dataset, for each of its splits that has images: train, validation, test, or all."""
 
     splits: dict[str, Split]
     failed: list[str]
-    """A line for each image that could not be used."""
+    """A line for each image or mask that could not be read."""
 
     @property
     def judged(self) -> Split:
-        """The images to judge the model by: test, else validation, else what there is."""
+        """The split by which the model is judged: test, else validation, else whatever there is."""
         return judged(self.splits)
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """The figures of every split as plain numbers in [0, 1], means over images."""
+        """Split -> the number of images and the mean scores over images, as plain numbers in [0, 1]."""
         return {
             name: {
                 "images": len(split.records),
@@ -61,12 +63,13 @@ class Result:
 def evaluate(
     model: Recognizer, dataset: ReidDataset, *, trained_here: bool, progress: Progress | None = None
 ) -> Result:
-    """Compare a model's masks (probability over 0.5) with a dataset's.
+    """Compare the masks that a model predicts (pixels of a probability over 0.5) with those of a dataset.
 
     >>> evaluate(resight.load("runs/unet"), dataset, trained_here=True).splits["validation"].scores.mean_iou
 
-    With `trained_here` the training images are split as the recipe did it; a dataset that the model has never seen is
-    one set, `all`. Raises DataError when no image has a mask, RunError when the model makes none.
+    With `trained_here`, for a model that was trained on this dataset, training images are divided as its recipe divided
+    them; otherwise the dataset is one split, `all`. Raises DataError when no image has a mask, RunError for a model that
+    makes none.
     """
     splits, failed = {}, []
     for name, records in _splits(model, dataset, trained_here).items():
@@ -76,7 +79,7 @@ def evaluate(
 
 
 def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool) -> int:
-    """How many images `evaluate` will look at. Raises DataError when none has a mask."""
+    """The number of images that `evaluate` will process. Raises DataError when none has a mask."""
     return sum(map(len, _splits(model, dataset, trained_here).values()))
 
 

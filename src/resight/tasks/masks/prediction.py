@@ -1,4 +1,4 @@
-"""Masks of images, written to files."""
+"""Predict the masks of images and write them to files, for `resight predict`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ __all__ = ["write_predictions"]
 def write_predictions(
     folder: str | os.PathLike[str], model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None
 ) -> Written:
-    """Write a PNG of 0 and 255 for every record's image, of the image's own size, to the same place below `folder`.
+    """Write the mask of each record's image into `folder`, as a PNG of 0 and 255 that has the image's size.
 
-    The place is counted from the deepest folder that holds all the images. Images that cannot be read are left out and
-    named. Raises DataError when two masks would have one name, RunError when the model makes none.
+    A mask's path below `folder` is the image's path below the deepest folder that holds all images. Images that cannot
+    be read are left out and named. Raises DataError when two masks would have the same path or no image could be read,
+    RunError for a model that makes no masks.
     """
     places = _places(Path(folder), [record.path for record in records])
     written, failed = 0, []
@@ -61,7 +62,7 @@ def _places(folder: Path, paths: list[str]) -> list[Path]:
 
 
 def _write(place: Path, chances: NDArray[np.float32], size: tuple[int, int]) -> None:
-    # Enlarged before the threshold, so that outlines are smooth.
+    # Probabilities are enlarged before the threshold is applied, so that outlines are smooth.
     whole = Image.fromarray(chances).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     mask = Image.fromarray(np.where(np.asarray(whole) > 0.5, 255, 0).astype(np.uint8))
     place.parent.mkdir(parents=True, exist_ok=True)

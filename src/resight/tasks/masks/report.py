@@ -1,4 +1,4 @@
-"""What an evaluation of masks looks like: its table, and the HTML page."""
+"""The report of an evaluation of masks: its table, and the HTML page."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["page", "tables"]
 _SHOWN = 8
 _FIGURES = ("IoU", "Dice", "IoU of the mean mask", "Dice of the mean mask")
 _NOTE = (
-    "Means over images, in per cent. The mean mask is one for all: where most of these images have their individual."
+    "Means over images, in per cent. The mean mask is one mask for all images: the pixels that are in most true masks."
 )
 
 
 def tables(result: Result) -> list[Table]:
-    """IoU and Dice of every split in per cent, beside those of one mask for all images."""
+    """A table with IoU and Dice of every split in per cent, of the model and of one mask for all images."""
     rows = [
         [name, f"{figures['images']:,}", *(per_cent(figures[column]) for column in _FIGURES)]
         for name, figures in result.summary().items()
@@ -32,9 +32,10 @@ def tables(result: Result) -> list[Table]:
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
-    """The HTML page: figures, then images with their masks, true and found."""
+    """The HTML page: the table, then images with their true and their predicted masks."""
     facts = {"Dataset": dataset.name, "Compared at": model.size}
-    report = Report(f"Masks on {dataset.name}", f"Compared at {model.size}, the size that the model works at.", facts)
+    told = f"Masks are compared at the size that the model works at, {model.size}."
+    report = Report(f"Masks on {dataset.name}", told, facts)
     report.heading("Figures")
     for table in tables(result):
         report.show(table)
@@ -45,7 +46,10 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
 def _pictures(report: Report, judged: Split) -> None:
     drawn = np.sort(np.random.default_rng(0).permutation(len(judged.records))[:_SHOWN])
     worst = np.argsort(judged.scores.iou, kind="stable")[:_SHOWN]
-    report.heading("Masks", "First row: the image. Second: its mask. Third: the mask found, with its IoU in per cent.")
+    report.heading(
+        "Masks",
+        "First row: the image. Second row: its true mask. Third row: the predicted mask and its IoU in per cent.",
+    )
     report.image(_rows(judged, drawn), "Images drawn at random.")
     report.image(_rows(judged, worst), "The images with the lowest IoU.")
 

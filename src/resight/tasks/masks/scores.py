@@ -1,4 +1,4 @@
-"""How well masks agree: IoU and Dice of each image."""
+"""Scores of masks: IoU and Dice of each image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["MaskScores", "mask_scores"]
 
 @dataclass(frozen=True, eq=False)
 class MaskScores:
-    """One figure an image, in [0, 1]; 1 where both masks are empty."""
+    """The scores of N masks, in [0, 1]; 1 for two empty masks."""
 
     iou: NDArray[np.float64]
-    """[N]: pixels in both masks / pixels in either (Jaccard)."""
+    """[N]: pixels in both masks / pixels in either mask (Jaccard index)."""
     dice: NDArray[np.float64]
-    """[N]: 2 · pixels in both / sum of both."""
+    """[N]: 2 · pixels in both masks / (pixels of one + pixels of the other)."""
 
     @property
     def mean_iou(self) -> float:
@@ -31,12 +31,12 @@ class MaskScores:
 
 
 def mask_scores(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> MaskScores:
-    """Compare masks [N, height, width], or of any shape behind the N.
+    """Compare predicted and true masks, bool [N, height, width] or [N, …].
 
     >>> mask_scores(np.array([[1, 1, 0]], bool), np.array([[1, 0, 0]], bool)).iou
     array([0.5])
 
-    Raises DataError when the shapes differ or there is no mask.
+    Raises DataError when the two shapes differ, or there is no mask.
     """
     if found.shape != true.shape or not len(found):
         raise DataError(f"masks of shapes {found.shape} and {true.shape} cannot be compared")

@@ -1,4 +1,4 @@
-"""Segmentation: any model that segments."""
+"""Training of segmentation, for any model that can segment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["SegmentationSystem"]
 
 
 class SegmentationSystem(System):
-    """Total = sum over losses of weight × loss. Validation gives `val/IoU` and `val/Dice`, means over images."""
+    """Trains on the weighted sum of the recipe's losses. Validation logs `val/IoU` and `val/Dice`, means over images."""
 
     learns = frozenset({"masks"})
     wants = (Segments,)
@@ -37,7 +37,7 @@ class SegmentationSystem(System):
         return self.losses.weighed({label: loss(logits, batch.masks) for label, loss in self.losses.items()})
 
     def look(self, inputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Masks found and true, each (batch, 1, height, width)."""
+        """Predicted and true masks, each (batch, 1, height, width)."""
         return (self.model.segment(inputs) > 0).cpu(), batch.masks.cpu()
 
     def judge(self, looked: Sequence[tuple[Tensor, Tensor]]) -> None:
