@@ -23,6 +23,7 @@ from resight.data.targets import JUNK_TARGET
 from resight.errors import RecipeError, RunError, none_readable
 from resight.models.abilities import Embeds, Recognises, Reconstructs, Samples, Segments
 from resight.models.heads import probabilities
+from resight.models.output import AttributedFeature
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributeWeighted
@@ -74,8 +75,8 @@ def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> list[Tensor]:
     """The features, and the attributes where the metric weighs them."""
     if recipe.retrieval.metric != AttributeWeighted.name:
         return [_embedder(model).embed(inputs).float()]
-    feature, logits = model(inputs)
-    return [feature.float(), torch.cat([*probabilities(logits).values()], dim=1)]
+    output: AttributedFeature = model(inputs)
+    return [output.feature.float(), torch.cat([*probabilities(output.logits).values()], dim=1)]
 
 
 def joined(parts: Sequence[FeaturesAndAttributes]) -> FeaturesAndAttributes:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from resight.losses import LOSSES, RECONSTRUCTION_LOSSES
+from resight.models.bruna import Bruna
 from resight.models.convolutional_autoencoder import ConvolutionalAutoencoder
 from resight.models.output import Reconstruction, ReidOutput
 from resight.models.strong_baseline import StrongBaseline
@@ -22,6 +23,14 @@ def test_a_reid_model_gives_features_and_logits_of_each_branch(model, branches: 
     output = network(IMAGES)
     assert [tuple(values.shape) for values in output.features] == [(2, network.dim)] * branches
     assert [tuple(values.shape) for values in output.logits] == [(2, 5)] * branches
+
+
+def test_a_model_that_does_both_gives_what_it_would_give_alone() -> None:
+    torch.manual_seed(0)
+    model = Bruna({"hat": 2}, "resnet10t", pretrained=False, dim=6).eval()
+    output = model(IMAGES)
+    assert torch.equal(output.feature, model.embed(IMAGES))
+    assert torch.equal(output.logits["hat"], model.recognise(IMAGES)["hat"])
 
 
 def test_latents_are_a_variational_autoencoders_only() -> None:

@@ -29,9 +29,10 @@ __all__ = ["System"]
 class System(lightning.LightningModule):
     """Base of all systems: a recipe's model and losses, trained on a training set.
 
-    A subclass makes its `losses` and gives `step`, which returns their values by name, each with its weight applied. It
-    validates by `look`, what is to be kept of a batch, and `judge`, what all of them together say. Further parameters
-    of its own are the recipe's options of the system. Raises RecipeError for a model without an ability that it wants.
+    A subclass makes its `losses` and gives `step`, which returns their values by name, each with its weight applied. In
+    validation its `look` returns what is to be kept of each batch, and its `judge` logs the figures of all of them.
+    Further parameters of its own are the recipe's options of the system. Raises RecipeError for a model without an
+    ability that the subclass wants.
     """
 
     learns: frozenset[Learned] = frozenset()

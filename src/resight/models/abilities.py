@@ -1,4 +1,4 @@
-"""What models can do, each ability as a Protocol: a model that has the methods has the ability, and derives from nothing.
+"""What models can do, each ability as a Protocol: a model has it by having the methods, without deriving from it.
 
 >>> isinstance(UNet(), Segments), isinstance(UNet(), Embeds)
 (True, False)

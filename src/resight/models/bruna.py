@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from resight.models.abilities import Borrowed
 from resight.models.backbone import Backbone
 from resight.models.heads import AttributeHeads
+from resight.models.output import AttributedFeature
 from resight.models.unet import UNet
 from resight.recipe import OneOf
 
@@ -73,10 +74,10 @@ class Bruna(nn.Module):
             self.segmenter.eval()  # its BatchNorm keeps what it has learned
         return self
 
-    def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, images: Tensor) -> AttributedFeature:
         """Normalised images (batch, 3, height, width) -> features (batch, dim) and attribute -> logits."""
         feature = self.embed(images)
-        return feature, self.heads(feature)
+        return AttributedFeature(feature, self.heads(feature))
 
     def embed(self, images: Tensor) -> Tensor:
         """Features (batch, dim)."""
@@ -91,4 +92,4 @@ class Bruna(nn.Module):
 
     def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """Attribute -> logits."""
-        return self(images)[1]
+        return self(images).logits

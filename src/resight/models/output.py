@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Reconstruction", "ReidOutput"]
+__all__ = ["AttributedFeature", "Reconstruction", "ReidOutput"]
 
 
 class ReidOutput(NamedTuple):
@@ -16,6 +16,15 @@ class ReidOutput(NamedTuple):
     """What triplet and centre losses read, each (batch, dim), `dim` being the model's attribute."""
     logits: tuple[Tensor, ...]
     """Identity scores, each (batch, classes)."""
+
+
+class AttributedFeature(NamedTuple):
+    """Of a model that embeds and recognises in one pass."""
+
+    feature: Tensor
+    """(batch, dim), as `embed` returns it."""
+    logits: dict[str, Tensor]
+    """Attribute -> logits, as `recognise` returns them."""
 
 
 class Reconstruction(NamedTuple):

@@ -14,6 +14,7 @@ from resight.errors import RecipeError
 from resight.losses import BRUNA_LOSSES
 from resight.losses.bruna import other_distances, same_distances
 from resight.models.abilities import Embeds, Recognises
+from resight.models.output import AttributedFeature
 from resight.models.selector import Selector
 from resight.recipe import Recipe
 from resight.tasks.reid.pictures import Pick, picks_picture
@@ -58,13 +59,13 @@ class BrunaSystem(RetrievalSystem):
         """Of the last batch: positions of its first items' images, predicted distances, which were picked."""
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        features, logits = self.model(inputs)
+        output: AttributedFeature = self.model(inputs)
         losses = {}
         if "attributes" in self.losses:
-            losses["attributes"] = self.losses["attributes"](logits, batch.targets)
+            losses["attributes"] = self.losses["attributes"](output.logits, batch.targets)
         items = _whole_items(batch)
         if len(items):
-            losses |= self._adversaries(inputs, features.float(), items, batch)
+            losses |= self._adversaries(inputs, output.feature.float(), items, batch)
         return self.losses.weighed(losses)
 
     def _adversaries(self, inputs: Tensor, features: Tensor, items: Tensor, batch: Batch) -> dict[str, Tensor]:
