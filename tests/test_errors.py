@@ -28,8 +28,8 @@ def test_an_image_that_cannot_be_read_is_a_matter_of_the_data() -> None:
 
 def test_a_close_name_is_suggested_and_a_far_one_is_not() -> None:
     known = ["reid-strong-baseline", "reid-two-branch", "vehicle-resnet18"]
-    assert did_you_mean("reid-strong-baselin", known) == ", did you mean 'reid-strong-baseline'?"
-    assert did_you_mean("vehicle-resnet81", dict.fromkeys(known)) == ", did you mean 'vehicle-resnet18'?"
+    assert did_you_mean("reid-strong-baselin", known) == " (did you mean 'reid-strong-baseline'?)"
+    assert did_you_mean("vehicle-resnet81", dict.fromkeys(known)) == " (did you mean 'vehicle-resnet18'?)"
     assert did_you_mean("unet", known) == ""
     assert did_you_mean("anything", []) == ""
 

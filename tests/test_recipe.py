@@ -54,7 +54,7 @@ def test_make_names_what_is_wrong(options: dict[str, object], told: str) -> None
 
 def test_unknown_key_lists_the_nearest_and_the_valid_ones() -> None:
     with pytest.raises(
-        RecipeError, match=r"unknown key 'epoch', did you mean 'epochs'\? \(valid: system, source, seed, epochs"
+        RecipeError, match=r"unknown key 'epoch' \(did you mean 'epochs'\?\); there is: system, source, seed, epochs"
     ):
         load_recipe("reid-strong-baseline", ["epoch=3"])
     with pytest.raises(RecipeError, match="did you mean 'height'"):

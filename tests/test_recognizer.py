@@ -202,7 +202,7 @@ def test_what_a_model_cannot_do_is_said_with_a_recipe_that_can(make: Make, perso
         person.reconstruct_batch(BATCH)
     with pytest.raises(RunError, match="makes no new images; train one that does"):
         person.sample_batch(1)
-    with pytest.raises(RunError, match="junk can be dropped where a run weighs attributes and knows junk"):
+    with pytest.raises(RunError, match="junk can be dropped for runs that weigh attributes and learn junk"):
         person.junk(Embeddings(np.zeros((1, 2), np.float32), [Record("a.jpg")]))
     for recipe in ("attributes-multihead", "segmentation-unet"):
         other = make(recipe)

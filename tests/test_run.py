@@ -141,7 +141,9 @@ def test_a_part_takes_its_weights_from_another_run(tiny: Tiny, tmp_path: Path) -
 def test_a_run_whose_part_does_not_fit_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     donor = saved(tmp_path / "unet", tiny("model.width=6", recipe="segmentation-unet"))
     lent = f"model.segmenter={donor.folder}"
-    with pytest.raises(RecipeError, match="model.segmenter is missing, a run of segmentation-unet; make one with"):
+    with pytest.raises(
+        RecipeError, match="model.segmenter is missing: it names a run of segmentation-unet; make one with"
+    ):
         build_model(tiny("model.segmenter=null", recipe="reid-bruna-masked"), 3, HATS)
     with pytest.raises(RunError, match="is another network than this recipe's; its model section is .*'width': 6"):
         build_model(tiny(lent, "model.unet.width=4", recipe="reid-bruna-masked"), 3, HATS)

@@ -1,7 +1,7 @@
 """resight: person and vehicle re-identification.
 
-The public names stand in `__init__.pyi` and nowhere else: type checkers and editors read them there, and so does this
-file, which imports each from its home when it is first used.
+The public names are listed in `__init__.pyi` alone: type checkers and editors read them there, and so does this
+file, which imports each name when it is first used.
 """
 
 import lazy_loader

@@ -31,7 +31,7 @@ OVERRIDES = [
     "augmentation.pad-crop.padding=5",
     "model.backbone=resnet18.tv_in1k",
     "model.pretrained=false",
-    # Few passes: small batches make more steps of them, and a warm-up from a hundredth would spend one of them.
+    # With few epochs, small batches give more steps, and a warm-up from a hundredth would waste an epoch.
     "sampler.identities=8",
     "optimiser.lr=0.0014",
     "schedule.milestones=[4]",
@@ -43,7 +43,7 @@ OVERRIDES = [
 
 KINDS: dict[str, list[str]] = {
     "people": [],
-    # Vehicles are wide, and show more sides than people: a smaller picture leaves time for more epochs.
+    # Vehicles are wide, and their views differ more than people's: smaller images leave time for more epochs.
     "vehicles": [
         "image.height=64",
         "image.width=96",
@@ -53,7 +53,7 @@ KINDS: dict[str, list[str]] = {
         "schedule.milestones=[6]",
     ],
 }
-"""Kind -> what its recipe changes besides."""
+"""Kind -> its further overrides."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,8 @@ def demo(
 
     >>> demo("resight-demo").result.result.mean_average_precision
 
-    Started again on the same folder it goes on where it was cut. `tell` gets a line before each step, and what `train`
-    tells; the report quotes `command`, by default the one that makes the same. Raises RunError
-    for an unknown kind.
+    Called again on the same folder, it continues. `tell` receives a line before each step, and what `train` tells; the
+    report quotes `command`, by default the one that repeats this call. Raises RunError for an unknown kind.
     """
     if kind not in KINDS:
         raise RunError(f"no demo of {kind!r}; there is: {', '.join(KINDS)}")
@@ -122,5 +121,5 @@ def _gallery(folder: Path, run: Run, result: Result) -> Gallery:
             return existing
     else:
         existing = Gallery.create(folder, model=run.folder)
-    existing.add_embeddings(result.gallery)  # embedded for the evaluation already
+    existing.add_embeddings(result.gallery)  # the evaluation has embedded them
     return existing

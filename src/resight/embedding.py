@@ -28,7 +28,7 @@ def embed(
     *,
     progress: Progress | None = None,
 ) -> Embedded:
-    """Embed every image, given by its record or path, batch by batch; those that cannot be read are left out and named.
+    """Embed images, given as records or paths, batch by batch; unreadable ones are left out and listed in `failed`.
 
     >>> embedded = embed(resight.load("runs/street"), dataset.gallery)
 
@@ -43,8 +43,8 @@ def embed(
 def load_embeddings(model: Recognizer, path: str | os.PathLike[str]) -> Embeddings:
     """Embeddings of `model` from a file that `resight embed` wrote.
 
-    Older files of a model that weighs attributes have their probabilities behind the features, in no column of their
-    own; they are taken apart. Raises DataError when another model made the file: its features have another width.
+    Older files of a model whose metric weighs attributes have the probabilities as the last columns of the features;
+    they are separated. Raises DataError when the features' width is not the model's: another model made the file.
     """
     embeddings = Embeddings.load(path)
     if model.weighs_attributes and embeddings.attributes is None:
@@ -59,7 +59,7 @@ def load_embeddings(model: Recognizer, path: str | os.PathLike[str]) -> Embeddin
 
 
 def _taken_apart(embeddings: Embeddings, model: Recognizer) -> Embeddings:
-    """Features, and the attributes behind them; embeddings of any other width as they are."""
+    """An older file's embeddings, the attributes separated from the features; those of another width, unchanged."""
     if embeddings.features.shape[1] != model.width + model.schema.width:
         return embeddings
     features, attributes = np.split(embeddings.features, [model.width], axis=1)

@@ -35,7 +35,7 @@ class ImageError(DataError):
 
 
 def none_readable(images: int, failed: Sequence[str]) -> DataError:
-    """What a stage raises that was given `images` and could read none; `failed` has a line for each."""
+    """The error of a stage that could read none of its `images` images; `failed` has a line for each."""
     return DataError(f"none of {images} images could be read" + (f"; the first: {failed[0]}" if failed else ""))
 
 
@@ -60,6 +60,6 @@ class MissingExtraError(ResightError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """What a message about an unknown name adds: `, did you mean 'x'?`, or nothing where no known name is close."""
+    """The part of a message that suggests a known name: ` (did you mean 'x'?)`, or nothing if none is close."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -12,7 +12,7 @@ __all__ = ["written_whole"]
 
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes the place of `path` once the block ends well.
+    """Give a path beside `path` to write to; it replaces `path` when the block ends without an error.
 
     >>> with written_whole("metrics.csv") as partial:
     ...     partial.write_text("epoch,loss")
@@ -21,7 +21,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The ending is kept: writers such as Pillow and faiss choose the format by it.
+    # The partial file keeps the suffix: writers such as Pillow and faiss choose the format by it.
     partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         yield partial

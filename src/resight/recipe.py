@@ -1,8 +1,8 @@
 """Recipes: the typed form of a training run, to and from YAML.
 
 A recipe names keys of plain tables (`MODELS`, `LOSSES`, ...), never import paths, so that a stranger's recipe is
-safe to run. The frame (which sections exist) is checked here; what a section's part accepts is read from the
-signature of the class it names, by `make`. So a new model or loss needs no edit in this file.
+safe to run. Which sections exist is checked here; a section's options are checked by `make` against the
+signature of the class that it names. So a new model or loss needs no edit in this file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 Entry = TypeVar("Entry")
 
 Options = dict[str, Any]
-"""A part of a recipe: options of one table entry; `name` picks the entry where the section does not."""
+"""Options of one table entry; `name` picks the entry if the section's key does not."""
 
 Part = Annotated[Options, pydantic.BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)]
 """Options with a `name`; a bare string stands for the name alone."""
@@ -50,7 +50,7 @@ class _Section(BaseModel):
 
 
 class ImageOptions(_Section):
-    """What the network sees."""
+    """How images are prepared for the network."""
 
     height: int = Field(256, ge=8, description="pixels")
     width: int = Field(128, ge=8, description="pixels")
@@ -62,7 +62,7 @@ class ImageOptions(_Section):
 
 
 class LoaderOptions(_Section):
-    """How images reach the network; nothing here changes a result."""
+    """How images are loaded; no option here changes a result."""
 
     workers: int = Field(2, ge=0, description="processes that decode and augment")
     cache: bool = Field(False, description="keep decoded images in memory (each worker has its own)")
@@ -70,7 +70,7 @@ class LoaderOptions(_Section):
 
 
 class ValidationOptions(_Section):
-    """Identities held out of the training split for model selection; the test split is never looked at."""
+    """Identities held out of the training split for model selection; the test split is never used."""
 
     ratio: float = Field(0.0, ge=0, lt=1, description="share of training identities held out; 0 trains on all")
     query_ratio: float = Field(0.1, gt=0, lt=1, description="share of each held-out identity's images that are queries")
@@ -87,7 +87,7 @@ class ValidationOptions(_Section):
 
 
 class TrainerOptions(_Section):
-    """Lightning's side of a run."""
+    """Settings of Lightning's Trainer."""
 
     # YAML reads a bare 32 as a number.
     precision: Annotated[Literal["auto", "32", "bf16", "16"], pydantic.BeforeValidator(str)] = Field(
@@ -104,24 +104,24 @@ class TrainerOptions(_Section):
 
 
 class AttributeOptions(_Section):
-    """What a system that recognises attributes learns; by default all that the data has."""
+    """The attributes that a system learns; by default all attributes of the data."""
 
     names: list[str] | None = Field(None, min_length=1, description="attributes to learn; null takes all")
     classes: dict[str, list[str]] = Field(
-        default_factory=dict, description="attribute -> its classes in order, where the data's own are not wanted"
+        default_factory=dict, description="attribute -> its classes in order, instead of the data's own"
     )
-    cameras: list[int] = Field(default_factory=list, description="cameras to be told from the rest, a target each")
-    junk: bool = Field(False, description="a target for images that show nobody well")
+    cameras: list[int] = Field(default_factory=list, description="cameras to recognise, a target of no and yes each")
+    junk: bool = Field(False, description="add a target for junk images")
 
 
 class RetrievalOptions(_Section):
     """How embeddings of this model are compared."""
 
     metric: Literal["cosine", "euclidean", "attribute-weighted"] = Field(
-        "cosine", description="attribute-weighted: Euclidean distance × (0.1 + that of the attributes' probabilities)"
+        "cosine", description="attribute-weighted: Euclidean distance of features × (0.1 + that of attributes)"
     )
     drop_junk: bool = Field(
-        False, description="rank images last that the model calls junk; for attribute-weighted, and attributes.junk"
+        False, description="rank what the model takes for junk last; needs attribute-weighted and attributes.junk"
     )
     flip: bool = Field(False, description="average with the mirrored image's embedding")
     protocol: str | None = Field(
@@ -132,7 +132,7 @@ class RetrievalOptions(_Section):
 
 
 class Recipe(_Section):
-    """One training run, whole: what a run folder stores as `recipe.yaml`."""
+    """All settings of one training run; a run folder stores them as `recipe.yaml`."""
 
     system: Part = Field(description="training regime, a key of resight.tasks.systems.SYSTEMS")
     source: str = Field("", description="the built-in recipe that this one was made from; resight fills it in")
@@ -160,7 +160,7 @@ class Recipe(_Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "recipe") -> Self:
-        """Check a mapping. Raises RecipeError that says which key is wrong and the nearest right name."""
+        """Check a mapping. Raises RecipeError, which names a wrong key and the nearest valid one."""
         try:
             return cls.model_validate(values)
         except pydantic.ValidationError as error:
@@ -171,14 +171,14 @@ class Recipe(_Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML reads YAML 1.1; this one reads numbers as people write them, and as YAML 1.2 does.
+    """A YAML loader that reads numbers as YAML 1.2 does; PyYAML follows YAML 1.1.
 
-    1e-4 is a number (1.1 wants 1.0e-4); 4:16 and 010 are none (in 1.1 they are 256 and 8), and there are no dates.
+    1e-4 is a number (in 1.1 only 1.0e-4 is); 4:16 and 010 are strings (in 1.1 256 and 8), and so are dates.
     """
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts quotes around every string that `_Loader`, or a reader of YAML 1.1, would take for something else."""
+    """A YAML dumper that quotes every string that `_Loader`, or a YAML 1.1 loader, would not read as a string."""
 
 
 _INT, _FLOAT, _DATE = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
@@ -197,7 +197,7 @@ for _kind in (_Loader, _Dumper):
 
 
 def read_yaml(text: str) -> Any:
-    """Read YAML as every recipe, override, table and search space is read. Raises yaml.YAMLError.
+    """Read YAML by the rules for recipes, overrides, tables and search spaces. Raises yaml.YAMLError.
 
     >>> read_yaml("{lr: 1e-4, name: '1e-4'}")
     {'lr': 0.0001, 'name': '1e-4'}
@@ -263,7 +263,7 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
 
 
 class OneOf:
-    """Marks a parameter that is itself a part: `mining: Annotated[Mining, OneOf(MINING)]`."""
+    """Marks a parameter that is built from a table: `mining: Annotated[Mining, OneOf(MINING)]`."""
 
     def __init__(self, table: Mapping[str, Callable[..., Any]]) -> None:
         self.table = table
@@ -275,7 +275,7 @@ def pick(table: Mapping[str, Entry], options: Options, what: str) -> Entry:
     >>> pick({"linear": torch.nn.Linear}, {"name": "linear", "out_features": 2}, "model")
     <class 'torch.nn.modules.linear.Linear'>
 
-    Raises RecipeError that lists the names there are.
+    Raises RecipeError that lists the valid names.
     """
     name = options.get("name")
     if name is None or name not in table:
@@ -288,7 +288,7 @@ def arguments(
 ) -> Options:
     """Check one part's options against the signature of the entry it names; defaults are filled in.
 
-    `given` names the parameters that the program itself supplies. Raises RecipeError naming the valid ones.
+    `given` names the parameters that the program itself supplies. Raises RecipeError that lists the valid options.
     """
     model = _signature_model(pick(table, options, what), tuple(given))
     try:
@@ -346,7 +346,7 @@ def _explain(error: pydantic.ValidationError, model: type[BaseModel]) -> str:
         key = ".".join(path)
         if finding["type"] == "extra_forbidden":
             known = _fields_at(model, path[:-1])
-            lines.append(f"unknown key {key!r}{did_you_mean(path[-1], known)} (valid: {', '.join(known)})")
+            lines.append(f"unknown key {key!r}{did_you_mean(path[-1], known)}; there is: {', '.join(known)}")
         elif finding["type"] == "missing":
             lines.append(f"key {key!r} is missing")
         else:

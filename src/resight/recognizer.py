@@ -43,13 +43,13 @@ __all__ = [
 ]
 
 FeaturesAndAttributes = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-"""Of the same images: features [N, D], and the attributes' probabilities [N, A] where the metric weighs them, else None."""
+"""Features [N, D] of images, and their attributes' probabilities [N, A], or None if the metric weighs no attributes."""
 
 
 def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> str:
-    """The name of what compares embeddings of a recipe's model, for `resight.retrieval.metric_between`.
+    """The name of the metric that compares embeddings of a recipe's model, for `resight.retrieval.metric_between`.
 
-    Raises RecipeError where attributes are weighed and none are learned.
+    Raises RecipeError if it weighs attributes and the model learns none.
     """
     if recipe.retrieval.metric == AttributeWeighted.name and not schema.classes:
         raise RecipeError("retrieval.metric: attribute-weighted is for systems that learn identities and attributes")
@@ -59,8 +59,8 @@ def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> str:
 def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
     """Normalised images -> what the recipe's metric compares: features float32 (batch, D), attributes (batch, A).
 
-    The features are L2-normalised for cosine. The attributes are their classes' probabilities side by side, in the
-    order of the schema, for attribute-weighted; None otherwise.
+    The features are L2-normalised for cosine. For attribute-weighted, the attributes are their classes' probabilities,
+    concatenated in the order of the schema; None otherwise.
     """
     found = _compared(model, recipe, inputs)
     if recipe.retrieval.flip:
@@ -80,7 +80,7 @@ def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> list[Tensor]:
 
 
 def joined(parts: Sequence[FeaturesAndAttributes]) -> FeaturesAndAttributes:
-    """Features and attributes of several batches, at least one, in one piece."""
+    """Features and attributes of one or more batches, concatenated."""
     attributes = [attributes for _, attributes in parts if attributes is not None]
     return np.concatenate([features for features, _ in parts]), np.concatenate(attributes) if attributes else None
 
@@ -137,10 +137,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Seen(Generic[Found]):
-    """Images that were looked at: the records of those that could be read, and a line for each that could not."""
+    """What was found in images, the records of those that could be read, and a line for each that could not."""
 
     found: list[Found]
-    """A batch's each, in the order of `records`."""
+    """One value per batch, in the order of `records`."""
     records: list[Record]
     failed: list[str]
 
@@ -153,7 +153,7 @@ def see(
 ) -> Seen[Found]:
     """Go through batches of the records' images, as `Recognizer.see` does. Raises DataError when none could be read."""
     found, kept = [], []
-    failed: dict[str, None] = {}  # in order, each once: an image may be shown twice
+    failed: dict[str, None] = {}  # an ordered set: an image may occur in two batches
     for batch in batches:
         failed |= dict.fromkeys(batch.failed)
         if len(batch.images):
@@ -179,13 +179,13 @@ class Recognizer:
     ) -> None:
         self.recipe, self.schema = recipe, schema
         self.source = source
-        """What `load` was given: a run folder, absolute, or hf:owner/name; None for a model from elsewhere."""
+        """The run folder that `load` was given, absolute, or hf:owner/name; None for a model from elsewhere."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Tells models apart whose embeddings do not compare: SHA-256 of the weights, the image options and the metric."""
+        """SHA-256 of weights, image options and metric: only embeddings of models with the same one can be compared."""
         digest = hashlib.sha256(f"{self.recipe.image.model_dump_json()} {self.recipe.retrieval.metric}".encode())
         for name, values in self.model.state_dict().items():
             digest.update(name.encode())
@@ -199,17 +199,17 @@ class Recognizer:
 
     @property
     def recognises(self) -> bool:
-        """Whether the model recognises attributes; an autoencoder that is told them does not."""
+        """Whether the model recognises attributes; an autoencoder that takes them as input does not."""
         return isinstance(self.model, Recognises)
 
     @property
     def reconstructs(self) -> bool:
-        """Whether the model makes pictures of pictures."""
+        """Whether the model reconstructs images."""
         return isinstance(self.model, Reconstructs)
 
     @property
     def generates(self) -> bool:
-        """Whether the model makes pictures from nothing."""
+        """Whether the model generates new images."""
         return isinstance(self.model, Samples)
 
     @property
@@ -219,17 +219,17 @@ class Recognizer:
 
     @property
     def size(self) -> str:
-        """The size that images are brought to, in words."""
+        """The size that images are resized to, as text."""
         return f"{self.recipe.image.height}×{self.recipe.image.width} pixels"
 
     @property
     def metric(self) -> str:
-        """The name of what compares the embeddings, for `resight.retrieval.metric_between`."""
+        """The name of the metric that compares the embeddings, for `resight.retrieval.metric_between`."""
         return metric_of(self.recipe, self.schema)
 
     @cached_property
     def width(self) -> int:
-        """How many numbers a feature has. Raises RunError when the model makes no embeddings."""
+        """Length of a feature. Raises RunError when the model makes no embeddings."""
         return self._nothing()[0].shape[1]
 
     @property
@@ -239,30 +239,30 @@ class Recognizer:
 
     @property
     def tells_junk(self) -> bool:
-        """Whether the embeddings say which images show nobody well: where attributes are weighed, and junk is one."""
+        """Whether the embeddings tell junk images: the metric weighs attributes, and junk is one of them."""
         return self.weighs_attributes and JUNK_TARGET in self.schema.classes
 
     def junk(self, embeddings: Embeddings) -> NDArray[np.bool_]:
-        """Which of some embeddings are of images that show nobody well, bool [N].
+        """Which embeddings are of junk images, bool [N].
 
-        Raises RunError when the embeddings do not tell: only where attributes are weighed, and junk is one.
+        Raises RunError when the embeddings do not tell; see `tells_junk`.
         """
         if embeddings.attributes is None or JUNK_TARGET not in self.schema.classes:
-            raise RunError("junk can be dropped where a run weighs attributes and knows junk, as reid-bruna does")
+            raise RunError("junk can be dropped for runs that weigh attributes and learn junk, as reid-bruna does")
         return embeddings.attributes[:, self.schema.columns(JUNK_TARGET)][:, 1] > 0.5
 
     def embed(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
         """Features of images as float32 [N, D], L2-normalised where the recipe compares by cosine.
 
         Raises ImageError for an image that cannot be read (to skip those instead, use `resight.embed`), RunError when
-        the model recognises attributes only.
+        the model makes no embeddings.
         """
         return self.embed_with_attributes(images, batch_size)[0]
 
     def embed_with_attributes(self, images: Images, batch_size: int = 64) -> FeaturesAndAttributes:
-        """All that the metric compares: what `embed` returns, and the attributes that it weighs, or None.
+        """Features as `embed` returns them, and the attributes that the metric weighs, or None.
 
-        Attributes are the probabilities of their classes side by side in the order of `schema`, float32 [N, A].
+        Attributes are their classes' probabilities, concatenated in the order of `schema`, float32 [N, A].
         """
         return joined([self.embed_batch(batch) for batch in self._batches(images, batch_size)] or [self._nothing()])
 
@@ -277,7 +277,7 @@ class Recognizer:
         return {name: np.concatenate([blank, *(part[name] for part in found)]) for name, blank in empty.items()}
 
     def segment(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
-        """The probability of each pixel to show the individual, float32 [N, height, width] of the recipe's size.
+        """The probability that each pixel shows the individual, float32 [N, height, width] of the recipe's size.
 
         Raises ImageError for an image that cannot be read, RunError when the model makes no masks.
         """
@@ -288,7 +288,7 @@ class Recognizer:
     def batches(
         self, records: Sequence[Record], masks: bool = False, progress: Progress | None = None
     ) -> Iterator[Batch]:
-        """Every record's image once, in order, as `embed_batch` and the like take them; with its mask if asked for.
+        """The records' images in batches, each image once and in order; with their masks if `masks`.
 
         `progress` is called with the number of a batch's images, read or not, once the next batch is asked for.
         """
@@ -341,29 +341,29 @@ class Recognizer:
 
     @torch.inference_mode()
     def reconstruct_batch(self, images: Tensor) -> NDArray[np.uint8]:
-        """uint8 (batch, 3, height, width) of the recipe's size -> what the model makes of them, in the same form."""
+        """uint8 (batch, 3, height, width) of the recipe's size -> their reconstructions, in the same form."""
         pixels = denormalise(self._reconstructed(self.prepare(images)), self.recipe.image)
         return pixels.cpu().numpy()
 
     @torch.inference_mode()
     def sample_batch(self, count: int) -> NDArray[np.uint8]:
-        """New images, uint8 (count, 3, height, width), by torch's random numbers."""
+        """New images, uint8 (count, 3, height, width), drawn with PyTorch's generator."""
         if not isinstance(self.model, Samples):
             raise RunError("this run makes no new images; train one that does, such as `resight train reid-vae`")
         return denormalise(self.model.sample(count), self.recipe.image).cpu().numpy()
 
     @torch.inference_mode()
     def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, as the network sees it."""
+        """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, on normalised pixels."""
         inputs = self.prepare(images)
         errors = (self._reconstructed(inputs) - inputs).square().flatten(1).mean(1)
         return errors.cpu().numpy()
 
     @torch.inference_mode()
     def detail_batch(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 (batch, 3, height, width) of the recipe's size -> how much there is to reconstruct in each.
+        """uint8 (batch, 3, height, width) of the recipe's size -> the amount of detail in each.
 
-        The mean absolute difference of neighbouring pixels, squared: on the scale of the errors, and never 0.
+        The mean absolute difference of neighbouring pixels, squared: in the unit of the errors, and never 0.
         """
         inputs = self.prepare(images)
         down = (inputs[:, :, 1:] - inputs[:, :, :-1]).abs().flatten(1).mean(1)
@@ -378,7 +378,7 @@ class Recognizer:
         return self.model.reconstruct(inputs).float()
 
     def inputs(self, images: Images) -> Tensor:
-        """What the network is given for these images: normalised float32 (batch, 3, height, width).
+        """The network's input for these images: normalised float32 (batch, 3, height, width).
 
         Raises ImageError for an image that cannot be read.
         """
@@ -398,7 +398,7 @@ class Recognizer:
             raise RunError(f"this run {other} and makes no embeddings; give one of a re-identification recipe")
 
     def prepare(self, images: Tensor) -> Tensor:
-        """uint8 (batch, 3, height, width) of the recipe's size -> what the network takes, float32 on its device."""
+        """uint8 (batch, 3, height, width) of the recipe's size -> the network's input, float32 on its device."""
         return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)
 
     def _batches(self, images: Images, size: int) -> Iterator[Tensor]:
@@ -415,7 +415,7 @@ class Recognizer:
         return resize(pixels, self.recipe.image)
 
     def _nothing(self) -> FeaturesAndAttributes:
-        """What `embed_batch` makes of no image: a blank one tells the widths."""
+        """Features and attributes of no image; a blank image is embedded to learn their widths."""
         size = self.recipe.image
         features, attributes = self.embed_batch(torch.zeros(1, 3, size.height, size.width, dtype=torch.uint8))
         return features[:0], None if attributes is None else attributes[:0]

@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 UNLABELLED = -2
-"""Identity of an image whose identity nobody has told us."""
+"""Identity of an image whose identity is unknown."""
 JUNK = -1
-"""Identity of an image that shows nobody well (Market-1501's `-1`): left out by the evaluation."""
+"""Identity of junk, an image that shows no individual well (Market-1501's `-1`); the evaluation leaves it out."""
 DISTRACTOR = 0
-"""Identity of an image of somebody who is no query (Market-1501's `0000`): stays, as a wrong answer."""
+"""Identity of a distractor, whose individual is no query (Market-1501's `0000`); it counts as a wrong answer."""
 NO_CAMERA = -1
 """Camera of an image whose camera is unknown."""
 JUNK_KIND = "junk_kind"
@@ -65,7 +65,7 @@ class Record:
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Attribute name -> class name, e.g. `{"upper_color": "red"}`."""
     mask: str | None = None
-    """Path of a picture of the same size that tells the individual from the background; it trains, and is not stored."""
+    """Path of the mask, a picture of the same size: individual or background. It is used in training and not stored."""
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -78,7 +78,7 @@ class Record:
 
     @property
     def junk_kind(self) -> str:
-        """What is wrong with the image; empty for one that shows somebody."""
+        """What is wrong with a junk image; empty for any other."""
         return self.attributes.get(JUNK_KIND, "junk" if self.identity == JUNK else "")
 
 
@@ -103,18 +103,18 @@ class AttributeSchema:
 
     @property
     def width(self) -> int:
-        """How many classes the attributes have together: as many numbers as their probabilities side by side."""
+        """Number of classes of all attributes together: the length of their concatenated probabilities."""
         return sum(map(len, self.classes.values()))
 
     def columns(self, name: str) -> slice:
-        """Where an attribute's classes stand among all probabilities side by side. Raises DataError for an unknown one."""
+        """An attribute's columns in the concatenated probabilities. Raises DataError for an unknown attribute."""
         if name not in self.classes:
             raise DataError(f"unknown attribute {name!r}; there is: {', '.join(self.classes)}")
         before = sum(len(self.classes[other]) for other in self.names[: self.names.index(name)])
         return slice(before, before + len(self.classes[name]))
 
     def index(self, name: str, value: str) -> int:
-        """Number of a class within its attribute. Raises DataError naming the valid ones."""
+        """Number of a class within its attribute. Raises DataError, with the valid names, for an unknown one."""
         try:
             return self.classes[name].index(value)
         except KeyError:
@@ -135,7 +135,7 @@ class AttributeSchema:
 
 
 NO_ATTRIBUTES = AttributeSchema()
-"""The schema of whatever knows no attributes."""
+"""The schema without attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,15 @@ class Relevance:
 
 
 def as_records(images: Sequence[Record | str | os.PathLike[str]]) -> list[Record]:
-    """Records as they are; paths as records of images of which nothing else is known."""
+    """Records unchanged; paths as records without labels."""
     return [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
 
 
 @dataclass(frozen=True, slots=True)
 class ReidDataset:
-    """A dataset split the way re-identification needs it.
+    """A dataset in the splits that re-identification needs.
 
-    `gallery` keeps junk (identity -1) and distractors (identity 0); the evaluation knows what to do with them.
+    `gallery` includes junk (identity -1) and distractors (identity 0); the evaluation handles both.
     """
 
     name: str
@@ -181,10 +181,10 @@ class ReidDataset:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """What a model makes of images, joined to their records.
+    """A model's embeddings of images, with the images' records.
 
-    `features` is float32 `[N, D]`, `records` has length N. `attributes` is float32 `[N, A]`: the probabilities of every
-    attribute's classes side by side, in the order of the model's schema; None where its metric weighs none.
+    `features` is float32 `[N, D]`, `records` has length N. `attributes` is float32 `[N, A]`: the probabilities of all
+    attributes' classes, concatenated in the order of the model's schema; None if its metric weighs no attributes.
     """
 
     features: NDArray[np.float32]
@@ -209,7 +209,7 @@ class Embeddings:
         return np.fromiter((record.camera for record in self.records), np.int64, len(self.records))
 
     def select(self, rows: slice | NDArray[np.int64]) -> Self:
-        """Those of some rows, given by a slice or by positions, in that order."""
+        """The embeddings of some rows, given as a slice or as positions, in that order."""
         positions = np.arange(len(self))[rows]
         attributes = None if self.attributes is None else self.attributes[rows]
         return type(self)(self.features[rows], [self.records[position] for position in positions], attributes)
@@ -226,8 +226,8 @@ class Embeddings:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote. Raises DataError when the file is no feature file.
 
-        In files of runs that weigh attributes, written before these had a column of their own, their probabilities
-        are the last columns of the features: `resight.embedding.load_embeddings` tells them apart.
+        Older files of runs whose metric weighs attributes have the probabilities as the last columns of the features:
+        `resight.embedding.load_embeddings` separates them.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -243,7 +243,7 @@ class Embeddings:
 def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] | None = None):  # type: ignore[no-untyped-def]  # -> pyarrow.Table, imported late
     """Records as a pyarrow Table, attributes as one JSON column so that any schema fits.
 
-    The attributes' `probabilities`, float32 [N, A], stand in a column of their own, if given.
+    The attributes' `probabilities`, float32 [N, A], become a column of their own, if given.
     """
     import pyarrow as pa
 
@@ -284,7 +284,7 @@ def _vectors(values: NDArray[np.float32]):  # type: ignore[no-untyped-def]  # ->
 
 
 def _matrix(column) -> NDArray[np.float32]:  # type: ignore[no-untyped-def]
-    """The way back from `_vectors`."""
+    """A column of lists of D numbers -> [N, D]."""
     lists = column.combine_chunks()
     values = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
     return np.ascontiguousarray(values, np.float32)

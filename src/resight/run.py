@@ -48,7 +48,7 @@ class Run:
     schema: AttributeSchema = field(default_factory=AttributeSchema)
     """The attributes that it recognises."""
     data: list[str] = field(default_factory=list)
-    """The `--data` of the training, so that a resume needs no repetition."""
+    """The `--data` of the training, which a resume reads again."""
     finished: bool = False
 
     @property
@@ -130,8 +130,8 @@ def build_model(
 ) -> nn.Module:
     """The network that a recipe describes.
 
-    `pretrained=False` overrides the recipe, and nothing is taken from other runs: a run brings its own weights. Raises
-    RecipeError or RunError when a part is to come from a run that is not there, or does not fit.
+    `pretrained=False` overrides the recipe and loads no weights from elsewhere: a run's own follow. Raises RecipeError
+    or RunError when the run that gives a part its weights is missing or does not fit.
     """
     options = dict(recipe.model)
     entry = MODELS.get(options.get("name", ""))
@@ -151,7 +151,7 @@ def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
     folder = recipe.model.get(option)
     how = f"make one with `resight train {maker} --data … --out RUN`, and give it as model.{option}=RUN"
     if folder is None:
-        raise RecipeError(f"model.{option} is missing, a run of {maker}; {how}")
+        raise RecipeError(f"model.{option} is missing: it names a run of {maker}; {how}")
     if not Path(folder).is_dir():
         raise RunError(f"model.{option} = {folder}: no such run; {how}")
     donor = Run.open(folder)
@@ -168,9 +168,9 @@ def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
 
 
 def history(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """The curves of a run's metrics.csv: column -> (epoch, value) points, those of epochs that have one.
+    """The curves of a run's metrics.csv: column -> (epoch, value) points of the epochs that have a value.
 
-    Empty where there is no such file.
+    Empty if the file does not exist.
     """
     if not path.exists():
         return {}

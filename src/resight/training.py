@@ -1,4 +1,4 @@
-"""Train a recipe on a dataset into a run folder; resume one that was cut."""
+"""Train a recipe on a dataset into a run folder; resume an interrupted run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["check", "resume", "train"]
 
 Tell = Callable[[str], None]
 _NAMED = 10
-"""How many of the images that could not be read are told of by name."""
+"""Number of unreadable images that are listed by name."""
 
 
 def train(
@@ -43,20 +43,20 @@ def train(
 
     >>> train(load_recipe("reid-strong-baseline"), read_dataset("market1501:/data/Market-1501-v15.09.15"), "runs/base")
 
-    `data` are the dataset's specs, kept so that `resume` can read it again. The last epoch's state is on disk after
-    each epoch, so a killed run loses less than one. `tell` gets a line for what is left out of training, and how to go
-    on when it is interrupted; unless `quiet`, there is a progress bar on a terminal, and elsewhere a line an epoch goes
-    to `tell`. `on_validation` is told each validated epoch, from 1, and its figures; an error that it raises ends the
-    run there, and `resume` repeats that epoch. Raises DataError, RecipeError, or RunError when `out` is taken.
+    `data` are the dataset's specs, stored so that `resume` can read it again. The state is saved after each epoch, so a
+    killed run loses less than one. `tell` receives a line for what is left out of training, and for how to continue an
+    interrupted run. Unless `quiet`, a terminal shows a progress bar; without a terminal `tell` receives a line per
+    epoch. `on_validation` is called with each validated epoch, from 1, and its figures; an error that it raises ends
+    the run, and `resume` repeats that epoch. Raises DataError, RecipeError, or RunError when `out` holds a run.
     """
     folder = Path(out)
-    if (folder / "run.json").exists() and process_rank() == 0:  # further processes find what the first one made
+    if (folder / "run.json").exists() and process_rank() == 0:  # other processes find the run that the first one saved
         raise RunError(
             f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out"
         )
     training_set = _training_set(recipe, dataset, tell)
     run = Run(folder, recipe, training_set.classes, training_set.schema, data=[absolute_spec(spec) for spec in data])
-    # All is built, and so checked, before anything is written.
+    # Everything is built, and so checked, before anything is written.
     trainer = make_trainer(run, quiet, on_validation, tell)
     system = _system(run, training_set, pretrained=None)
     batches = DataModule(recipe, training_set)
@@ -74,7 +74,7 @@ def resume(
     tell: Tell = lambda line: None,
     on_validation: OnValidation | None = None,
 ) -> Run:
-    """Continue a run that was interrupted; on the CPU it ends at the weights that an uninterrupted one has.
+    """Continue an interrupted run; on the CPU the final weights equal those of an uninterrupted run.
 
     >>> resume("runs/base", read_dataset("market1501:/data/Market-1501-v15.09.15"))
 
@@ -92,13 +92,13 @@ def resume(
     if training_set.schema != run.schema:
         raise RunError(f"{folder} was trained on other attributes than this data has; resume on the same data")
     trainer = make_trainer(run, quiet, on_validation, tell)
-    fresh = not run.checkpoint.exists()  # killed before its first epoch ended: begins again
+    fresh = not run.checkpoint.exists()  # killed in its first epoch: starts again
     system = _system(run, training_set, pretrained=None if fresh else False)
     return _fit(run, trainer, system, DataModule(run.recipe, training_set), tell)
 
 
 def check(recipe: Recipe, dataset: ReidDataset) -> None:
-    """Build all that `train` builds before it begins; nothing is written and no weights are fetched.
+    """Build everything that `train` needs, to check it; nothing is written and no weights are fetched.
 
     >>> check(load_recipe("reid-camera-mining"), read_dataset("folders:crops"))
 

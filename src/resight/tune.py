@@ -3,7 +3,7 @@
 ```
 tuning/
   study.db        all trials (SQLite): what a continued search reads
-  trial-0003/     a run folder for each trial; its checkpoint goes once it has ended
+  trial-0003/     a run folder for each trial; its checkpoint is removed when it ends
   trials.csv      the trials, best first
   best.yaml       the best recipe, ready for `resight train`
 ```
@@ -39,7 +39,7 @@ __all__ = ["Choice", "Interval", "Tuned", "parse_space", "read_space", "tune"]
 
 @dataclass(frozen=True)
 class Interval:
-    """Numbers from `low` to `high`; whole ones where both are, so write 0.0 for a share."""
+    """Numbers from `low` to `high`; integers if both are, so write 0.0 for a fraction."""
 
     low: float
     high: float
@@ -53,7 +53,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some values, whatever a recipe can hold, as YAML texts."""
+    """Some values, each as YAML text."""
 
     values: tuple[str, ...]
 
@@ -65,13 +65,13 @@ Space = dict[str, Interval | Choice]
 
 
 def parse_space(texts: Mapping[str, Any]) -> tuple[Space, list[str]]:
-    """What to search, and the overrides that are fixed, from key -> value.
+    """Divide key -> value into the space to search and the fixed overrides.
 
     >>> parse_space({"optimiser.lr": "1e-5:1e-3:log", "model.embedding": [256, 512], "model.pretrained": False})
 
-    `low:high` and `low:high:log` are intervals, a list is a choice, anything else is fixed. A list that is itself a
-    value stands in a list: `schedule.milestones=[[5, 8]]` or, as a choice of two, `[[5, 8], [6, 9]]`. Raises
-    RecipeError for an interval that is none.
+    `low:high` and `low:high:log` are intervals, a list is a choice, anything else is fixed. A value that is itself
+    a list is put in a list: `schedule.milestones=[[5, 8]]` or, as a choice of two, `[[5, 8], [6, 9]]`. Raises
+    RecipeError for an invalid interval.
     """
     space: Space = {}
     fixed: list[str] = []
@@ -87,7 +87,7 @@ def parse_space(texts: Mapping[str, Any]) -> tuple[Space, list[str]]:
 
 
 def read_space(file: str | os.PathLike[str]) -> dict[str, Any]:
-    """A YAML file of key -> value as `parse_space` takes them. Raises RecipeError when it is none."""
+    """Read key -> value, as `parse_space` takes them, from a YAML file. Raises RecipeError when it has none."""
     try:
         values = read_yaml(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -114,7 +114,7 @@ def _interval(key: str, text: str) -> Interval:
     except ValueError:
         raise RecipeError(f"{key}={text}: an interval is low:high or low:high:log, in numbers") from None
     if scale not in ("", "log") or not found.low < found.high or (found.log and found.low <= 0):
-        raise RecipeError(f"{key}={text}: an interval rises, and one on a log scale begins above 0")
+        raise RecipeError(f"{key}={text}: the low end must be below the high one, and on a log scale above 0")
     return found
 
 
@@ -128,7 +128,7 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A search so far."""
+    """The state of a search."""
 
     trials: list[dict[str, Any]]
     """Best first: trial, state (complete, pruned, fail), figure (None where it failed), epochs, then the keys searched."""
@@ -136,7 +136,7 @@ class Tuned:
     """best.yaml; None while no trial has completed."""
     monitor: str
     told: list[str]
-    """What the search has set by itself."""
+    """Overrides that the search chose itself, a line each."""
 
 
 def tune(
@@ -157,10 +157,10 @@ def tune(
     >>> tune("reid-strong-baseline", dataset, "tuning", {"optimiser.lr": "1e-5:1e-3:log", "epochs": 20})
 
     A trial trains on the training split and is judged by the recipe's `validation.monitor` on held-out identities:
-    test images play no part. Without `validation.ratio` a fifth is held out. Trials worse than the median of the
-    earlier ones at the same epoch are cut. The same call continues a killed search, its open trial from that trial's
-    last epoch, and what it goes on to propose depends on `seed` and the trials so far alone. One process searches a
-    folder at a time.
+    test images are not used. Without `validation.ratio` a fifth is held out. With `prune`, trials worse than the median
+    of the earlier ones at the same epoch are cut. The same call continues a killed search, and an open trial from its
+    last epoch; further proposals depend only on `seed` and the trials so far. Only one process at a time may search a
+    folder.
 
     Raises MissingExtraError without Optuna, RecipeError for a key or value that fits no recipe, RunError when `out`
     holds another search.
@@ -171,7 +171,7 @@ def tune(
     for line in search.told:
         tell(line)
     search.take_up(study)
-    most = len(study.trials) + 2 * trials  # where trial after trial fails
+    most = len(study.trials) + 2 * trials  # a limit, should every trial fail
     while _ended(study) < trials and len(study.trials) < most:
         tell(search.step(study))
         search.write(study)
@@ -192,7 +192,7 @@ def _ended(study: optuna.Study) -> int:
 
 
 class _Search:
-    """What stays the same from trial to trial."""
+    """What all trials share, and the steps of the search."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class _Search:
         base = load_recipe(recipe, self.fixed)
         if not base.validation.ratio:
             self.fixed.append("validation.ratio=0.2")
-            self.told.append("validation.ratio=0.2: the recipe holds nobody out, and trials are judged on such people")
+            self.told.append("validation.ratio=0.2: the recipe holds no identities out, and trials are judged on these")
         if base.validation.every != 1 and not any(text.startswith("validation.every=") for text in self.fixed):
             self.fixed.append("validation.every=1")
             self.told.append("validation.every=1: a trial can be cut after each epoch")
@@ -223,9 +223,9 @@ class _Search:
         self.direction: Literal["minimize", "maximize"] = "minimize" if self.monitor == "loss" else "maximize"
 
     def check(self) -> None:
-        """Every key fits: with the least, the greatest or each of its values the frame, and with some of them the parts.
+        """Check every key: each value (of an interval, both ends) makes a valid recipe, and at least one can train.
 
-        An option of a part may be there under another key's value alone, so that each is tried with either end of them.
+        Whether an option exists may depend on another key, so each value is tried with both ends of the other keys.
         """
         ends = {
             key: [part.low, part.high] if isinstance(part, Interval) else list(part.values)
@@ -233,7 +233,7 @@ class _Search:
         }
         for key, values in ends.items():
             rests = (tuple(f"{other}={ends[other][end]}" for other in ends if other != key) for end in (0, -1))
-            others = dict.fromkeys(rests)  # one, where both ends are the same
+            others = dict.fromkeys(rests)  # one, if both ends are the same
             errors: list[ResightError] = []
             for value in values:
                 load_recipe(self.name, [*self.fixed, f"{key}={value}"])
@@ -259,7 +259,7 @@ class _Search:
             )
         except self.optuna.exceptions.OptunaError as error:
             raise RunError(f"{file} cannot be used: {str(error).splitlines()[0]}") from None
-        except Exception as error:  # SQLAlchemy's, which is Optuna's business
+        except Exception as error:  # SQLAlchemy's, which Optuna uses
             if not file.exists():
                 raise
             raise RunError(f"{file} is damaged or no search; choose another --out, or remove it") from error
@@ -277,7 +277,7 @@ class _Search:
         return study
 
     def take_up(self, study: optuna.Study) -> None:
-        """Trials that a killed process left open are asked again first, in their own folders."""
+        """Queue the trials that a killed process left open, so that they run first, in their own folders."""
         for trial in study.trials:
             if trial.state.name == "RUNNING":
                 study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
@@ -285,8 +285,8 @@ class _Search:
                 study.enqueue_trial(trial.params, user_attrs={"folder": folder})
 
     def step(self, study: optuna.Study) -> str:
-        """Run one trial; a line about it."""
-        # A sampler of its own for each trial: a continued search proposes what an uninterrupted one would.
+        """Run one trial and return a line about it."""
+        # Each trial has its own sampler, so that a continued search proposes what an uninterrupted one would.
         told = _ended(study) + sum("error" in trial.user_attrs for trial in study.trials)
         study.sampler = self.optuna.samplers.TPESampler(seed=self.seed + told, n_startup_trials=5)
         trial = study.ask()
@@ -326,7 +326,7 @@ class _Search:
         )
 
     def _best(self, folder: Path) -> float:
-        """The best validated epoch's figure, whose weights the run keeps."""
+        """The figure of the best validated epoch, whose weights the run keeps."""
         values = [value for _, value in history(folder / "metrics.csv").get(f"val/{self.monitor}", [])]
         return (min if self.direction == "minimize" else max)(values, default=float("nan"))
 
@@ -335,7 +335,7 @@ class _Search:
         return f"{_short(study.best_value)} (trial {study.best_trial.number})" if completed else "none"
 
     def write(self, study: optuna.Study) -> Tuned:
-        """trials.csv and best.yaml of the search so far."""
+        """Write trials.csv and best.yaml of the search so far."""
         trials = self._rows(study)
         text = io.StringIO()
         writer = csv.DictWriter(text, ["trial", "state", "figure", "epochs", *self.space], lineterminator="\n")
@@ -363,7 +363,7 @@ class _Search:
                 state, epochs = trial.state.name.lower(), len(curve.get("train/loss", []))
                 rows.append({"trial": trial.number, "state": state, "figure": figure, "epochs": epochs, **trial.params})
         sign = 1 if self.direction == "minimize" else -1
-        # A trial that was cut was worse than the median: it stands below all that were not.
+        # A trial that was cut was worse than the median: it comes after all that were not.
         return sorted(rows, key=lambda row: (row["state"] != "complete", sign * row["figure"]))
 
 

@@ -60,7 +60,7 @@ def test_processes_share_the_batches_out(crowd: ReidDataset, tiny) -> None:
     shares = [drawn(attached(recipe, training_set, rank, world=2)) for rank in (0, 1)]
     assert [len(share) for share in shares] == [2, 2]
     assert [batch for pair in zip(*shares, strict=True) for batch in pair] == alone
-    with pytest.raises(DataError, match="no whole batch for every process; lower the sampler's batch or devices"):
+    with pytest.raises(DataError, match="no full batch for each process; lower the sampler's batch or trainer.devices"):
         attached(recipe, training_set, world=5).train_dataloader()
 
 

@@ -85,7 +85,9 @@ def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None
 
 
 def test_a_beginning_that_fits_nothing_is_named() -> None:
-    with pytest.raises(RecipeError, match=r"rates\.backbone\.stem: no parameter begins so; there is: backbone\.trunk"):
+    with pytest.raises(
+        RecipeError, match=r"rates\.backbone\.stem: no parameter's name begins so; there is: backbone\.trunk"
+    ):
         system("rates={backbone.stem: 0.1}").configure_optimizers()
 
 

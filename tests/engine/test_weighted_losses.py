@@ -50,7 +50,7 @@ def test_a_weight_is_a_number_of_at_least_0(weight: object) -> None:
 
 
 def test_what_is_no_loss_is_named() -> None:
-    with pytest.raises(RecipeError, match=r"losses\.dise: no 'dise', did you mean 'dice'\?"):
+    with pytest.raises(RecipeError, match=r"losses\.dise: no 'dise' \(did you mean 'dice'\?\); there is: "):
         WeightedLosses({"dise": {}}, MASK_LOSSES)
     with pytest.raises(
         RecipeError, match=r"losses\.a: Identity is no loss; derive it from resight\.losses\.base\.Loss"

@@ -62,7 +62,7 @@ def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(
     query = crowd.train[2].path
     assert Gallery.open(tmp_path / "gallery").search(query, k=1)[0].id == 2
     moved = folder.rename(tmp_path / "moved")
-    with pytest.raises(RunError, match=r"was made with that run; where it lies elsewhere now, say where"):
+    with pytest.raises(RunError, match=r"was made with that run; if it has moved, give its new place"):
         Gallery.open(tmp_path / "gallery").search(query)
     assert Gallery.open(tmp_path / "gallery", model=moved).search(query, k=1)[0].id == 2
 
@@ -70,9 +70,9 @@ def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(
     weights = safetensors.torch.load_file(trained_again / "model.safetensors")
     weights[min(weights)] += 0.001
     safetensors.torch.save_file(weights, trained_again / "model.safetensors")
-    with pytest.raises(RunError, match=r"run is another now"):
+    with pytest.raises(RunError, match=r"run has changed since"):
         Gallery.open(tmp_path / "gallery").search(query)
-    with pytest.raises(RunError, match=r"holds embeddings of another model: .*run is another, .* index anew"):
+    with pytest.raises(RunError, match=r"holds embeddings of another model: .*run did not make them, .* index anew"):
         Gallery.open(tmp_path / "gallery", model=trained_again)
 
 
@@ -150,7 +150,7 @@ def test_what_does_not_fit_the_gallerys_attributes_is_refused(model: Recognizer,
 @pytest.mark.parametrize("name", ["vae", "bruna"])
 def test_a_gallery_of_format_2_finds_what_it_found_and_grows_into_todays(name: str, tmp_path: Path) -> None:
     folder, street, run = copied(f"galleries/{name}", tmp_path), legacy_street(), LEGACY / "runs" / name
-    with pytest.raises(RunError, match="was made with that run; where it lies elsewhere now, say where"):
+    with pytest.raises(RunError, match="was made with that run; if it has moved, give its new place"):
         Gallery.open(folder).search(street.query[0].path)
 
     def finds_as_then(gallery: Gallery) -> None:

@@ -78,9 +78,9 @@ def test_stages_are_asked_for_by_name_with_a_remedy() -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("resnet5o", "timm has no model 'resnet5o', did you mean 'resnet50'"),
-        ("resnet5o.tv_in1k", "timm has no model 'resnet5o.tv_in1k', did you mean 'resnet50.tv_in1k'"),
-        ("resnet50.tv_in1", "timm has no weights 'tv_in1' of resnet50, did you mean 'resnet50.tv_in1k'?; there is: "),
+        ("resnet5o", "timm has no model 'resnet5o' (did you mean 'resnet50'?)"),
+        ("resnet5o.tv_in1k", "timm has no model 'resnet5o.tv_in1k' (did you mean 'resnet50.tv_in1k'?)"),
+        ("resnet50.tv_in1", "timm has no weights 'tv_in1' of resnet50 (did you mean 'resnet50.tv_in1k'?); there is: "),
         ("resnet50.", "timm has no weights '' of resnet50"),
         ("botnet50ts_256.tv_in1k", "timm has no weights 'tv_in1k' of botnet50ts_256; there is: none"),
     ],

@@ -33,19 +33,19 @@ def test_forced_rows_that_become_one_share_a_run() -> None:
     planned, told = plan(table, forced=["image.height=64"])
     assert [row.recipe(0).image.height for row in planned] == [64, 64]
     assert [row.folder for row in planned] == ["a", "a"]
-    assert told == ["b is the same run as a here: what tells them apart is changed away"]
+    assert told == ["b is the same run as a here: the overrides remove their difference"]
     shorter = _table(
         {"name": "cold", "set": ["schedule.warmup_epochs=0"]}, {"name": "warm", "set": ["schedule.warmup_epochs=10"]}
     )
     assert plan(shorter, epochs=30)[1] == []
-    assert plan(shorter, epochs=2)[1] == ["warm is the same run as cold here: what tells them apart is changed away"]
+    assert plan(shorter, epochs=2)[1] == ["warm is the same run as cold here: the overrides remove their difference"]
 
 
 def test_batches_of_more_identities_than_there_are_become_smaller() -> None:
     table = _table({"name": "a", "set": ["sampler.identities=96"]}, {"name": "b", "set": ["sampler.identities=8"]})
     planned, told = plan(table, fitted=lambda recipe: 21)
     assert [row.recipe(0).sampler["identities"] for row in planned] == [21, 8]
-    assert told == ["a: sampler.identities=21, since no more identities are there to train on"]
+    assert told == ["a: sampler.identities=21, since there are no more identities to train on"]
 
 
 def test_a_section_that_a_row_compares_covers_its_keys() -> None:

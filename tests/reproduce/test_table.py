@@ -19,7 +19,9 @@ def table(*rows: dict, **more: object) -> Table:
 
 
 def test_unknown_tables_rows_and_files_that_are_none_are_named(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no table 'attributes-skp', did you mean 'attributes-skip'"):
+    with pytest.raises(
+        RecipeError, match=r"no table 'attributes-skp' \(did you mean 'attributes-skip'\?\); give a file"
+    ):
         load_table("attributes-skp")
     (tmp_path / "t.yaml").write_text("title: x\nrows: 3\n")
     with pytest.raises(RecipeError, match=re.escape("t.yaml: no table")):
@@ -53,7 +55,7 @@ def test_a_row_sets_what_the_table_sets_and_its_own_or_all_above_it() -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"rows": [{"name": "FC-BN"}, {"name": "fc bn"}]}, "two rows have one name"),
+        ({"rows": [{"name": "FC-BN"}, {"name": "fc bn"}]}, "two rows have the same name"),
         ({"rows": []}, "at least 1 item"),
         ({"rows": [{"name": "a", "published": {"map": 3}}]}, "unknown figure 'map'; there is: mAP, rank-1"),
         ({"rows": [{"name": "a", "published": {"rank-1": 3}}]}, "unknown figure 'rank-1'"),  # it is no column

@@ -1,4 +1,4 @@
-"""What happens around the epochs of a training: metrics.csv, best weights, progress, who listens to validations."""
+"""Lightning callbacks of a training: metrics.csv, best weights, progress, listeners to validations."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ OnValidation = Callable[[int, dict[str, float]], None]
 
 
 class BestWeights(Callback):
-    """Keeps model.safetensors at the best validated epoch."""
+    """Keeps the weights of the best validated epoch in model.safetensors."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.key = f"val/{run.recipe.validation.monitor}"
-        # A loss is better when it is lower: kept negated.
+        # A lower loss is better, so it is negated.
         self.sign = -1 if run.recipe.validation.monitor == "loss" else 1
         self.best = float("-inf")
 
@@ -59,7 +59,7 @@ class BestWeights(Callback):
 
 
 class ValidationListener(Callback):
-    """Tells somebody each validation's figures."""
+    """Calls `on_validation` with each validation's figures."""
 
     def __init__(self, on_validation: OnValidation) -> None:
         self.on_validation = on_validation
@@ -74,7 +74,7 @@ class ValidationListener(Callback):
 
 
 class SomethingRead(Callback):
-    """Ends a training that has not read one image in an epoch: its weights would be those it began with."""
+    """Raises DataError after an epoch in which no image could be read: nothing has been trained."""
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self.read = 0
@@ -91,7 +91,7 @@ class SomethingRead(Callback):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's bar, on standard error, without the number that it gives a logger's folder."""
+    """Lightning's progress bar, on standard error, without the logger's version number."""
 
     def __init__(self) -> None:
         super().__init__(leave=False, console_kwargs={"stderr": True})
@@ -103,7 +103,7 @@ class EpochBar(RichProgressBar):
 
 
 class MetricsFile(Callback):
-    """metrics.csv: one row an epoch, kept across a resume, rows of epochs that will be repeated dropped."""
+    """Writes metrics.csv, one row per epoch; a resume keeps the rows except those of epochs that it repeats."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -144,7 +144,7 @@ class MetricsFile(Callback):
 
 
 class EpochLines(Callback):
-    """Where there is no terminal to draw a bar on: a line an epoch."""
+    """Tells a line per epoch, where no terminal shows a bar."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell, self.started = tell, time.monotonic()

@@ -1,4 +1,4 @@
-"""A training set's batches as Lightning asks for them: those that train, and those of the validation."""
+"""Lightning's source of batches: those of training and of validation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["DataModule"]
 
 
 class DataModule(lightning.LightningDataModule):
-    """The fitted records as the recipe's sampler deals them, augmented; the held-out ones once each, in order.
+    """Batches of the fitted records, drawn by the recipe's sampler and augmented; each held-out record once, in order.
 
-    Raises DataError when the records do not make a batch of the sampler, RecipeError for options that do not fit.
+    Raises DataError when the sampler can make no batch of the records, RecipeError for options that do not fit.
     """
 
     def __init__(self, recipe: Recipe, training_set: TrainingSet) -> None:
@@ -38,7 +38,7 @@ class DataModule(lightning.LightningDataModule):
         self.sampler.set_epoch(system.first_epoch)
         if len(self.sampler) == 0:
             raise DataError(
-                "the training split makes no whole batch for every process; lower the sampler's batch or devices"
+                "the training split has no full batch for each process; lower the sampler's batch or trainer.devices"
             )
         return training_loader(self.images, self.sampler, self.recipe.loader)
 

@@ -1,4 +1,4 @@
-"""Optimisers by name, and one that steps two apart."""
+"""Optimisers by name, and one that joins several."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def amsgrad(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 5e-
 
 
 def adamw(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 1e-2, amsgrad: bool = False) -> Optimizer:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019); the vehicle coursework's had AMSGrad on."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019); the vehicle coursework used AMSGrad."""
     return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, amsgrad=amsgrad)
 
 
@@ -64,7 +64,7 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
 
 
 class Apart(NamedTuple):
-    """A part of a system with an optimiser of its own, at one rate throughout."""
+    """A part of a system with its own optimiser, at a constant learning rate."""
 
     part: nn.Module
     optimiser: Callable[..., Optimizer]
@@ -83,7 +83,7 @@ class Jointly(Optimizer):
         self.optimisers = optimisers
         groups = [group for optimiser in optimisers for group in optimiser.param_groups]
         super().__init__(groups, {})
-        # The very group dictionaries of the parts, so that a schedule that sets a rate here sets it there.
+        # The same dictionaries as the parts', so that a schedule that sets a rate here sets theirs.
         self.param_groups = groups
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

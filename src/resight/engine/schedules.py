@@ -1,8 +1,8 @@
 """Learning-rate schedules: functions epoch -> factor on the optimiser's rate.
 
-Each begins with a linear warm-up over `warmup_epochs` where these are given: its own factor times one that grows from
-`warmup_factor` to 1 (WarmupMultiStepLR of the strong baseline's code). Epochs count from the run's beginning, the
-warm-up's among them; a decay over the whole run, `linear` or `cosine`, waits for the warm-up's end.
+With `warmup_epochs`, a schedule is multiplied over these epochs by a factor that grows linearly from `warmup_factor` to
+1 (WarmupMultiStepLR of the strong baseline's code). Epochs are counted from the start of the run, warm-up included;
+`linear` and `cosine`, which decay over the whole run, begin after the warm-up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Least = Annotated[float, Field(ge=0, le=1)]
 
 
 def constant(warmup_epochs: WarmUp = 0, warmup_factor: Factor = 0.01) -> Schedule:
-    """The optimiser's rate throughout."""
+    """The optimiser's rate, unchanged."""
     return _warmed(lambda epoch: 1.0, warmup_epochs, warmup_factor)
 
 
@@ -37,7 +37,7 @@ def multi_step(
 
 
 def step(every: Epochs = 20, gamma: Factor = 0.1, warmup_epochs: WarmUp = 0, warmup_factor: Factor = 0.01) -> Schedule:
-    """Multiply by `gamma` after every so many epochs."""
+    """Multiply by `gamma` each time `every` epochs have passed."""
     return _warmed(lambda epoch: gamma ** (epoch // every), warmup_epochs, warmup_factor)
 
 
@@ -52,7 +52,7 @@ def cyclic(
     warmup_epochs: WarmUp = 0,
     warmup_factor: Factor = 0.01,
 ) -> Schedule:
-    """Up from `lowest` to 1 and down again in a straight line, each `period` epochs ("triangular", Smith 2017)."""
+    """Rise linearly from `lowest` to 1 and fall back, in every `period` epochs ("triangular", Smith 2017)."""
 
     def factor(epoch: int) -> float:
         height = 1 - abs(2 * (epoch % period) / period - 1)
@@ -62,12 +62,12 @@ def cyclic(
 
 
 def linear(epochs: int, final_factor: Least = 0.0, warmup_epochs: WarmUp = 0, warmup_factor: Factor = 0.01) -> Schedule:
-    """A straight line from 1 down to `final_factor`, which the epoch after the last would have."""
+    """Fall linearly from 1 to `final_factor`, which the epoch after the last one would have."""
     return _decayed(lambda progress: 1 - progress, epochs, final_factor, warmup_epochs, warmup_factor)
 
 
 def cosine(epochs: int, final_factor: Least = 0.0, warmup_epochs: WarmUp = 0, warmup_factor: Factor = 0.01) -> Schedule:
-    """Half a cosine from 1 down to `final_factor`, which the epoch after the last would have."""
+    """Fall by half a cosine from 1 to `final_factor`, which the epoch after the last one would have."""
 
     def fall(progress: float) -> float:
         return (1 + math.cos(math.pi * progress)) / 2
@@ -78,7 +78,7 @@ def cosine(epochs: int, final_factor: Least = 0.0, warmup_epochs: WarmUp = 0, wa
 def _decayed(
     fall: Callable[[float], float], epochs: int, final: float, warmup_epochs: int, warmup_factor: float
 ) -> Schedule:
-    """`fall` goes from 1 to 0 while the share of the epochs after the warm-up goes from 0 to 1."""
+    """Decay from 1 to `final` after the warm-up; `fall` maps progress from 0 to 1 to a height from 1 to 0."""
 
     def factor(epoch: int) -> float:
         progress = (epoch - warmup_epochs) / max(1, epochs - warmup_epochs)

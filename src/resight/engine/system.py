@@ -1,4 +1,4 @@
-"""What every training regime shares: losses, optimisers, schedule, seeds, logging. A system states only its step."""
+"""What all systems share: optimisers, schedule, seeds, logging. A system adds its losses, step and validation."""
 
 from __future__ import annotations
 
@@ -29,21 +29,20 @@ __all__ = ["System"]
 class System(lightning.LightningModule):
     """Base of all systems: a recipe's model and losses, trained on a training set.
 
-    A subclass makes its `losses` and gives `step`, which returns their values by name, each with its weight applied. In
-    validation its `look` returns what is to be kept of each batch, and its `judge` logs the figures of all of them.
-    Further parameters of its own are the recipe's options of the system. Raises RecipeError for a model without an
-    ability that the subclass wants.
+    A subclass sets `losses` and implements `step`, which returns the weighted losses by name. For validation it
+    implements `look`, which returns what to keep of a batch, and `judge`, which logs the figures of all of them. Its
+    further parameters are options of the recipe's `system`. Raises RecipeError for a model that lacks an ability.
     """
 
     learns: frozenset[Learned] = frozenset()
-    """What of the records a subclass learns; none for one that learns from the pixels alone."""
+    """Labels of the records that a subclass learns from; empty if it learns from the pixels alone."""
     wants: tuple[type, ...] = ()
     """Abilities that the model must have: Protocols of `resight.models.abilities`."""
     model: Any
     """The network: an nn.Module with the abilities that the system wants."""
     losses: WeightedLosses
     first_epoch: int
-    """Where this process begins: later than 0 after a resume."""
+    """The first epoch of this process: above 0 after a resume."""
 
     def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
         super().__init__()
@@ -59,14 +58,14 @@ class System(lightning.LightningModule):
         """One line for each image that could not be read so far."""
         self.first_epoch = 0
         self.looked: list[Any] = []
-        """What `look` has kept of the batches of the validation that is going on."""
+        """What `look` returned for the batches of the current validation."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Checkpoints are taken at the end of an epoch. Lightning's own counter says so only once its loop runs.
+        # Checkpoints are saved at the end of an epoch; Lightning's own counter is set only once its loop runs.
         self.first_epoch = checkpoint["epoch"] + 1
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """What the network takes, and the batch it comes from -> losses by name, each times its weight."""
+        """The network's inputs and their batch -> losses by name, each times its weight."""
         raise NotImplementedError
 
     def look(self, inputs: Tensor, batch: Batch) -> Any:
@@ -74,11 +73,11 @@ class System(lightning.LightningModule):
         raise NotImplementedError
 
     def judge(self, looked: Sequence[Any]) -> None:
-        """Log the figures of a validation, and draw its pictures, from what `look` kept of its batches."""
+        """Log the figures of a validation, and draw its pictures, from what `look` returned for its batches."""
         raise NotImplementedError
 
     def prepare(self, batch: Batch) -> Tensor:
-        """uint8 batch -> what the network takes."""
+        """uint8 batch -> the network's inputs."""
         inputs = normalise(batch.images, self.recipe.image)
         return inputs.contiguous(memory_format=torch.channels_last) if self.recipe.trainer.channels_last else inputs
 
@@ -99,14 +98,14 @@ class System(lightning.LightningModule):
             self.looked.append(self.look(self.prepare(batch), batch))
 
     def on_validation_epoch_end(self) -> None:
-        # Each process sees the whole validation set: the figures are the same on all, and the set is small.
+        # Each process validates on the whole set, so all have the same figures; the set is small.
         looked, self.looked = self.looked, []
         if not looked:
             raise none_readable(len(self.training_set.validation), sorted(self.unreadable))
         self.judge(looked)
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
-        # Dropout and the like owe their numbers to the step alone: a resumed run draws the same ones.
+        # The random numbers of dropout and the like depend on the step alone, so a resumed run draws the same ones.
         torch.manual_seed(hash((self.recipe.seed, self.global_rank, self.current_epoch, batch_index)) % 2**63)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
@@ -116,7 +115,7 @@ class System(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         for loss in self.losses.values():
             loss.begin_epoch(self.current_epoch)
-        # Epoch averages join the rate in one event per epoch.
+        # Logged once per epoch, together with the epoch's averages.
         self.log("lr", self.optimizers().param_groups[0]["lr"], on_step=False, on_epoch=True)  # type: ignore[union-attr]
 
     def on_train_epoch_end(self) -> None:
@@ -141,7 +140,7 @@ class System(lightning.LightningModule):
                 logger.log_image(name, [image])
 
     def apart(self) -> list[Apart]:
-        """Parts with an optimiser of their own: the losses that state one. A subclass may add others."""
+        """Parts with their own optimiser: the losses that state one. A subclass may add others."""
         return [
             Apart(loss, loss.own_optimiser, loss.learning_rate, self.losses.weights[label])
             for label, loss in self.losses.items()
@@ -149,7 +148,7 @@ class System(lightning.LightningModule):
         ]
 
     def _together(self) -> list[tuple[str, nn.Parameter]]:
-        """Name and parameter of all that has no optimiser of its own."""
+        """Names and parameters of everything without its own optimiser."""
         theirs = {id(parameter) for apart in self.apart() for parameter in apart.part.parameters()}
         return [(name, parameter) for name, parameter in self.named_parameters() if id(parameter) not in theirs]
 
@@ -169,7 +168,7 @@ class System(lightning.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        # Parts with an optimiser of their own neither decide what is clipped nor are clipped themselves.
+        # Parts with their own optimiser are not clipped and do not count in the norm.
         if gradient_clip_val:
             torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._together()], gradient_clip_val)
 
@@ -181,7 +180,7 @@ class System(lightning.LightningModule):
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> list[dict[str, Any]]:
-    """Parameters by their learning rate; the longest beginning that fits a name decides."""
+    """Parameters grouped by learning rate; the longest beginning in `rates` that fits a name decides."""
     beginnings = sorted(rates, key=len, reverse=True)
     groups: dict[str, list[nn.Parameter]] = {"": [], **{beginning: [] for beginning in rates}}
     for name, parameter in named:
@@ -190,7 +189,7 @@ def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> l
     for beginning in rates:
         if not groups[beginning]:
             parts = sorted({".".join(name.removeprefix("model.").split(".")[:3]) for name, _ in named})
-            raise RecipeError(f"rates.{beginning}: no parameter begins so; there is: {', '.join(parts)}")
+            raise RecipeError(f"rates.{beginning}: no parameter's name begins so; there is: {', '.join(parts)}")
     return [
         {"params": parameters, **({"lr": rates[beginning]} if beginning else {})}
         for beginning, parameters in groups.items()

@@ -1,4 +1,4 @@
-"""Lightning's Trainer as a recipe asks for it: precision, devices, loggers, callbacks, whole checkpoints."""
+"""Lightning's Trainer, set up by a recipe: precision, devices, loggers, callbacks, checkpoints."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def make_trainer(
 ) -> lightning.Trainer:
     """The Trainer of a run, which writes into its folder.
 
-    Unless `quiet`, it draws a bar on a terminal, and elsewhere tells `tell` a line an epoch. Raises RecipeError for a
-    setting that does not fit the machine.
+    Unless `quiet`, a terminal shows a progress bar; without a terminal `tell` receives a line per epoch. Raises
+    RecipeError for a setting that does not fit the machine.
     """
     recipe = run.recipe
     terminal = Console(stderr=True).is_terminal
@@ -59,7 +59,7 @@ def make_trainer(
                     check_on_train_epoch_end=False,
                 )
             )
-    # Saves after all other callbacks have seen the epoch, so their state is whole.
+    # Saves after the callbacks above have handled the epoch, so that their saved state includes it.
     callbacks.append(
         ModelCheckpoint(
             run.folder,
@@ -94,7 +94,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, bar
         callbacks=callbacks,
         logger=_loggers(run),
         plugins=[_WholeCheckpoints()],
-        use_distributed_sampler=False,  # the sampler shares its batches out itself
+        use_distributed_sampler=False,  # our sampler divides its batches among processes
         num_sanity_val_steps=0,
         log_every_n_steps=10,
         enable_progress_bar=bar,
@@ -106,7 +106,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, bar
 def _strategy(recipe: Recipe) -> str:
     options = recipe.trainer
     if options.strategy == "auto" and options.devices * options.num_nodes > 1:
-        # Heads that no loss reads, as without an identity loss, have no gradient.
+        # Heads that no loss reads, such as a classifier without identity loss, have no gradient.
         return "ddp_find_unused_parameters_true"
     return options.strategy
 
@@ -125,8 +125,8 @@ def process_rank() -> int:
 
 
 def _cpu_has_bf16() -> bool:
-    # Only where the processor multiplies bfloat16 itself: emulated, it is slower than float32. Without a public
-    # question to ask, an absent private one counts as no.
+    # Only if the processor computes in bfloat16: emulation is slower than float32. PyTorch has no public check; an
+    # absent private one counts as no.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, check, bool)() for check in checks)
 
@@ -148,7 +148,7 @@ def _loggers(run: Run) -> list[Logger]:
 
 
 def _hush() -> None:
-    # Lightning's tips about hardware and workers; every setting they speak of is the recipe's.
+    # Silences Lightning's tips about hardware and workers: the recipe decides these settings.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
@@ -158,7 +158,7 @@ class _WholeCheckpoints(CheckpointIO):
     """Checkpoints written whole or not at all, and read with PyTorch's restricted unpickler: no code runs."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        # Through memory, since PyTorch's own writer hides what went wrong on the disk.
+        # Through memory, since PyTorch's own writer hides the cause of a disk error.
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         with written_whole(path) as partial:

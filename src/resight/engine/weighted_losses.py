@@ -20,8 +20,8 @@ class WeightedLosses(nn.ModuleDict):
     >>> losses = WeightedLosses(recipe.losses, LOSSES, num_classes=751, dim=2048)
     >>> losses.weighed({label: loss(features, ids) for label, loss in losses.items()})
 
-    The label names the loss where its section does not; `given` are the parameters that the program supplies. Raises
-    RecipeError for a bad weight, or when no loss is left.
+    The label is the loss's name unless its section has one; `given` are the parameters that the program supplies.
+    Raises RecipeError for an invalid weight, or when all weights are 0.
     """
 
     weights: dict[str, float]
@@ -44,10 +44,10 @@ class WeightedLosses(nn.ModuleDict):
             raise RecipeError("losses: every weight is 0; give one loss a weight")
 
     def weighed(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Losses' values by label, each times its weight."""
+        """The losses' values by label, each times its weight."""
         return {label: self.weights[label] * value for label, value in values.items()}
 
-    if TYPE_CHECKING:  # nn.ModuleDict's own, of losses alone
+    if TYPE_CHECKING:  # nn.ModuleDict's methods, typed for losses
 
         def __getitem__(self, key: str) -> Loss: ...
         def items(self) -> ItemsView[str, Loss]: ...

@@ -1,15 +1,15 @@
 """A gallery: embeddings of many images with their records on disk, searched exactly.
 
-faiss keeps and searches the features; where attributes are weighed, they are compared block by block here.
+faiss stores and searches the features; a metric that weighs attributes is computed here, block by block.
 
 ```
 gallery/
   gallery.json          format version, metric, model and its fingerprint, and which of the files below are current
   index-000002.faiss    the features
-  records-000002.parquet  one row a feature: its record, and the attributes' probabilities where the metric weighs them
+  records-000002.parquet  one row per feature: its record, and attributes' probabilities if the metric weighs them
 ```
 
-In format 2 the probabilities stood behind the features. Such galleries open, and the next `add` writes the format of today.
+In format 2 the probabilities were the last columns of the features. It can be opened; the next `add` writes format 3.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
 class Added(NamedTuple):
-    """What `Gallery.add` did: how many images went in, one line for each that could not be read, how many were there."""
+    """Images that `Gallery.add` added, a line for each that could not be read, and images that it had already."""
 
     count: int  # type: ignore[assignment]
     failed: list[str]
@@ -51,13 +51,13 @@ class Added(NamedTuple):
 
 
 class Gallery:
-    """Images to search among. Make one with `create`, come back to it with `open`.
+    """A searchable collection of images. Make one with `create`, reopen it with `open`.
 
     >>> gallery = resight.Gallery.create("gallery", model=resight.load("runs/street"))
     >>> gallery.add(["a.jpg", "b.jpg"])
     >>> gallery.search("query.jpg", k=10)[0].record.path
 
-    Every change is written beside what it replaces and then named in gallery.json: a kill leaves the old or the new.
+    A change is written to new files, which gallery.json then names: after a kill the old or the new state is there.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Gallery:
     def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
         """A new, empty gallery for embeddings of `model`: a Recognizer, or the run folder to load it from.
 
-        The gallery remembers the run that the model was loaded from, so that `open` needs no model, and the model's
-        fingerprint. Raises RunError when the folder is a gallery already.
+        The gallery stores the model's fingerprint, and the run that it was loaded from, so that `open` needs no model.
+        Raises RunError when the folder is a gallery already.
         """
         folder = Path(folder)
         if (folder / "gallery.json").exists():
@@ -97,14 +97,14 @@ class Gallery:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str] | None = None) -> Self:
-        """A gallery from disk. `model`, a Recognizer or a run folder, is for one whose run lies elsewhere now.
+        """Open a gallery. `model`, a Recognizer or a run folder, is needed if the gallery's run has moved.
 
-        Raises RunError when the folder is no gallery or is damaged, and when the model is another than the gallery's.
+        Raises RunError when the folder is no gallery or is damaged, and when `model` did not make its embeddings.
         """
         gallery = cls._read(Path(folder))
         if model is not None:
             recognizer = model if isinstance(model, Recognizer) else load(model)
-            gallery._require(recognizer, f"{recognizer.source or 'this model'} is another")
+            gallery._require(recognizer, f"{recognizer.source or 'this model'} did not make them")
             gallery._model = recognizer
         return gallery
 
@@ -161,18 +161,18 @@ class Gallery:
                 model = load(source)
             except RunError as error:
                 raise RunError(
-                    f"{error}. {self.folder} was made with that run; where it lies elsewhere now, say where: "
+                    f"{error}. {self.folder} was made with that run; if it has moved, give its new place: "
                     "`resight search --run`, or Gallery.open(folder, model=...)"
                 ) from None
-            self._require(model, f"{source} is another now")
+            self._require(model, f"{source} has changed since")
             self._model = model
         return self._model
 
     def _require(self, model: Recognizer, otherwise: str) -> None:
         if model.fingerprint != self._facts["fingerprint"]:
             raise RunError(
-                f"{self.folder} holds embeddings of another model: {otherwise}, and what they make does not compare; "
-                "give the run that it was made with, or index anew"
+                f"{self.folder} holds embeddings of another model: {otherwise}, and embeddings of two models cannot "
+                "be compared; give the run that it was made with, or index anew"
             )
 
     def add(
@@ -181,9 +181,9 @@ class Gallery:
         *,
         progress: Progress | None = None,
     ) -> Added:
-        """Embed images and keep them. Images that cannot be read are left out and named, those of a path that is there
-        already are passed over.
+        """Embed images and add them to the gallery.
 
+        Images that cannot be read are left out and listed; those whose path is there already are skipped.
         `progress` is called with the number of images done since the last call.
         """
         records = as_records(images)
@@ -196,9 +196,9 @@ class Gallery:
         return Added(len(embedded.embeddings), embedded.failed, len(records) - len(new))
 
     def add_embeddings(self, embeddings: Embeddings) -> None:
-        """Keep embeddings that were made before; paths become absolute.
+        """Add embeddings that the gallery's model has made; paths become absolute.
 
-        Raises DataError when the width of their features or attributes is another than the gallery's.
+        Raises DataError when the width of their features or attributes is not the gallery's.
         """
         features = np.ascontiguousarray(embeddings.features, np.float32)
         self._require_widths("these have", features, embeddings.attributes)
@@ -249,9 +249,9 @@ class Gallery:
         *,
         attributes: NDArray[np.float32] | None = None,
     ) -> list[list[Hit]]:
-        """The same for features of queries, float32 [Q, D], and where the metric weighs attributes theirs, [Q, A].
+        """The same for queries' features, float32 [Q, D], and their attributes, [Q, A], if the metric weighs them.
 
-        One list of hits a query.
+        One list of hits per query.
         """
         if where is not None:
             raise DataError("filtering a search by `where` is not available in this version; filter the hits' records")
@@ -286,7 +286,7 @@ class Gallery:
 
 
 def _taken_apart(index: Any, attributes: int) -> tuple[Any, NDArray[np.float32]]:
-    """The vectors of format 2 where attributes are weighed: an index of the features, and the attributes behind them."""
+    """A format 2 index whose last columns are attributes -> an index of the features alone, and the attributes."""
     features, behind = np.split(index.reconstruct_n(0, index.ntotal), [-attributes], axis=1)
     alone = faiss.IndexFlatL2(features.shape[1])
     alone.add(np.ascontiguousarray(features))

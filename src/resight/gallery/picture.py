@@ -1,4 +1,4 @@
-"""What a search found, as a picture."""
+"""The hits of a search as a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["search_picture"]
 
 
 def search_picture(answers: Mapping[str, Sequence[Hit]], path: str | os.PathLike[str]) -> None:
-    """Ranked lists of a search, a row for each query's path. Raises DataError when `path` is no picture's name."""
+    """Draw ranked lists, a row for each query's path. Raises DataError when `path` does not end like a picture."""
     rows = [
         RankedList(
             query,

@@ -1,9 +1,9 @@
-"""Losses, all of one call shape: `loss(embeddings_or_logits, ids, cameras=None) -> scalar`.
+"""Losses on identities, all called as `loss(embeddings_or_logits, ids, cameras=None) -> scalar`.
 
 A loss is one file and one line in this table; `resight.losses.base` says what else it may state. Its `reads` says
-whether it takes a model's features or its identity logits. The losses on attributes have a table and a shape of
-their own: `loss(logits, targets) -> scalar`; so have those on masks, and Bruna's. Those of autoencoders have a table
-too, and take what their `reads` names.
+whether it takes a model's features or its identity logits. Losses on attributes and on masks have tables of their own
+and are called as `loss(logits, targets) -> scalar`. Losses of autoencoders, which take the fields that their `reads`
+names, and Bruna's have tables too.
 """
 
 from collections.abc import Callable

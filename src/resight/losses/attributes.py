@@ -1,4 +1,4 @@
-"""Cross-entropy over attributes, weighted by class (A1) or by target as training goes (A3)."""
+"""Cross-entropy over attributes, weighted by class (A1), or by target and adaptively (A3)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class AttributeLoss(Loss):
     cross-entropy in the form softplus((1 - 2y) z), which does not saturate (Goodfellow et al. 2016, section 6.2.2.2).
 
     `class_weights="majority"` weighs a class by (images of the most frequent class) / (its own), as the two-branch
-    report does; the mean is then over weights, as in PyTorch. A class without images has weight 0.
+    report does; the mean is then weighted, as in PyTorch. A class without images has weight 0.
     `target_weights="adaptive"` is Bruna's rule: weights start at 1 / attributes, and `end_epoch` multiplies those of the
-    attributes with the lowest third of training F1 by `growth`.
+    third of the attributes with the lowest training F1 by `growth`.
     """
 
     class_weight: Tensor
@@ -80,7 +80,7 @@ class AttributeLoss(Loss):
 
     @torch.no_grad()
     def end_epoch(self, total: Callable[[Tensor], Tensor]) -> None:
-        """Adapt the target weights to the epoch's confusion over all processes, and begin a new one."""
+        """Adapt the target weights to the epoch's confusion matrices over all processes, and reset these."""
         if not self.adaptive:
             return
         counts = total(self.confusion).double()

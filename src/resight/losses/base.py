@@ -1,4 +1,4 @@
-"""The base of all losses: what training asks of one, and what it tells it."""
+"""The base class of all losses: what training reads of a loss, and when it calls it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = ["Loss"]
 
 
 class Loss(nn.Module):
-    """A scalar to minimise. A subclass gives `forward`, and states what differs from the defaults below.
+    """A scalar to minimise. A subclass has `forward`, and states what differs from the defaults below.
 
     >>> class FeatureNorm(Loss):
     ...     reads = ("features",)
     ...     def forward(self, features, ids, cameras=None):
     ...         return features.square().sum(1).mean()
 
-    A loss is called with what `reads` names of the model's output, and then with what the batch knows: identities and
-    cameras in re-identification, class numbers of attributes, or masks.
+    A loss is called with the fields of the model's output that `reads` names, and then with the batch's labels:
+    identities and cameras in re-identification, class numbers of attributes, or masks.
     """
 
     reads: tuple[str, ...] = ()
-    """Fields of the model's output, a `ReidOutput` or a `Reconstruction`, in the order in which it is called with them.
+    """Fields of the model's output, a `ReidOutput` or a `Reconstruction`, in the order of `forward`'s parameters.
 
-    It is called once for each branch of a `ReidOutput`, and the values are added. Empty where the output has no fields:
+    It is called once for each branch of a `ReidOutput`, and the values are added. Empty if the output has no fields:
     logits of attributes, or of a mask.
     """
     group: int = 1
-    """How many images belong together as the sampler dealt them; groups with an image that cannot be read are left out."""
+    """Number of consecutive images that belong together; a group with an image that cannot be read is left out."""
     needs_cameras: bool = False
     """Whether data without camera labels is refused."""
     own_optimiser: Callable[..., Optimizer] | None = None
@@ -38,13 +38,13 @@ class Loss(nn.Module):
     Their gradient is divided by the loss's weight, so that the weight does not slow them.
     """
     learning_rate: float = 0.0
-    """Of `own_optimiser`, throughout the training."""
+    """Constant learning rate of `own_optimiser`."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before each training epoch with its number, from 0; after a resume the count goes on."""
 
     def end_batch(self) -> None:
-        """Called after each batch that was trained on. A count of them belongs in a buffer, which a resume restores."""
+        """Called after each batch that was trained on. Count batches in a buffer, which a resume restores."""
 
     def end_epoch(self, total: Callable[[Tensor], Tensor]) -> None:
         """Called after each training epoch. `total` sums a tensor over the processes that train together."""

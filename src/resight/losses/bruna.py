@@ -1,6 +1,6 @@
-"""Bruna's losses: on the distances within an item of four images of one person and some of others, and the selector's.
+"""Bruna's losses: one on the distances within an item, and one for the selector.
 
-An item's features are `same` (items, 4, dim) and `others` (items, n, dim).
+An item is four images of one person, with features `same` (items, 4, dim), and n of others, `others` (items, n, dim).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def same_distances(same: Tensor) -> Tensor:
 
 
 def other_distances(same: Tensor, others: Tensor) -> Tensor:
-    """Each stranger's mean Euclidean distance to the four: (items, 4, dim), (items, n, dim) -> (items, n)."""
+    """Each other person's mean Euclidean distance to the four: (items, 4, dim), (items, n, dim) -> (items, n)."""
     return _length(same[:, :, None] - others[:, None]).mean(1)
 
 
 class CentroidHinge(Loss):
-    """d_same + max(0, margin - d_other), mean over items; d_same pulls even where the margin is kept.
+    """d_same + max(0, margin - d_other), mean over items; d_same counts even if the margin is kept.
 
     >>> CentroidHinge(margin=1.0)(d_same, d_other)  # (items,), (items,) -> scalar
     """
@@ -46,9 +46,9 @@ class SelectorLoss(Loss):
 
     >>> SelectorLoss()(predicted, correct)  # (items, n) twice -> scalar
 
-    `correct` is 1 for a stranger farther from the four than they are from each other plus the margin. `form="paper"` is
-    (1 - correct) · d - correct · d, which the report itself found to fall without end: the larger d, the lower.
-    `form="bounded"` asks for the same by a logistic loss on d - 1, d's distance to the default margin: never below 0.
+    `correct` is 1 for a person farther from the four than they are from each other plus the margin. `form="paper"` is
+    (1 - correct) · d - correct · d, which has no lower bound, as the report itself found: it falls as d grows.
+    `form="bounded"` is a logistic loss on d - 1, with 1 the default margin, for the same aim: never below 0.
     """
 
     def __init__(self, form: Literal["bounded", "paper"] = "bounded") -> None:
@@ -61,5 +61,5 @@ class SelectorLoss(Loss):
 
 
 def _length(differences: Tensor) -> Tensor:
-    # A distance of 0 keeps a finite gradient.
+    # Clamped, so that the gradient at a distance of 0 is finite.
     return differences.float().square().sum(-1).clamp(min=1e-12).sqrt()

@@ -1,4 +1,4 @@
-"""Centroid triplet loss: identities are told apart by their means (Wieczorek et al. 2021)."""
+"""Centroid triplet loss: triplets of an image and two centroids (Wieczorek et al. 2021)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class CentroidTripletLoss(Loss):
 
     The own centroid is the mean of the identity's *other* images in the batch, so that an image does not pull it
     towards itself; another identity's is the mean of all of its images ("On the Unreasonable Effectiveness of
-    Centroids in Image Retrieval", eq. 2; the nearest one, as in its code). `margin="soft"` and `distance` are the
-    triplet loss's. An image alone in its identity is no anchor; without any the loss is 0.
+    Centroids in Image Retrieval", eq. 2; the nearest one, as in its code). `margin="soft"` and `distance` are as
+    in the triplet loss. The only image of an identity is no anchor; without anchors the loss is 0.
     """
 
     reads = ("features",)

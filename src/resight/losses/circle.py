@@ -15,13 +15,14 @@ __all__ = ["CircleLoss"]
 
 
 class CircleLoss(Loss):
-    """Pairs weighted by how far their cosine is from where it should be: 1 + margin for same, -margin for different.
+    """Pairs weighted by how far their cosine is from its optimum: 1 + margin for positives, -margin for negatives.
 
     >>> CircleLoss()(embeddings, ids)  # (batch, dim), (batch,) -> scalar
 
-    Mean over the anchors that have both of log(1 + Σ exp(scale · (c + margin)₊ · (c - margin)) · Σ exp(-scale · (1 + margin - c)₊ ·
-    (c - 1 + margin))), the first sum over its negatives, the second over its positives, c their cosines (eq. 6 and 8,
-    whose weights have no gradient). The defaults are the paper's for people. Without any pair the loss is 0.
+    Mean, over the anchors that have both, of log(1 + Σ exp(scale · (c + margin)₊ · (c - margin)) ·
+    Σ exp(-scale · (1 + margin - c)₊ · (c - 1 + margin))), the first sum over the anchor's negatives, the second over
+    its positives, c being their cosines (eq. 6 and 8, whose weights have no gradient). The defaults are the paper's for
+    people. Without any pair the loss is 0.
     """
 
     reads = ("features",)
@@ -30,11 +31,11 @@ class CircleLoss(Loss):
         self, margin: Annotated[float, Field(ge=0, le=1)] = 0.25, scale: Annotated[float, Field(gt=0)] = 128.0
     ) -> None:
         super().__init__()
-        # Here, since it takes a second to import, and only training computes losses.
+        # Imported here: it takes a second, and only training computes losses.
         from pytorch_metric_learning.losses import CircleLoss
         from pytorch_metric_learning.reducers import SumReducer
 
-        # Its own mean leaves out anchors whose loss is 0 in float32, and so grows as they become more.
+        # Its own mean leaves out anchors whose loss is 0 in float32, and so grows with their number.
         self.loss = CircleLoss(m=margin, gamma=scale, reducer=SumReducer())
 
     @in_full_precision

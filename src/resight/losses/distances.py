@@ -14,7 +14,7 @@ Distance = Literal["euclidean", "squared-euclidean", "cosine"]
 
 
 def pairwise_distances(embeddings: Tensor, distance: Distance = "euclidean", to: Tensor | None = None) -> Tensor:
-    """(batch, dim) -> (batch, batch), or (batch, others) where `to` is (others, dim). One of 0 keeps a finite gradient."""
+    """(batch, dim) -> (batch, batch), or (batch, others) where `to` is (others, dim). At 0 the gradient is finite."""
     others = embeddings if to is None else to
     if distance == "cosine":
         return 1 - F.normalize(embeddings, dim=1) @ F.normalize(others, dim=1).T

@@ -39,8 +39,8 @@ class IdentityLoss(Loss):
 class VerificationLoss(Loss):
     """Same person or not, on every pair of the batch: binary cross-entropy on a learned scale of the cosine.
 
-    The option that the camera-mining source considered and did not choose; both kinds of pair weigh the same, since
-    a P×K batch has far more different pairs than same ones.
+    The camera-mining source considered this loss and did not choose it. Positive and negative pairs weigh the same in
+    total, since a P×K batch has far more negative ones.
 
     >>> VerificationLoss()(embeddings, ids)  # (batch, dim), (batch,) -> scalar
     """

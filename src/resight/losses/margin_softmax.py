@@ -1,7 +1,7 @@
 """Softmax losses with a margin between identities, through pytorch-metric-learning.
 
-Each owns one weight vector per identity and compares embeddings with them by angle, so it reads the metric features and
-needs no classifier. With several branches these share the vectors.
+Each has a weight vector per identity and compares features with it by angle, so it needs no classifier. Several
+branches share the vectors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Scale = Annotated[float, Field(gt=0)]
 
 
 class _MarginSoftmax(Loss):
-    """Cross-entropy over identities whose right one has been made harder; a subclass makes `loss`."""
+    """Cross-entropy over identities with a margin for the right one; a subclass sets `loss`."""
 
     reads = ("features",)
     loss: nn.Module
@@ -36,7 +36,7 @@ class ArcFaceLoss(_MarginSoftmax):
 
     >>> ArcFaceLoss(num_classes=751, dim=2048)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
 
-    `margin` is in radians, as in the paper. Beyond π - margin, where the cosine would rise again, it goes on falling
+    `margin` is in radians, as in the paper. Beyond π - margin, where the cosine would rise again, it continues to fall
     as cos(angle) - margin · sin(margin).
     """
 
@@ -48,7 +48,7 @@ class ArcFaceLoss(_MarginSoftmax):
         scale: Scale = 64.0,
     ) -> None:
         super().__init__()
-        # Here, since it takes a second to import, and only training computes losses.
+        # Imported here: it takes a second, and only training computes losses.
         from pytorch_metric_learning.losses import ArcFaceLoss
 
         self.loss = ArcFaceLoss(num_classes, dim, margin=math.degrees(margin), scale=scale)
@@ -74,9 +74,9 @@ class SphereFaceLoss(_MarginSoftmax):
 
     >>> SphereFaceLoss(num_classes=751, dim=2048)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
 
-    The cosine of the multiplied angle is continued downwards beyond π / margin (their eq. 7). The paper trains it
-    blended with the plain softmax at first, since margin 4 is hard from the start; give a smaller one, or the identity
-    loss beside it.
+    The cosine of the multiplied angle is continued downwards beyond π / margin (their eq. 7). Since margin 4 is
+    hard at first, the paper begins with a blend with the plain softmax; give a smaller margin, or add the identity
+    loss.
     """
 
     def __init__(self, num_classes: int, dim: int, margin: Annotated[int, Field(ge=1)] = 4, scale: Scale = 1.0) -> None:

@@ -26,7 +26,7 @@ class DiceLoss(Loss):
 
     >>> DiceLoss()(logits, masks)  # (batch, 1, height, width) twice -> scalar
 
-    It asks for the shape as a whole, where cross-entropy asks for every pixel: small people count as much as large ones.
+    It compares the masks as a whole, cross-entropy pixel by pixel: here small people count as much as large ones.
     """
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which positive and which negative each anchor of a batch meets. Mining chooses; it never changes a distance."""
+"""Mining: the choice of positives and negatives for the anchors of a batch. It does not change the distances."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Triplets(NamedTuple):
 
 
 class Mining(nn.Module):
-    """Base of all: `forward` chooses the triplets, `mean` says how their losses become one."""
+    """Base class of mining: `forward` chooses the triplets, `mean` averages their losses."""
 
     group = 1
-    """As `Loss.group`; so is the other."""
+    """As `Loss.group`; `needs_cameras` likewise."""
     needs_cameras = False
 
     def begin_epoch(self, epoch: int) -> None:
@@ -86,7 +86,7 @@ class BatchAll(Mining):
     >>> BatchAll()(distances, ids)  # distances (batch, batch), ids (batch,)
 
     `over="non-zero"` is the mean over the triplets whose loss is not 0, which their section 3 prefers ("batch all
-    ≠ 0"): most triplets soon are 0 and would wash out the others. `over="all"` is the plain mean.
+    ≠ 0"): most losses soon are 0 and would dilute the others. `over="all"` is the plain mean.
     """
 
     def __init__(self, over: Literal["non-zero", "all"] = "non-zero") -> None:
@@ -108,7 +108,7 @@ class BatchHard(Mining):
 
     >>> BatchHard()(distances, ids)  # distances (batch, batch), ids (batch,)
 
-    Equal distances go to the lowest index, so that runs repeat.
+    Of equal distances the lowest index is chosen, so that runs can be repeated.
     """
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
@@ -122,22 +122,22 @@ class BatchHard(Mining):
     def prefer(
         self, farthest: Tensor, nearest: Tensor, positive: Tensor, negative: Tensor, cameras: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Where a subclass bends the choice; plain batch hard does not."""
+        """Adjust the distances before the choice; for subclasses."""
         return farthest, nearest
 
 
 class CameraBatchHard(BatchHard):
-    """Batch hard that prefers positives of other cameras and negatives of the same one, less and less so.
+    """Batch hard that prefers positives of other cameras and negatives of the same one, less so with each batch.
 
     Before choosing, the distance of same-camera positives is lowered by `bias = k * std(D) / (1 + m * t)`, and that
     of same-camera negatives likewise, with D the positive- or negative-masked distance matrix and t the number of
     batches trained on before, `iterations` ("Camera-Label Based Batch Hard Mining", method
-    slides). An image of no known camera (-1) shares it with no other.
+    slides). An image of unknown camera (-1) shares a camera with no other.
 
     >>> CameraBatchHard(k=5, m=0.1)(distances, ids, cameras)
 
-    - `bias_std`: "valid" takes the deviation over valid pairs only; "zeros" keeps the masked zeros in, as drawn there.
-    - `negatives`: "lower" follows the aim the slides state; "raise" the opposite sign that they draw.
+    - `bias_std`: "valid" takes the deviation over valid pairs only; "zeros" includes the masked zeros, as drawn there.
+    - `negatives`: "lower" follows the slides' text; "raise" uses the opposite sign, as drawn.
     - `decay=False` holds the bias at t = 0; `epochs` limits it to the first epochs (0: no limit).
 
     Raises RecipeError when the batch comes without cameras.
@@ -191,12 +191,12 @@ class CameraBatchHard(BatchHard):
 
 
 def _usable(positive: Tensor, negative: Tensor) -> Tensor:
-    """Positions of the anchors that have both."""
+    """Positions of the anchors that have a positive and a negative."""
     return (positive.any(1) & negative.any(1)).nonzero().squeeze(1)
 
 
 def pair_masks(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Boolean (batch, batch): same identity but not the same image; other identity."""
+    """Two masks, bool (batch, batch): pairs of the same identity (but not the same image), and of different ones."""
     same = ids[:, None] == ids[None, :]
     return same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device), ~same
 

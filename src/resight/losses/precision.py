@@ -18,10 +18,10 @@ def full(values: Tensor) -> Tensor:
 
 
 def in_full_precision(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Decorates a loss's `forward`: its first argument in float32 at least, and no mixed precision inside.
+    """Decorate a loss's `forward`: its first argument is float32 at least, and autocast is off.
 
-    Under autocast a matrix product is in bfloat16 whatever goes into it, and |a|² + |b|² - 2ab has nothing left of a
-    distance then.
+    Under autocast a matrix product is computed in bfloat16 whatever its inputs, and |a|² + |b|² - 2ab is then mostly
+    rounding error.
     """
 
     @functools.wraps(forward)

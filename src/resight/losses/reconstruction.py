@@ -35,8 +35,8 @@ class SquaredError(Loss):
 class KLDivergence(Loss):
     """Divergence of the latents' Gaussian from the standard one, in nats, averaged over the batch (Kingma and Welling 2014).
 
-    With `warmup_epochs` it grows from 0 to its weight in a straight line, so that the latents are used before they are
-    pressed together (Bowman et al. 2016, section 3.1).
+    With `warmup_epochs` it grows linearly from 0 to its weight, so that the decoder learns to use the latents before
+    they are drawn together (Bowman et al. 2016, section 3.1).
     """
 
     reads = ("mean", "log_variance")
@@ -57,7 +57,7 @@ class MaximumMeanDiscrepancy(Loss):
     """InfoVAE's term (Zhao et al. 2017): how far the latents of a batch, taken together, are from the standard Gaussian.
 
     Unlike the divergence it leaves each image's own latents informative. Squared discrepancy under the kernel
-    exp(-|a - b|² / (`bandwidth` × dim)), against as many fresh draws. The paper's objective is weight 1 - α for the
+    exp(-|a - b|² / (`bandwidth` × dim)), against as many new samples. The paper's weights are 1 - α for the
     divergence and α + λ - 1 for this.
     """
 

@@ -25,7 +25,7 @@ class TripletLoss(Loss):
     >>> TripletLoss(margin=0.3)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
 
     `margin="soft"` is log(1 + exp(d(anchor, positive) - d(anchor, negative))) instead (Hermans et al. 2017, section
-    2). `mining` chooses the triplets. Without any the loss is 0 (with a gradient of 0).
+    2). `mining` chooses the triplets. Without triplets the loss and its gradient are 0.
     """
 
     reads = ("features",)

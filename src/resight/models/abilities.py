@@ -38,15 +38,15 @@ class Embeds(Protocol):
 
 @runtime_checkable
 class Recognises(Protocol):
-    """Tells the attributes of an image."""
+    """Recognises the attributes of an image."""
 
     def recognise(self, images: Tensor) -> dict[str, Tensor]:
-        """Images -> attribute -> logits (batch, classes), or (batch, 1) for the second one of two classes."""
+        """Images -> attribute -> logits (batch, classes), or (batch, 1) for the second of two classes."""
 
 
 @runtime_checkable
 class Reconstructs(Protocol):
-    """Makes images anew."""
+    """Reconstructs images."""
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Images -> images of the same shape and normalisation."""
@@ -54,15 +54,15 @@ class Reconstructs(Protocol):
 
 @runtime_checkable
 class Samples(Protocol):
-    """Makes images from nothing."""
+    """Generates new images."""
 
     def sample(self, count: int) -> Tensor:
-        """New normalised images (count, 3, height, width), by PyTorch's random numbers."""
+        """New normalised images (count, 3, height, width), drawn with PyTorch's generator."""
 
 
 @runtime_checkable
 class Segments(Protocol):
-    """Tells the individual from the background."""
+    """Separates the individual from the background."""
 
     def segment(self, images: Tensor) -> Tensor:
         """Images -> logits (batch, 1, height, width)."""
@@ -70,24 +70,24 @@ class Segments(Protocol):
 
 @runtime_checkable
 class ReadsLabels(Protocol):
-    """Is told the attributes of the images that it trains on: `model(images, targets)`."""
+    """Takes the attributes of its training images as input: `model(images, targets)`."""
 
     classes: Sequence[int]
-    """Of each attribute that it is told; empty where it was built to be told none."""
+    """Number of classes of each attribute that it takes; empty if it takes none."""
 
 
 class Borrowed(NamedTuple):
-    """A part of a model whose weights another run brings."""
+    """A part of a model whose weights come from another run."""
 
     part: nn.Module
     recipe: str
-    """The recipe that makes such a run."""
+    """The recipe of such a run."""
 
 
 @runtime_checkable
 class Borrows(Protocol):
-    """Begins a training with parts that other runs have trained."""
+    """Has parts whose weights come from other runs when training starts."""
 
     @property
     def borrows(self) -> Mapping[str, Borrowed]:
-        """Parts by the option of the model that names the run."""
+        """The model's option that names the run -> the part."""

@@ -1,4 +1,4 @@
-"""A pretrained trunk with a head for each attribute (the two-branch report's A1; with one output a pair, Bruna's A3)."""
+"""A pretrained trunk with attribute heads (the two-branch report's A1; with one output for two classes, Bruna's A3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backbones from timm: any model name, ImageNet weights or none, last stride 1 where the field wants it."""
+"""Backbones from timm: any model name, ImageNet weights or none, last stride 1 or 2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resight.models.layers import POOLINGS
 __all__ = ["STAGES", "Backbone", "create_timm_model", "require_stages"]
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
-"""What timm calls the four stages of everything built like a ResNet."""
+"""timm's names of the four stages of a ResNet and its relatives."""
 
 
 class Backbone(nn.Module):
@@ -24,10 +24,10 @@ class Backbone(nn.Module):
     >>> Backbone("resnet50.tv_in1k", pretrained=True, last_stride=1, pooling="average").dim
     2048
 
-    A name with a tag says which weights; for a bare one timm chooses, and may choose others in another version. A
+    The tag of a name selects the weights; without a tag timm chooses them, and may choose others in another version. A
     trunk that yields no (batch, channels, height, width) maps, such as a transformer, pools in its own way
-    and takes `pooling="average"` only. Further `channels` than three begin with the weights of the first ones.
-    Raises RecipeError for an unknown name or a stride it does not have, WeightsError when ImageNet weights cannot be
+    and takes `pooling="average"` only. Input `channels` after the third start with the weights of the first ones.
+    Raises RecipeError for an unknown name or an unsupported stride, WeightsError when ImageNet weights cannot be
     fetched.
     """
 
@@ -53,7 +53,7 @@ class Backbone(nn.Module):
         self.pool = POOLINGS[pooling]()
 
     def maps(self, images: Tensor) -> Tensor:
-        """What is pooled: (batch, dim, height, width) of a convolutional trunk."""
+        """The maps to pool: (batch, dim, height, width) for a convolutional trunk."""
         return self.trunk.forward_features(images)  # type: ignore[operator]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Backbone(nn.Module):
 def create_timm_model(
     name: str, pretrained: bool, image_size: tuple[int, int] | None = None, **options: Any
 ) -> nn.Module:
-    """A timm model without classifier; `image_size` (height, width) reaches those that need it (transformers).
+    """A timm model without classifier; `image_size` (height, width) is given to those that take it (transformers).
 
     >>> create_timm_model("resnet50.tv_in1k", pretrained=True)  # PyTorch's own weights, not timm's choice
 
@@ -77,7 +77,7 @@ def create_timm_model(
     _check_name(name)
     if image_size is not None and "img_size" in _accepted(name):
         options["img_size"] = image_size
-    # Offline, the hub client tries for most of a minute and says so line by line; one line at the end is enough.
+    # Offline, the hub client retries for most of a minute and logs every attempt; the error below is enough.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
@@ -115,7 +115,7 @@ def require_stages(trunk: nn.Module, name: str, remedy: str) -> None:
 
 def _accepted(name: str) -> set[str]:
     module = inspect.getmodule(timm.model_entrypoint(name))
-    # Only transformer files take an image size; timm's entry points all end in **kwargs, so the file tells.
+    # timm's entry points all end in **kwargs, so the source file has to show whether they take an image size.
     return {"img_size"} if module is not None and "img_size" in inspect.getsource(module) else set()
 
 

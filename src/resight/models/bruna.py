@@ -26,10 +26,10 @@ class Bruna(nn.Module):
 
     >>> feature, logits = Bruna({"gender": 2, "age": 4}, pretrained=False)(images)  # (batch, 1600), {"gender": …}
 
-    With `masks` a U-Net looks at the images first: "blank" paints what it takes for background in the mean colour,
-    "channel" adds its probabilities as a fourth channel, and joins `bottleneck` numbers of its maps at the bottom,
-    averaged and put through a learned line, to the feature. The U-Net is frozen. A training takes its weights from the run
-    folder `segmenter`; they are part of Bruna's own weights from then on.
+    With `masks` a U-Net segments the images first. "blank" replaces the background by the mean colour; "channel" adds
+    the mask's probabilities as a fourth channel, and to the feature `bottleneck` numbers: a linear layer of the U-Net's
+    averaged bottom maps. The U-Net is frozen. Training takes its weights from the run folder `segmenter`; from then on
+    they are part of Bruna's own weights.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Bruna(nn.Module):
         self.masks = masks
         self.backbone = Backbone(backbone, pretrained, image_size=image_size, channels=4 if masks == "channel" else 3)
         self.feature = nn.Linear(self.backbone.dim, dim)
-        # Distances begin near 0.3, below the margin of 1, so that training spreads people from its first step. PyTorch's
-        # own start puts them near 8, and d_same, which nothing bounds, would first shrink everything for epochs.
+        # Distances start near 0.3, below the margin of 1, so that training separates people from its first step. With
+        # PyTorch's own initialisation they start near 8, and d_same, which has no bound, first shrinks all for epochs.
         nn.init.normal_(self.feature.weight, std=(self.backbone.dim * dim) ** -0.5)
         nn.init.zeros_(self.feature.bias)
         self.dim = dim
         if masks != "none":
-            # Lightning trains a model in the mode that it finds.
+            # Lightning leaves a model in the mode (train or eval) that it has.
             self.segmenter = (unet or UNet()).requires_grad_(False).eval()
         if masks == "channel":
             self.bottom = nn.Linear(self.segmenter.bottleneck, bottleneck)
@@ -71,7 +71,7 @@ class Bruna(nn.Module):
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if self.masks != "none":
-            self.segmenter.eval()  # its BatchNorm keeps what it has learned
+            self.segmenter.eval()  # its BatchNorm statistics stay fixed
         return self
 
     def forward(self, images: Tensor) -> AttributedFeature:

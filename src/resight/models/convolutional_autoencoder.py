@@ -18,15 +18,14 @@ Width = Annotated[int, Field(ge=1)]
 
 
 class ConvolutionalAutoencoder(nn.Module):
-    """Three convolutional blocks that end in max pooling, and three mirrored ones that begin with its undoing.
+    """Three convolutional blocks that end in max pooling, and three mirrored ones that begin with unpooling.
 
     >>> ConvolutionalAutoencoder(image_size=(128, 64)).reconstruct(images).shape  # (batch, 3, 128, 64), as the images
 
-    Each pooling records where its maxima lay, and the mirrored unpooling puts values back there. So edges come through
-    whatever the network has learned, and smooth images are reconstructed best. `bottleneck` squeezes what is between
-    both halves through so many numbers by two dense layers (0: not at all, as the report has it): then only what
-    training images have in common comes through well. `norm` is batch normalisation, VGG-19's later form, which trains
-    faster.
+    Each pooling records the positions of its maxima, and the mirrored unpooling puts values back there. So edges are
+    reconstructed whatever the network has learned, and smooth images best. `bottleneck` joins both halves by two dense
+    layers with so many numbers between them (0: none, as in the report): then only what training images have in common
+    is reconstructed well. `norm` adds batch normalisation, as in VGG-19's later form, which trains faster.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class ConvolutionalAutoencoder(nn.Module):
         blocks = list(zip([3, *channels], channels, convolutions, strict=False))
         self.down = nn.ModuleList(_block([first, *[last] * count], norm) for first, last, count in blocks)
         self.up = nn.ModuleList(_block([*[last] * count, first], norm) for first, last, count in blocks[:0:-1])
-        # The last layer gives pixels, of any sign.
+        # The last layer has no ReLU: pixels may have any sign.
         pixels = nn.Conv2d(channels[0], 3, 3, padding=1)
         self.up.append(nn.Sequential(_block([channels[0]] * convolutions[0], norm), pixels))
         self.middle: nn.Module = nn.Identity()
@@ -57,7 +56,7 @@ class ConvolutionalAutoencoder(nn.Module):
             self.middle = nn.Sequential(nn.Flatten(), narrow, wide, nn.Unflatten(1, grid))
 
     def forward(self, images: Tensor) -> Reconstruction:
-        """(batch, 3, height, width), normalised -> the same, as the network makes it anew."""
+        """(batch, 3, height, width), normalised -> the images and their reconstructions."""
         return Reconstruction(images, self.reconstruct(images))
 
     def reconstruct(self, images: Tensor) -> Tensor:

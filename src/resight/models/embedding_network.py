@@ -16,7 +16,7 @@ __all__ = ["EmbeddingNetwork"]
 
 
 class EmbeddingNetwork(nn.Module):
-    """Backbone -> pooling -> embedding layers -> classifier; triplet and retrieval read what the classifier reads.
+    """Backbone -> pooling -> embedding layers -> classifier; the triplet loss and retrieval use the classifier's input.
 
     >>> model = EmbeddingNetwork(576, backbone="resnet18.tv_in1k", pretrained=False, attention="se", fusion="concat")
     >>> model.eval().embed(images).shape  # (batch, 1024)
@@ -26,10 +26,10 @@ class EmbeddingNetwork(nn.Module):
       one FC to `embedding` and the classifier, with nothing between.
     - `embedding=0` has no FC: the pooled feature itself is the embedding, as in the public code's "vanilla", where
       MobileNetV3-Small's 576 pooled channels go straight to the classifier; its other heads bring them to 1024. Only
-      the head "vanilla" can do without.
+      the head "vanilla" allows it.
 
-    Of MobileNetV3 what is pooled is the last convolution's 576 channels, as there; timm's own 1024-wide layer behind
-    the pooling plays no part.
+    Of MobileNetV3 the last convolution's 576 channels are pooled, as there; timm's 1024-wide layer after the pooling
+    is not used.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Heads: a feature in, scores for each attribute out; and what lies between a pooled feature and a classifier."""
+"""Attribute heads, and the layers between a pooled feature and a classifier."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AttributeHeads(nn.Module):
         super().__init__()
         self.names = tuple(attributes)
         widths = [binary_outputs if classes == 2 else classes for classes in attributes.values()]
-        # A list, for names may hold what a module's name may not.
+        # A list, since attributes' names may have characters that modules' names may not.
         self.heads = nn.ModuleList(_head(dim, width, hidden, dropout) for width in widths)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
@@ -52,7 +52,7 @@ def _head(dim: int, width: int, hidden: int, dropout: float) -> nn.Module:
 
 
 def probabilities(logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Logits -> probabilities (batch, classes), of one output as well as of several."""
+    """Logits -> probabilities (batch, classes); a single logit gives those of two classes."""
     return {name: _probabilities(values.float()) for name, values in logits.items()}
 
 
@@ -68,7 +68,7 @@ def embedding_layers(dim: int, embedding: int, head: HeadDesign, dropout: float)
 
     >>> embedding_layers(512, 1024, "fc-bn-relu-fc", dropout=0.5)  # Linear, BatchNorm1d, ReLU
 
-    An `embedding` of 0 leaves the first FC out, for the head "vanilla" only: RecipeError otherwise.
+    An `embedding` of 0 leaves the first FC out; raises RecipeError unless the head is "vanilla".
     """
     between = [] if head == "vanilla" else head.split("-")[1:-1]
     if not embedding:

@@ -62,10 +62,10 @@ class StageFusion(nn.Module):
     >>> StageFusion((64, 128, 256, 512), "concat")(maps).shape  # (batch, 1024, height, width) of stage 4
 
     - "none": stage 4 alone.
-    - "concat", "add": stage 4 and stage 3, the latter brought to its shape by a 1×1 convolution with BatchNorm.
-    - "global-concat": all four; stages 1 and 2 come by 3×3 convolutions of stride 2 with ReLU, a stage's width each.
+    - "concat", "add": stage 4 and stage 3, which a 1×1 convolution with BatchNorm brings to the shape of stage 4.
+    - "global-concat": all four; stages 1 and 2 pass 3×3 convolutions with ReLU, one to the shape of each later stage.
 
-    `last_stride` is the step from stage 3 to stage 4. `dim` is the width that comes out.
+    `last_stride` is the step from stage 3 to stage 4. `dim` is the width of the output.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class StageFusion(nn.Module):
         self.kind = kind
         earlier = {"none": 0, "concat": 1, "add": 1, "global-concat": 3}[kind]
         self.dim = channels[-1] * (1 if kind == "add" else 1 + earlier)
-        # Stage 3's first.
+        # From stage 3, then 2, then 1.
         self.paths = nn.ModuleList(_path(channels[-2 - steps :], last_stride) for steps in range(earlier))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
@@ -87,7 +87,7 @@ class StageFusion(nn.Module):
 
 
 def _path(channels: Sequence[int], last_stride: int) -> nn.Module:
-    """From a stage to stage 4; one that comes from farther takes the width and size of each stage between."""
+    """From a stage to the shape of stage 4; from an earlier one by way of the shape of each stage between."""
     if len(channels) == 2:
         return nn.Sequential(
             nn.Conv2d(channels[0], channels[1], 1, last_stride, bias=False), nn.BatchNorm2d(channels[1])

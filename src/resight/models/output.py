@@ -1,4 +1,4 @@
-"""What a system that trains a model reads of it; what a trained one can do is in `resight.models.abilities`."""
+"""Outputs of models in training; what a trained model can do is in `resight.models.abilities`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["AttributedFeature", "Reconstruction", "ReidOutput"]
 
 
 class ReidOutput(NamedTuple):
-    """Of a re-identification model. One entry per branch in `features` and `logits`; single-branch models have one of each."""
+    """Output of a re-identification model: one entry per branch in `features` and in `logits`."""
 
     features: tuple[Tensor, ...]
     """What triplet and centre losses read, each (batch, dim), `dim` being the model's attribute."""
@@ -28,12 +28,12 @@ class AttributedFeature(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """Of an autoencoder; the latents, each (batch, dim), of a variational one only."""
+    """Output of an autoencoder; the last three, each (batch, dim), are a variational one's only."""
 
     given: Tensor
     """Normalised images (batch, 3, height, width)."""
     made: Tensor
-    """The same as the network makes them anew."""
+    """Their reconstructions, in the same shape."""
     mean: Tensor | None = None
     log_variance: Tensor | None = None
     latents: Tensor | None = None

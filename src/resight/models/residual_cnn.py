@@ -17,9 +17,9 @@ class ResidualCNN(nn.Module):
     >>> ResidualCNN({"gender": 2, "age": 4}, image_size=(128, 64))(images)["age"].shape  # (batch, 4)
 
     Each pipeline of block 1 ends in max pooling; block 2 keeps its size, and `skip` adds its input to its output (the
-    report's table 1 is with and without). The report gives no widths: `channels` are block 1's, block 2 keeps the
+    report's table 1 compares both). The report gives no widths: `channels` are block 1's, block 2 keeps the
     second so that the skip needs no weights. Its maps are averaged to `grid` (height, width) cells before they are
-    flattened, which keeps the perceptrons small and where things are: hats above, trousers below.
+    flattened, which keeps the perceptrons small and positions apart: hats above, trousers below.
     """
 
     def __init__(

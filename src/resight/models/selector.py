@@ -1,4 +1,4 @@
-"""The network that looks for strangers whom a model takes for somebody (Bruna's adversary)."""
+"""Bruna's adversary: a network that finds people whom a model confuses with a given person."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Selector"]
 
 
 class Selector(nn.Module):
-    """Predicts how far apart a model puts two images: a small network sees each, a line weighs how they differ.
+    """Predicts a model's distance of two images: a small network embeds each, a linear layer weighs the difference.
 
     >>> Selector()(anchors, others).shape  # (items, 3, height, width), (items, n, 3, height, width) -> (items, n)
 
-    Predictions are distances, 0 or more. The report describes no more of it than what goes in and comes out.
+    Predictions are at least 0. The report describes only its inputs and outputs.
     """
 
     def __init__(self, width: Annotated[int, Field(ge=1)] = 16) -> None:
@@ -25,7 +25,7 @@ class Selector(nn.Module):
         widths = [3, width, 2 * width, 4 * width, 4 * width]
         self.look = nn.Sequential(
             *(_halving(before, after) for before, after in pairwise(widths)),
-            # Where things are tells people apart as well: shirts above, trousers below.
+            # Height matters: shirts above, trousers below.
             nn.AdaptiveAvgPool2d((4, 1)),
             nn.Flatten(),
         )

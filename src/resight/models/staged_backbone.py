@@ -1,4 +1,4 @@
-"""A ResNet backbone that looks between its stages: attention after each, and several of them fused."""
+"""A ResNet backbone with attention after each stage, and with several stages fused."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ class TwoBranch(nn.Module):
 
     Branch "global" is the usual stage 4 and average pooling; branch "max" has one block more and max pooling. Each
     feature goes to the metric losses, and through BatchNorm and a linear layer to the identity loss. The embedding is
-    both features, one after the other.
+    both features, concatenated.
 
     >>> model = TwoBranch(751, backbone="resnet50.tv_in1k", pretrained=False)
     >>> model.eval().embed(images).shape  # (batch, 4096)
 
-    Both branches start from the pretrained stage 4; the block that "max" has more starts fresh, which in timm means
+    Both branches start from the pretrained stage 4; the additional block of "max" starts fresh, which in timm means
     close to the identity (the last BatchNorm of a residual block begins at 0). Raises RecipeError for a backbone that
     is no ResNet.
     """
@@ -72,7 +72,7 @@ class _Branch(nn.Module):
 
 
 def _with_one_more_block(trunk: nn.Module, name: str) -> nn.Sequential:
-    """A copy of stage 4 and one block behind it."""
+    """A copy of stage 4 and one block after it."""
     blocks = [len(list(trunk.get_submodule(stage).children())) for stage in STAGES]
     blocks[-1] += 1
     # timm builds the block, since only it knows the arguments of each kind of ResNet; the rest of that model is dropped.

@@ -15,7 +15,7 @@ __all__ = ["UNet"]
 
 
 class UNet(nn.Module):
-    """`depth` times two convolutions and max pooling down, as often up again beside what was seen on the way.
+    """`depth` levels of two convolutions and max pooling, and as many upsamplings, each joined to its level's maps.
 
     >>> UNet(width=16, depth=3)(images).shape  # (batch, 3, height, width) -> (batch, 1, height, width), logits
 
@@ -78,5 +78,5 @@ def _convolutions(before: int, after: int) -> nn.Module:
 
 
 def _fitted(maps: Tensor, other: Tensor) -> Tensor:
-    """Padded to the size of `other`, which was odd before it was halved."""
+    """Maps padded to the size of `other`, whose sides may have been odd before they were halved."""
     return F.pad(maps, (0, other.shape[3] - maps.shape[3], 0, other.shape[2] - maps.shape[2]))

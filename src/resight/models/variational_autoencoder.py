@@ -26,11 +26,11 @@ class VariationalAutoencoder(nn.Module):
     >>> model.embed(images).shape, model.reconstruct(images).shape  # (batch, 128), (batch, 3, 64, 64)
 
     Each of `channels` is a layer that halves the image. As in the report, the decoder has one more convolution at its
-    end and no final activation: the images are scaled to [-1, 1] and the pixels are left free.
+    end and no final activation: images are scaled to [-1, 1], and reconstructed pixels are not bounded.
 
-    With `labels` the classes of an image's attributes join its input and its latents, one-hot. An unknown attribute
-    is all zeros, and so is every attribute where only images are given; in training the share `hidden` of the labels
-    is made unknown, so that the network can do without.
+    With `labels` the classes of an image's attributes, one-hot, are joined to the encoder's maps and to the latents. An
+    unknown attribute is all zeros, as is every attribute if only images are given; in training the share `hidden` of
+    the labels is made unknown, so that the network works without them.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class VariationalAutoencoder(nn.Module):
         )
 
     def forward(self, images: Tensor, targets: Tensor | None = None) -> Reconstruction:
-        """Normalised images, and class numbers (batch, attributes) of a model with labels -> all that the losses read.
+        """Normalised images, and class numbers (batch, attributes) for a model with labels -> what the losses read.
 
-        In evaluation the mean stands for the sample and no label is hidden.
+        In evaluation the mean replaces the sample, and no label is hidden.
         """
         known = self._one_hot(len(images), targets, images)
         mean, log_variance = self._encode(images, known)

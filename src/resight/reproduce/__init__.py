@@ -1,4 +1,4 @@
-"""The tables that the sources published, run again row by row."""
+"""Published tables, run again row by row."""
 
 from resight.reproduce.budget import shorter
 from resight.reproduce.comparison import Comparison

@@ -1,4 +1,4 @@
-"""Smaller budgets: fewer epochs with everything that counts epochs shrunk alike, and fewer identities."""
+"""Smaller budgets: fewer epochs, with all options that count epochs scaled alike, and fewer identities."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
     ['epochs=12', 'schedule.milestones=[4, 7]', 'schedule.warmup_epochs=1', 'validation.every=1']
 
     Milestones and lengths are rounded to whole epochs and are at least 1; a warm-up takes at most a third of the run.
-    A decay per epoch is raised to the power that reaches the same rate at the end. What counts batches instead, such
-    as the decay of a mining bias, stays as it is.
+    A decay per epoch is raised to the power that reaches the same rate at the end. Options that count batches,
+    such as the decay of a mining bias, are not changed.
     """
     share = epochs / recipe.epochs
     changes: dict[str, object] = {"epochs": epochs}
@@ -42,18 +42,18 @@ def shorter(recipe: Recipe, epochs: int) -> list[str]:
 
 
 def fitting_batch(recipe: Recipe, fitted: Callable[[Recipe], int]) -> str:
-    """An override for a P×K batch of more identities than `fitted` counts, and nothing for another one."""
+    """An override that lowers P of a P×K batch to the identities that `fitted` counts; empty if P is not above that."""
     wanted = recipe.sampler.get("identities", 0)
     there = fitted(recipe) if wanted else 0
     return f"sampler.identities={there}" if 0 < there < wanted else ""
 
 
 _LENGTHS = {"every": 1, "period": 2}
-"""Options of schedules that are numbers of epochs, and the least that each may be."""
+"""Options of schedules that count epochs, and the smallest valid value of each."""
 
 
 def _beginnings(options: dict[str, Any], before: str = "") -> Iterator[tuple[str, int]]:
-    """Epochs at the beginning of a run in which something is other than later: warm-ups, and a mining's `epochs`."""
+    """Options that count epochs from the start of a run: warm-ups, and a mining's `epochs`."""
     for key, value in options.items():
         if isinstance(value, dict):
             yield from _beginnings(value, f"{before}{key}.")
@@ -68,11 +68,11 @@ def _whole(epochs: float) -> int:
 def fewer_identities(dataset: ReidDataset, count: int, seed: int = 0) -> ReidDataset:
     """The dataset with `count` of its training identities, drawn by `seed`; query and gallery stay whole.
 
-    Raises DataError when it has fewer.
+    Raises DataError when it has fewer, or `count` is below 1.
     """
     identities = sorted({record.identity for record in dataset.train if record.identity > 0})
     if not 0 < count <= len(identities):
-        raise DataError(f"{dataset.name} has {len(identities)} training identities; --identities {count} cannot be had")
+        raise DataError(f"{dataset.name} has {len(identities)} training identities; --identities {count} does not fit")
     # RandomState, because NumPy promises that its numbers never change.
     kept = {identities[place] for place in np.random.RandomState(seed).permutation(len(identities))[:count]}
     return replace(dataset, train=[record for record in dataset.train if record.identity in kept])

@@ -29,12 +29,12 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table with what was measured: for each row seed -> figure -> value, in per cent but for losses."""
+    """A table and its measured figures: for each row seed -> figure -> value, in per cent except losses."""
 
     table: Table
     measured: list[dict[int, dict[str, float]]]
     conditions: list[str] = field(default_factory=list)
-    """What the measured figures are of, a line each."""
+    """The conditions of the measured figures, a line each."""
 
     def published(self, row: int, figure: str) -> Value | None:
         return _one(self.table.rows[row].published, figure)
@@ -43,12 +43,12 @@ class Comparison:
         return _over([figures[figure] for figures in self.measured[row].values() if figure in figures])
 
     def published_difference(self, row: int, figure: str) -> Value | None:
-        """To the table's first row."""
+        """The difference to the table's first row."""
         here, first = self.published(row, figure), self.published(0, figure)
         return Value(here.mean - first.mean) if row and here and first else None
 
     def our_difference(self, row: int, figure: str) -> Value | None:
-        """To the table's first row, seed by seed: over the seeds that both were run with."""
+        """The difference to the table's first row, over the seeds that both rows were run with."""
         here, first = self.measured[row], self.measured[0]
         both = [s for s in here if figure in here[s] and figure in first.get(s, {})] if row else []
         return _over([here[seed][figure] - first[seed][figure] for seed in both])
@@ -56,7 +56,7 @@ class Comparison:
     def cells(self) -> list[list[str]]:
         """A row of text for each row: its name, then published and ours for each figure, differences in brackets.
 
-        Below them the models that are only named beside.
+        Below them other published models.
         """
         return [
             [
@@ -80,7 +80,7 @@ class Comparison:
         return ["", *(f"{figure} {whose}" for figure in self.table.figures for whose in ("published", "ours"))]
 
     def notes(self) -> list[str]:
-        """What one must know to read the table."""
+        """Notes on how to read the table."""
         return [
             f"Published: {self.table.source}. In brackets: the difference to the first row. – : not published, or not run.",
             *([" ".join(self.table.note.split())] if self.table.note else []),

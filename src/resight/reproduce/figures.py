@@ -1,4 +1,4 @@
-"""What a row is judged by: figures of a finished run, by the names that tables use."""
+"""Figures of a finished run, by the names that tables use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
 
 def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, row: Row) -> dict[str, float]:
-    """Of the dataset's query and gallery, or of the images trained on where the row is of those, in [0, 1]."""
+    """Figures in [0, 1] on the dataset's query and gallery, or on the training images for a row with `of: train`."""
     if row.of == "train":
         fitted, _ = held_out(list(dataset.train), run.recipe.validation.ratio, run.recipe.seed)
         halves = query_gallery_split([record for record in fitted if record.identity > 0])
@@ -31,8 +31,8 @@ def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, row: Row) -
 def attribute_figures(result: Result, row: Row) -> dict[str, float]:
     """Means over the row's targets, or over all attributes that the run recognises, in [0, 1].
 
-    Of the annotated test images, or of the validation identities where no test image is annotated; of the images
-    trained on where the row is of those. A target that the run does not have has no figures.
+    They are on the annotated test images, or on the validation identities if no test image is annotated; on the
+    training images for a row with `of: train`. Empty if the run lacks one of the targets.
     """
     judged = result.splits.get("train") if row.of == "train" else result.judged
     if judged is None or not set(row.targets) <= set(judged.scores.attributes):

@@ -1,4 +1,4 @@
-"""What is trained for each row: the recipe of the table and the row, and the user's changes where they may go."""
+"""The recipe of each row: the table's, with the changes of the table, the row and the user."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Planned:
     source: str
     """Name of its recipe."""
     overrides: list[str]
-    """All that the recipe is changed by, as `resight train` takes it, but the seed."""
+    """All changes of the recipe except the seed, as `resight train` takes them."""
     folder: str
-    """Where its runs are: its own, or that of the first row with the very same recipe."""
+    """Name of the folder of its runs: that of the first row with the same recipe."""
 
     def recipe(self, seed: int) -> Recipe:
         return load_recipe(self.source, [*self.overrides, f"seed={seed}"])
@@ -38,12 +38,12 @@ def plan(
     epochs: int | None = None,
     fitted: Callable[[Recipe], int] | None = None,
 ) -> tuple[list[Planned], list[str]]:
-    """Every row's recipe, and a line for each override that is not used everywhere and for what a budget takes away.
+    """Every row's recipe, and a line for each override that is not used in all rows and for each effect of the budget.
 
-    In order: the recipe, the table's changes, the row's, then `overrides`, `forced`, and last the shorter budget. The
-    rows are there to be compared: an override of a key in which they differ is left out, and one of a key that only
-    some rows have is left to those. What is `forced` changes every row. A batch of more identities than there are to
-    train on, as `fitted` counts them, is made smaller. Raises RecipeError when a row's recipe is none.
+    Changes apply in order: the table's, the row's, `overrides`, `forced`, and last the budget of `epochs`. So that rows
+    can be compared, an override of a key in which they differ is not used, and one of a key that only some rows have is
+    used in those; `forced` changes every row. A batch of more identities than `fitted` counts is made smaller. Raises
+    RecipeError when a row's recipe is invalid.
     """
     if any(_key(text) == "seed" for text in [*overrides, *forced]):
         raise RecipeError("a row's seed is given by --seeds, such as --seeds 0,1,2")
@@ -60,13 +60,13 @@ def plan(
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)
         if fitted is not None and (smaller := fitting_batch(recipe, fitted)):
-            told.append(f"{row.name}: {smaller}, since no more identities are there to train on")
+            told.append(f"{row.name}: {smaller}, since there are no more identities to train on")
             changes.append(smaller)
             recipe = load_recipe(source, changes)
         same = seen.setdefault(recipe.model_dump_json(), number)
         if same != number and flat[same] != flat[number]:
             told.append(
-                f"{row.name} is the same run as {table.rows[same].name} here: what tells them apart is changed away"
+                f"{row.name} is the same run as {table.rows[same].name} here: the overrides remove their difference"
             )
         planned.append(Planned(row, source, changes, slug(table.rows[same].name)))
     return planned, told
@@ -94,7 +94,7 @@ def _used(key: str, number: int, rows: Sequence[dict[str, str]]) -> bool:
 
 
 def _compared(key: str, rows: Sequence[dict[str, str]]) -> list[str]:
-    """Keys at, below or above `key` to which the rows that have them give different values."""
+    """Keys equal to, below or above `key` whose values differ among the rows that have them."""
     near = dict.fromkeys(known for row in rows for known in row if _related(key, known))
     return [known for known in near if len({row[known] for row in rows if known in row}) > 1]
 

@@ -2,10 +2,10 @@
 
 ```
 tables/heads/
-  settings.json             what was asked
-  data.csv                  the images, where they are not a whole dataset's own splits
+  settings.json             the settings of the call
+  data.csv                  the images, if they are not the dataset's own splits
   fc-bn-fc/seed-0/          a run folder for each row and seed, with figures.json once it is evaluated
-  table.csv  table.md       published and measured, written anew after each row
+  table.csv  table.md       published and measured, rewritten after each row
   curves.png  commands.txt
 ```
 """
@@ -61,11 +61,11 @@ def reproduce(
 
     >>> reproduce(load_table("attributes-skip"), ["course:/data/market-course"], "tables/skip", epochs=5)
 
-    Figures are of the dataset's query and gallery. A dataset without has a fifth of its identities held out for them.
-    Either way they play no part in training or in the choice of an epoch. `overrides` and `forced` as in `plan`,
-    `epochs` and `identities` as in `budget`, `rows` as in `chosen_rows`. Every row is checked before the first one
-    trains. Raises DataError, RecipeError, or RunError when `out` was made with other data or a row's folder holds a run
-    of another recipe.
+    Figures are on the dataset's query and gallery; if it has none, a fifth of its identities is held out for them.
+    Either way these images are not used in training or to choose an epoch. `overrides` and `forced` as in `plan`,
+    `epochs` as in `shorter`, `identities` as in `fewer_identities`, `rows` as in `chosen_rows`. Every row is checked
+    before the first one trains. Raises DataError, RecipeError, or RunError when `out` was made with other data or a
+    row's folder holds a run of another recipe.
     """
     chosen = chosen_rows(table, rows)
     material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first")
@@ -103,7 +103,7 @@ def reproduce(
 
 @dataclass(frozen=True)
 class _Material:
-    """The images of a table, and how they are asked for."""
+    """The images of a table, and the arguments that they come from."""
 
     dataset: ReidDataset
     data: list[str]
@@ -112,7 +112,7 @@ class _Material:
     told: list[str]
 
     def fitted(self, recipe: Recipe) -> int:
-        """Identities that a recipe trains on."""
+        """Number of identities that a recipe trains on."""
         people = [record for record in self.dataset.train if record.identity > 0]
         kept, _ = held_out(people, recipe.validation.ratio, recipe.seed)
         return len({record.identity for record in kept})
@@ -134,14 +134,14 @@ def _material(
         searching = "a tenth of each one's images" if queries == "ratio" else "each one's first image in a camera"
         told = (
             f"{whole.name} has no labelled query and gallery: a fifth of its training identities, drawn with seed 0, is "
-            f"held out, and the figures are of those; {searching} searches the rest"
+            f"held out for the figures; the queries are {searching}"
         )
     if identities is not None:
         dataset = fewer_identities(dataset, identities)
         told += f"; trained on {identities} identities drawn with seed 0"
     specs = list(data)
     if dataset is not whole:
-        # Read back, so that the rows are the very runs that `resight train` makes of the file.
+        # Read back, so that the rows are the same runs that `resight train` makes from the file.
         file = folder / "data.csv"
         if not (known and file.exists()):
             write_manifest(file, dataset)
@@ -162,19 +162,19 @@ def _settings(file: Path) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Job:
-    """A table with what its rows train, on its images, in its folder."""
+    """A table with its planned rows, its images and its folder."""
 
     table: Table
     planned: list[Planned]
     material: _Material
     folder: Path
     changed: list[str]
-    """Overrides that some row has, forced and not."""
+    """Overrides, forced or not, that some row uses."""
     evaluated: dict[Path, Result] = field(default_factory=dict)
-    """The last attribute run's, for all rows that share it."""
+    """The result of the last attribute run, for all rows that share the run."""
 
     def run(self, row: Planned, seed: int, quiet: bool, tell: Callable[[str], None]) -> dict[str, float]:
-        """Train the row, or go on with it, and evaluate it."""
+        """Train the row, or resume it, and evaluate it."""
         folder, recipe = self._place(row, seed), row.recipe(seed)
         if (folder / "run.json").exists():
             run = resume(folder, self.material.dataset, quiet=quiet, tell=tell)
@@ -194,7 +194,7 @@ class _Job:
         return figures
 
     def figures(self, row: Planned, seed: int, strict: bool = False) -> dict[str, float] | None:
-        """What `run` kept, if it did for this very row. Raises RunError where `strict` and another recipe is there."""
+        """Figures that `run` stored for this row, if any. With `strict`, raises RunError for another recipe's run."""
         folder = self._place(row, seed)
         if not (folder / "run.json").exists():
             return None
@@ -215,7 +215,7 @@ class _Job:
             partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
     def write_tables(self) -> Comparison:
-        """Compare all that is there, and write it down."""
+        """Compare all figures so far, and write the tables."""
         measured = [
             {seed: figures for seed in self._seeds(row) if (figures := self.figures(row, seed)) is not None}
             for row in self.planned
@@ -237,7 +237,7 @@ class _Job:
         return self.folder / row.folder / f"seed-{seed}"
 
     def _kept(self, row: Planned, seed: int) -> Path:
-        # By the row's own name: rows of one recipe share a run and may differ in how it is judged.
+        # By the row's own name: rows of one recipe share a run and may differ in its evaluation.
         return self._place(row, seed) / f"figures-{slug(row.row.name)}.json"
 
     def _conditions(self, row: Planned) -> dict[str, object]:
@@ -258,7 +258,7 @@ class _Job:
         elif not any(record.attributes for record in [*self.material.dataset.query, *self.material.dataset.gallery]):
             lines.append("No query or gallery image is annotated: figures of the identities held out for validation.")
         if shares := dict.fromkeys(f"{recipe.validation.ratio:.0%}" for recipe in recipes if recipe.validation.ratio):
-            lines.append(f"Of the training identities {' or '.join(shares)} are held out besides, to choose the epoch.")
+            lines.append(f"{' or '.join(shares)} of the training identities are held out to choose the epoch.")
         if self.changed:
             lines.append(f"Changed by hand: {', '.join(self.changed)}.")
         if any(len(seeds) > 1 for seeds in measured):
@@ -269,13 +269,13 @@ class _Job:
         data = data_options([absolute_spec(spec) for spec in self.material.data])
         lines = [
             f"# {self.table.title}: the command of each row and of its evaluation.",
-            "# They make the runs anew, below the folder they are run in.",
+            "# They train the runs again, below the current folder.",
         ]
         told: set[str] = set()
         for row, seeds in zip(self.planned, measured, strict=True):
             lines += ["", f"# {row.row.name}"]
             if row.folder != slug(row.row.name):
-                lines.append(f"# the run is {row.folder}'s")
+                lines.append(f"# the same run as {row.folder}")
             if row.row.of == "train" and self.table.retrieves:
                 lines.append("# no command evaluates this: only `resight reproduce` makes queries of training images")
             for seed in seeds or (0,):
@@ -307,12 +307,12 @@ _DRAWN = ("train/loss", "val/loss", "val/mAP", "val/accuracy")
 _PROTOCOLS = {
     "market1501": "Protocol market1501: the query's identity in its own camera is left out",
     "veri776": "Protocol veri776: the query's vehicle in its own camera is left out",
-    "course": "Protocol course: the 80 nearest images alone count, and images of the query's camera too",
+    "course": "Protocol course: only the 80 nearest images count, including those of the query's camera",
 }
 
 
 class _Clock:
-    """How long a row took, and how long the runs that are missing will take if they are like those before."""
+    """The time that a row took, and the time left for the missing runs, estimated from those before."""
 
     def __init__(self, runs: int) -> None:
         self.runs = runs

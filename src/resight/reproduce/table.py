@@ -30,9 +30,9 @@ __all__ = [
 
 RETRIEVAL = ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
 ATTRIBUTES = {"accuracy": "accuracy", "balanced": "recall", "precision": "precision", "recall": "recall"}
-"""Figure of a table -> that of `AttributeScores.mean`; balanced accuracy and macro recall are one."""
+"""Figure of a table -> that of `AttributeScores.mean`; balanced accuracy is macro recall."""
 LOSSES = {"train loss": "train/loss", "validation loss": "val/loss"}
-"""Figure of a table -> column of metrics.csv, of the last epoch that has it. No per cent."""
+"""Figure of a table -> column of metrics.csv, in the last epoch that has it. Not in per cent."""
 FIGURES = (*RETRIEVAL, *ATTRIBUTES, *LOSSES)
 
 
@@ -45,7 +45,7 @@ class Row(BaseModel):
     set: list[str] = Field(default_factory=list, description="overrides of the recipe: what this row is about")
     rerank: bool = Field(False, description="evaluate with k-reciprocal re-ranking")
     of: Literal["test", "train"] = Field(
-        "test", description="images to judge by; `train`: those trained on, in retrieval a tenth searches the rest"
+        "test", description="images to evaluate on; of the training images, a tenth are queries in retrieval"
     )
     targets: list[str] = Field(default_factory=list, description="attributes whose mean is taken; by default all")
     published: dict[str, float] = Field(default_factory=dict, description="figure -> as the source prints it")
@@ -59,7 +59,7 @@ class Table(BaseModel):
     source: str = Field(description="where it was published")
     recipe: str
     protocol: str | None = Field(None, description="of retrieval: a key of resight.retrieval.PROTOCOLS")
-    figures: list[str] = Field(min_length=1, description="per cent, but for losses")
+    figures: list[str] = Field(min_length=1, description="per cent, except losses")
     set: list[str] = Field(default_factory=list, description="overrides that every row has: what the table holds fixed")
     cumulative: bool = Field(False, description="each row has the changes of the rows above it as well")
     note: str = Field("", description="printed below the table")
@@ -78,9 +78,9 @@ class Table(BaseModel):
             if figure not in FIGURES or figure not in self.figures:
                 raise ValueError(f"unknown figure {figure!r}; there is: {', '.join(FIGURES)}")
         if {*self.figures} & {*RETRIEVAL} and ({*self.figures} & {*ATTRIBUTES} or self.protocol not in PROTOCOLS):
-            raise ValueError(f"figures of retrieval stand alone and have a protocol: {', '.join(PROTOCOLS)}")
+            raise ValueError(f"retrieval figures go with no others and need a protocol: {', '.join(PROTOCOLS)}")
         if len({slug(row.name) for row in self.rows}) < len(self.rows):
-            raise ValueError("two rows have one name")
+            raise ValueError("two rows have the same name")
         return self
 
     @property
@@ -88,7 +88,7 @@ class Table(BaseModel):
         return self.protocol is not None
 
     def changes(self, number: int) -> list[str]:
-        """What row `number`, from 0, sets besides its recipe: the table's own, then its own."""
+        """Overrides of row `number`, from 0: the table's, then the row's (and of those above, if `cumulative`)."""
         first = 0 if self.cumulative else number
         return [*self.set, *(text for row in self.rows[first : number + 1] for text in row.set)]
 
@@ -123,7 +123,7 @@ def chosen_rows(table: Table, wanted: str | None) -> list[int]:
         if slug(text) not in names and text not in numbers:
             listed = ", ".join(f"{number + 1} {name}" for name, number in names.items())
             raise RecipeError(f"no row {text!r}{did_you_mean(slug(text), names)}; there is: {listed}")
-    # A row may be called by a number, such as an embedding of 128: its name comes first.
+    # A row's name may be a number, such as an embedding of 128: names take precedence.
     return sorted({names[slug(text)] if slug(text) in names else numbers[text] for text in asked})
 
 

@@ -1,1 +1,1 @@
-"""Pages for a person in front of this machine: loopback only, a token in the address, checked before anything else."""
+"""Local pages: served on the loopback address alone, and only to requests with the token in their address."""

@@ -1,4 +1,4 @@
-"""The page on which a person looks at suspected junk and accepts or rejects each image."""
+"""The page on which a person accepts or rejects each suspected junk image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReviewServer(ThreadingHTTPServer):
     ...     print(server.url)
     ...     server.serve_forever()
 
-    Images are named by their place in the list, never by a path, and are decoded and written anew before they are sent.
+    Images are addressed by their place in the list, never by a path, and are encoded anew before they are sent.
     """
 
     daemon_threads = True
@@ -54,7 +54,7 @@ class ReviewServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: ReviewServer
-    # A connection that says nothing is closed.
+    # Seconds after which a silent connection is closed.
     timeout = 30
 
     def do_GET(self) -> None:
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "resight"
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the address in each line holds the token."""
+        """Log nothing: each line would hold the address with its token."""
 
 
 @functools.cache

@@ -1,7 +1,7 @@
-"""Who may talk to a local page: whoever knows its token, from the page itself, under this machine's own name.
+"""Access checks of a local page: its token, a request from the page itself, and this machine's own host name.
 
-A page on 127.0.0.1 is within reach of every web site that the same browser shows. Three things keep those out: a token
-that they cannot guess, a Host header that a rebound DNS name cannot have, and an Origin that only the page itself has.
+Every web site open in the same browser can send requests to 127.0.0.1. Three checks keep them out: a token that they
+cannot guess, a Host header that a rebound DNS name cannot have, and an Origin that only the page itself has.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Gate:
             return Refusal(403, "requests from other sites are refused")
         if method != "GET":
             if headers.get("Origin", "") != f"http://{host}":
-                return Refusal(403, "changes come from the page itself alone")
-            # A form of another site can send anything but this without being asked first.
+                return Refusal(403, "only the page itself may make changes")
+            # A form of another site cannot send this type; a script would need the page's consent first.
             if headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
                 return Refusal(415, "JSON is expected")
         return rest

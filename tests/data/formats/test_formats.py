@@ -67,7 +67,7 @@ def test_formats_describe_themselves_and_are_documented() -> None:
 def test_unknown_format_lists_the_known() -> None:
     with pytest.raises(DataError, match=r"unknown dataset format 'market'.*did you mean 'market1501'.*veri776"):
         read_dataset("market:/data")
-    with pytest.raises(DataError, match=f"known are {', '.join(FORMATS)}"):
+    with pytest.raises(DataError, match=f"there is: {', '.join(FORMATS)}"):
         read_dataset("prid2011:/data")
 
 

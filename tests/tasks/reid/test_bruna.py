@@ -190,7 +190,7 @@ def test_what_is_missing_is_named(crowd: ReidDataset, tiny, tmp_path: Path) -> N
     dataset, out = annotated(crowd), tmp_path / "run"
     with pytest.raises(RunError, match="no such run; make one with `resight train segmentation-unet --data"):
         train(tiny(recipe="reid-bruna-masked"), dataset, out, quiet=True)
-    with pytest.raises(RecipeError, match="model.segmenter is missing, a run of segmentation-unet; make one"):
+    with pytest.raises(RecipeError, match="model.segmenter is missing: it names a run of segmentation-unet; make one"):
         train(tiny("model.segmenter=null", recipe="reid-bruna-masked"), dataset, out, quiet=True)
     with pytest.raises(RecipeError, match="the system bruna wants items"):
         train(tiny("sampler={name: random, batch_size: 6}", recipe="reid-bruna"), dataset, out, quiet=True)

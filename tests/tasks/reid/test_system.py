@@ -55,7 +55,7 @@ def test_validation_follows_the_recipes_protocol(crowd: ReidDataset, tiny, tmp_p
 
 
 def test_an_unknown_protocol_is_told_before_anything_is_written(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"retrieval\.protocol: no 'cours', did you mean 'course'\?"):
+    with pytest.raises(RecipeError, match=r"retrieval\.protocol: no 'cours' \(did you mean 'course'\?\); there is: "):
         train(tiny("retrieval.protocol=cours"), crowd, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 

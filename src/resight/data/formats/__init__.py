@@ -104,7 +104,7 @@ def read_dataset(spec: str) -> ReidDataset:
     if spec and bare.exists():
         return FORMATS[detect_format(bare)](str(bare))
     if colon and not Path(name).expanduser().exists() and "/" not in name:
-        raise DataError(f"unknown dataset format {name!r}{did_you_mean(name, FORMATS)}; known are {', '.join(FORMATS)}")
+        raise DataError(f"unknown dataset format {name!r}{did_you_mean(name, FORMATS)}; there is: {', '.join(FORMATS)}")
     raise DataError(f"{spec}: no such file or folder; name a dataset as FORMAT:PATH with {', '.join(FORMATS)}")
 
 
