@@ -196,7 +196,7 @@ def synthesize_data(
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write a mask of the person beside each image.")] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
-    processes: Annotated[int | None, typer.Option(help="Number of processes; by default that of the cores.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Number of processes; by default the number of cores.")] = None,
 ) -> None:
     """Draw synthetic people or vehicles in the layout of a real dataset. They show nobody and are free to keep and share.
 
