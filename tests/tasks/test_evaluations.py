@@ -36,7 +36,9 @@ def test_a_model_is_evaluated_as_the_first_task_that_it_fits(
 
 
 def test_a_model_that_fits_no_task_is_refused(tiny) -> None:
-    with pytest.raises(RunError, match="no task evaluates such a run; there is: reid, reconstruction, masks, attributes"):
+    with pytest.raises(
+        RunError, match="no task evaluates such a run; there is: reid, reconstruction, masks, attributes"
+    ):
         task_of(Recognizer(torch.nn.Identity(), tiny(), device="cpu"))
 
 
