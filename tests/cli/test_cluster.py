@@ -107,10 +107,10 @@ CUT = "give one of --clusters N, --threshold T and --learn-on FORMAT:PATH to cut
             "gaussian-mixture has no cut to learn; leave out --learn-on",
         ),
         (["--clusters", "2", "--smallest", "3"], "hierarchical takes no --smallest"),
-        (["--assign", "made", "--clusters", "2"], "--assign keeps the clusters that there are; give no option that"),
+        (["--assign", "made", "--clusters", "2"], "--assign uses existing clusters; leave out the options that"),
         (
             ["--assign", "made", "--method", "density"],
-            "--assign keeps the clusters that there are; give no option that",
+            "--assign uses existing clusters; leave out the options that",
         ),
         (["--clusters", "2", "--figure", "nmi"], "--figure is for --learn-on"),
     ],

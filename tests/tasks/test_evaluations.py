@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 
 import pytest
+import torch
 
+from resight.errors import RunError
 from resight.recognizer import Recognizer
 from resight.records import NO_ATTRIBUTES, AttributeSchema
 from resight.run import build_model
@@ -31,6 +33,13 @@ def test_a_model_is_evaluated_as_the_first_task_that_it_fits(
     options = ["attributes.cameras=[]"] if recipe == "reid-bruna" else []
     made = tiny(*options, recipe=recipe)
     assert task_of(Recognizer(build_model(made, 2, schema), made, schema, "cpu")) == task
+
+
+def test_a_model_that_fits_no_task_is_refused(tiny) -> None:
+    with pytest.raises(
+        RunError, match="no task evaluates such a run; there is: reid, reconstruction, masks, attributes"
+    ):
+        task_of(Recognizer(torch.nn.Identity(), tiny(), device="cpu"))
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -9,8 +9,8 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Errors that resight raises on purpose, and files and folders that cannot be had, are one line and
-    exit status 2; Ctrl-C is 130."""
+    """Entry point of the command. Errors of resight, and files and folders that cannot be used, end in one line and exit
+    status 2; Ctrl-C ends in exit status 130."""
     from resight.cli.app import app
     from resight.cli.console import errors
     from resight.errors import ResightError
@@ -22,9 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if error.filename is None and not full:  # nothing that the user has named
+        if error.filename is None and not full:  # not about a file that the user named: a mistake of the program
             raise
-        where = error.filename2 or error.filename or "the disk"  # the second one is what a file was to become
+        where = error.filename2 or error.filename or "the disk"  # where a file is renamed, the second is the new name
         hint = "; make room, then start again" if full else ""
         errors().print(f"[bold red]error:[/] {_escaped(f'{where}: {error.strerror or error}{hint}')}")
         sys.exit(2)

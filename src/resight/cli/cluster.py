@@ -30,49 +30,55 @@ def cluster(
     method: Annotated[str, typer.Option(help="hierarchical, gaussian-mixture or density.")] = "hierarchical",
     clusters: Annotated[int | None, typer.Option(help="Number of clusters.")] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Height at which the hierarchy is cut; of density, what is not split below it.")
+        float | None,
+        typer.Option(
+            help="Height at which the hierarchy is cut; of density, the distance below which clusters are one."
+        ),
     ] = None,
     learn_on: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT:PATH", help="Labelled images; the hierarchy is cut where it serves these best."),
+        typer.Option(
+            metavar="FORMAT:PATH", help="Labelled images; the hierarchy is cut at the height that is best for these."
+        ),
     ] = None,
     figure: Annotated[
         str,
         typer.Option(
-            help="What serves best: mAP of searches within clusters (favours few large ones), adjusted-rand or nmi."
+            help="Score for --learn-on: mAP of searches within clusters (favours few large clusters), adjusted-rand or nmi."
         ),
     ] = "mAP",
     linkage: Annotated[
         str | None,
-        typer.Option(help="Nearness of clusters in the hierarchy: ward, average, complete or single.  [default: ward]"),
+        typer.Option(help="Distance of clusters in the hierarchy: ward, average, complete or single.  [default: ward]"),
     ] = None,
     neighbours: Annotated[
-        int | None, typer.Option(help="Merge only along so many nearest neighbours: for many images.")
+        int | None,
+        typer.Option(help="Merge only along this many nearest neighbours of each image: less memory for many images."),
     ] = None,
     memory: Annotated[
-        float | None, typer.Option(help="GiB that a hierarchy over all pairs may take.  [default: 4]")
+        float | None, typer.Option(help="Limit in GiB for a hierarchy over all pairs of images.  [default: 4]")
     ] = None,
     smallest: Annotated[
-        int | None, typer.Option(help="Images that a cluster by density has at least.  [default: 5]")
+        int | None, typer.Option(help="Of density: the fewest images of a cluster.  [default: 5]")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Of FORMAT:PATH: train or gallery.  [default: gallery where there is one]")
     ] = None,
     assign: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Put IMAGES into the clusters of this folder, without clustering anew."),
+        typer.Option(metavar="DIR", help="Assign IMAGES to the clusters of this folder, without clustering again."),
     ] = None,
 ) -> None:
-    """Group images by whom they show, where nobody has said who that is.
+    """Group images without labels by the person or vehicle that they show.
 
     `resight cluster runs/vae crops/ --out clusters --clusters 750`, or `--learn-on market1501:/data/market` in place of
     a number; then `resight cluster runs/vae new/ --assign clusters --out new`
 
-    Writes manifest.csv, with the cluster as identity, to look through, correct and read back as `manifest:`; the
+    Writes manifest.csv, which has the cluster as identity and can be corrected and read back as `manifest:`; the
     centroids; assignments.csv with distances and margins; a contact sheet and a report. Where the images have
     identities, prints purity, adjusted Rand index, NMI and the mAP of searches that stay within a query's cluster.
-    20,000 images × 128 numbers take 3.1 GiB and under a minute by all pairs, 0.5 GiB with --neighbours 30;
-    by density many times as long, in little memory.
+    For 20,000 images × 128 numbers, a hierarchy over all pairs takes 3.1 GiB and under a minute, with --neighbours 30 it
+    takes 0.5 GiB; density takes many times as long and little memory.
     """
     from resight.cli.console import output, show
     from resight.cli.options import command_line, given, needs
@@ -85,7 +91,7 @@ def cluster(
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
     chosen = {name: value for name, value in every.items() if value is not None}
     if assign is not None and {*chosen, "method", "learn_on", "figure"} & given(context).keys():
-        raise OptionError("--assign keeps the clusters that there are; give no option that makes new ones")
+        raise OptionError("--assign uses existing clusters; leave out the options that make new ones")
     needs(context, ("figure",), "learn_on")
     if split is not None and _is_features(images):
         raise OptionError(f"--split is for FORMAT:PATH; {images} is a feature file")
@@ -98,7 +104,7 @@ def cluster(
     else:
         way = _method(method, chosen, learn_on is not None)
         model = load(run)
-        # Clusters have means, and attribute-weighted distances are to none: features alone are clustered.
+        # Clusters need distances to means, and attribute-weighted ones are between images: features alone are clustered.
         metric = "euclidean" if model.weighs_attributes else model.metric
         embeddings, failed = _embedded(model, _records(images, split), images)
         queries = _queries(model, images, split)
@@ -118,7 +124,7 @@ def cluster(
 
 
 def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
-    """The method with the options given. Raises DataError for an unknown name; options that do not fit are refused."""
+    """The method with the options given. Raises DataError for an unknown name, OptionError for options that do not fit it."""
     import dataclasses
 
     from resight.errors import DataError, OptionError, did_you_mean
@@ -140,14 +146,14 @@ def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
 
 
 def _records(images: str, split: str | None) -> list[Record] | None:
-    """What to embed; None for a feature file."""
+    """The images to embed; None for a feature file."""
     from resight.cli.console import images_of
 
     return None if _is_features(images) else images_of(images, split)
 
 
 def _labelled(spec: str) -> list[Record]:
-    """All images of a known identity in the splits that are labelled: train, or else query and gallery."""
+    """The images of a dataset that have an identity: those of its training split or, if there are none, of query and gallery."""
     from resight.data.formats import read_dataset
     from resight.errors import DataError
 
@@ -160,7 +166,7 @@ def _labelled(spec: str) -> list[Record]:
 
 
 def _queries(model: Recognizer, images: str, split: str | None) -> Embeddings | None:
-    """Those of a dataset whose gallery is clustered, where they are labelled."""
+    """The labelled queries of a dataset whose gallery is clustered, embedded; None where there are none."""
     from resight.data.formats import FORMATS, read_dataset
     from resight.embedding import embed
 

@@ -1,4 +1,4 @@
-"""What the commands share: where they print, how they show progress, how they name what they read."""
+"""What the commands share: output, progress, tables, and images given as an argument."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DataOption = Annotated[
 
 
 def output() -> Console:
-    """Standard output: results."""
+    """A console on standard output, for results."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
@@ -37,25 +37,25 @@ def output() -> Console:
 
 
 def errors() -> Console:
-    """Standard error: progress, warnings, errors."""
+    """A console on standard error, for progress, warnings and errors."""
     from rich.console import Console
 
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def tell(line: str) -> None:
-    """How far a command is, on standard error."""
+    """Print a line on standard error that says how far a command is."""
     errors().print(line, markup=False)
 
 
 def remark(line: str) -> None:
-    """What a command leaves out, or what to do next, on standard error; yellow on a terminal."""
+    """Print a note on standard error, such as what is left out or how to continue; yellow on a terminal."""
     errors().print(line, style="yellow", markup=False)
 
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error; the block gets a function that moves it on by so many."""
+    """Show a progress bar on standard error while the block runs, which gets a function that advances it by a count."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -66,7 +66,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def show(tables: Sequence[Table], title: str = "") -> None:
-    """Print tables on standard output, the first under `title`; columns that do not fit stand in a further one."""
+    """Print tables on standard output, the first one titled `title`; one too wide for the terminal is split by columns."""
     console = output()
     for number, table in enumerate(tables):
         for shown in table.terminal("" if number else title, console.width):
@@ -74,7 +74,7 @@ def show(tables: Sequence[Table], title: str = "") -> None:
 
 
 def name_failed(failed: Sequence[str], shown: int = 10) -> None:
-    """One line for each image that could not be read, and how many more there are."""
+    """Name images that could not be read on standard error: a line for each, of more than `shown` only the first."""
     if failed:
         console = errors()
         console.print(f"[yellow]{len(failed)} of the images could not be read and were left out:[/]")
@@ -85,9 +85,10 @@ def name_failed(failed: Sequence[str], shown: int = 10) -> None:
 
 
 def images_of(source: str, split: str | None = None) -> list[Record]:
-    """Records of IMAGES as commands take them: an image, a folder of images, or FORMAT:PATH (its gallery split).
+    """The records of a command's IMAGES: an image, a folder of images, or FORMAT:PATH for a dataset.
 
-    `split` names another split of FORMAT:PATH.
+    Of a dataset they are those of `split`, by default the gallery or, where there is none, the training images. Raises
+    DataError for an unknown split, or when there is no image.
     """
     from resight.data.formats import FORMATS, read_dataset
     from resight.data.images import list_images

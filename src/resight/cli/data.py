@@ -14,14 +14,14 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at datasets, split them, make synthetic ones.",
+    help="Inspect datasets, split them, make synthetic ones.",
     rich_markup_mode="markdown",
 )
 
 
 @app.command("formats")
 def list_formats() -> None:
-    """List the datasets that `--data FORMAT:PATH` reads. PATH alone will do where the layout says which it is.
+    """List the formats that `--data FORMAT:PATH` reads. PATH alone is enough where the layout of the files tells the format.
 
     `resight data formats`
     """
@@ -41,7 +41,7 @@ def inspect_data(
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", help="Folder for the charts.")] = Path("inspection"),
 ) -> None:
-    """Count identities, cameras and images, name problems, and draw attribute balance and images per identity.
+    """Count images, identities and cameras, name problems, and draw the balance of attributes and images per identity.
 
     `resight data inspect --data market1501:/data/Market-1501-v15.09.15`
     """
@@ -82,7 +82,7 @@ def inspect_data(
         table.add_row(row.split, *(f"{figure:g}" for figure in figures))
     console = output()
     console.print(table)
-    console.print("fewest, median and most: images of one identity")
+    console.print("fewest, median and most: images per identity")
     for problem in find_problems(dataset):
         console.print(f"note: {problem}", markup=False)
     out.mkdir(parents=True, exist_ok=True)
@@ -111,15 +111,15 @@ def augment_data(
     out: Annotated[Path, typer.Option("--out", help="Picture to write (.png, .jpg or .webp).")] = Path(
         "augmentations.png"
     ),
-    draws: Annotated[int, typer.Option(min=1, help="Pictures a row.")] = 6,
+    draws: Annotated[int, typer.Option(min=1, help="Pictures in a row.")] = 6,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same picture.")] = 0,
 ) -> None:
-    """Picture what a recipe's augmentations do to an image: a row for each alone, and one for all in their order.
+    """Draw what a recipe's augmentations do to an image: a row for each alone, and one for all of them in their order.
 
     `resight data augment reid-strong-baseline person.jpg --out augmentations.png`
 
-    Alone an augmentation is applied for certain, its probability in brackets; the last row is left to chance, as in
-    training.
+    In its own row, an augmentation is always applied; its probability stands in brackets. In the last row, each is
+    applied with its probability, as in training.
     """
     from resight.cli.console import output
     from resight.data.augmentations.examples import examples
@@ -144,14 +144,14 @@ def split_data(
     context: typer.Context,
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", help="Manifest to write (.csv or .parquet).")],
-    ratio: Annotated[float, typer.Option(help="Share of the identities that train.")] = 0.8,
+    ratio: Annotated[float, typer.Option(help="Share of the identities to train on.")] = 0.8,
     seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
     queries: Annotated[
         str, typer.Option(help="first: each identity's first image per camera; ratio: a share of its images.")
     ] = "first",
-    query_ratio: Annotated[float, typer.Option(help="That share, for --queries ratio.")] = 0.1,
+    query_ratio: Annotated[float, typer.Option(help="Share of an identity's images, for --queries ratio.")] = 0.1,
 ) -> None:
-    """Split the training images by identity, each attribute's share kept, and the held-out ones into query and gallery.
+    """Split the training images by identity, and the held-out images into query and gallery. Shares of attributes are kept.
 
     `resight data split --data course:/data/market-course --out split.csv`, then `--data manifest:split.csv`
     """
@@ -183,22 +183,22 @@ def synthesize_data(
         typer.Option(help="market1501, course, veri776, folders or segmentation; by default the kind's own."),
     ] = None,
     identities: Annotated[int | None, typer.Option(help="Training and test identities together.")] = None,
-    cameras: Annotated[int | None, typer.Option(help="Cameras.")] = None,
+    cameras: Annotated[int | None, typer.Option(help="Number of cameras.")] = None,
     images_per_camera: Annotated[
-        int | None, typer.Option(help="Images of an identity in each camera that sees it.")
+        int | None, typer.Option(help="Images of an identity from each camera that sees it.")
     ] = None,
-    junk: Annotated[int | None, typer.Option(help="Gallery images that show nobody well (identity -1).")] = None,
-    distractors: Annotated[int | None, typer.Option(help="Gallery images of passers-by (identity 0).")] = None,
+    junk: Annotated[int | None, typer.Option(help="Junk images in the gallery (identity -1).")] = None,
+    distractors: Annotated[int | None, typer.Option(help="Distractors in the gallery (identity 0).")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels; give --width too.")] = None,
     width: Annotated[int | None, typer.Option(help="Pixels; give --height too.")] = None,
     difficulty: Annotated[
-        float | None, typer.Option(help="How far cameras, poses and crops stray; 1 as in the demo.")
+        float | None, typer.Option(help="How much cameras, poses and crops vary; 1 in the demo.")
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write a mask of the person beside each image.")] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
-    processes: Annotated[int | None, typer.Option(help="Processes; by default the machine's cores.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Number of processes; by default the number of cores.")] = None,
 ) -> None:
-    """Draw people or vehicles in the layout of a real dataset: nobody's picture, so free to keep and to share.
+    """Draw synthetic people or vehicles in the layout of a real dataset. They show nobody and are free to keep and share.
 
     `resight data synthesize street --kind people --identities 200`, then `--data market1501:street`. With
     `--layout segmentation` there is a mask for each image: `--data masks:street`.
@@ -245,13 +245,13 @@ def sample_data(
         str, typer.Argument(metavar="RUN", help="Run folder of a variational autoencoder, or hf:owner/name.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to make.")],
-    images: Annotated[int, typer.Option("--images", min=1, help="How many.")] = 100,
+    images: Annotated[int, typer.Option("--images", min=1, help="Number of images.")] = 100,
     seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
 ) -> None:
     """Draw new images from a variational autoencoder, with a manifest that lists them as training images.
 
     `resight data sample runs/vae --out samples --images 500`, then `--data manifest:samples/samples.csv` beside your own
-    data for another autoencoder. They show nobody: for anything else, give them identities or attributes first.
+    data for another autoencoder. They have no identities and no attributes, which other recipes need.
     """
     from resight.cli.console import output, progress
     from resight.recognizer import load

@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Train, evaluate and search a synthetic street, in about five minutes on two CPU cores.
 
-    `resight demo`, then open the report that it names. Cut short, it goes on when started again.
+    `resight demo`, then open the report whose path it prints. An interrupted demo continues when it is started again.
     """
     from resight.cli.console import output, show, tell
     from resight.cli.options import command_line

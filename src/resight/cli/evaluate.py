@@ -21,8 +21,8 @@ def evaluate(
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Of embedding runs: evaluate k-reciprocal re-ranking as well.")
     ] = False,
-    k1: Annotated[int, typer.Option(help="Re-ranking: neighbours that must be mutual.")] = 20,
-    k2: Annotated[int, typer.Option(help="Re-ranking: neighbours that are averaged.")] = 6,
+    k1: Annotated[int, typer.Option(help="Re-ranking: number of nearest neighbours that must be mutual.")] = 20,
+    k2: Annotated[int, typer.Option(help="Re-ranking: number of nearest neighbours that are averaged.")] = 6,
     lambda_value: Annotated[float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")] = 0.3,
     average_precision: Annotated[
         str,
@@ -44,7 +44,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--drop-junk/--keep-junk",
-            help="Of embedding runs that know junk: rank images last that the run calls junk.  "
+            help="Of embedding runs that know junk: rank gallery images last that the run calls junk.  "
             "[default: as the recipe has it]",
         ),
     ] = None,
@@ -53,15 +53,16 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Evaluate a run on a dataset, its own or another's.
+    """Evaluate a run on the dataset that it was trained on, or on another one.
 
     `resight evaluate runs/baseline --data market1501:/data/Market-1501-v15.09.15 --rerank`
 
-    Of an embedding run, prints mAP, CMC and mINP on query and gallery; of an attribute run, accuracy, precision and
-    recall of every attribute beside the majority guess and the published figures; of an autoencoder without embedding,
-    the reconstruction errors and how well they point at labelled junk; of a segmentation run, IoU and Dice beside those
-    of one mask for all. All write a report with pictures: of an embedding run ranked lists, where the network looked for
-    a match, and the feature maps of its stages. An option that does not apply to the run is refused.
+    Of an embedding run, prints mAP, CMC and mINP on query and gallery. Of an attribute run, prints accuracy, precision
+    and recall of every attribute, for the run, the majority guess and, where known, as published. Of an autoencoder
+    without embedding, prints the reconstruction errors and how well they detect labelled junk. Of a segmentation run,
+    prints IoU and Dice, for the run and for one mean mask. All write a report with pictures: of an embedding run ranked
+    lists, where the network looks for a match, and the feature maps of its stages. An option that does not apply to the
+    run is refused.
     """
     from resight.cli.console import name_failed, output, progress, show
     from resight.cli.options import applying, command_line, needs

@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Find images that show nobody well, look at them, leave them out. Nothing is ever deleted.",
+    help="Find junk images, review them, leave them out of a dataset. No image is ever deleted.",
     rich_markup_mode="markdown",
 )
 
@@ -32,12 +32,13 @@ def scan_images(
     run: RunArgument,
     images: ImagesArgument,
     out: Annotated[Path, typer.Option("--out", help="Folder for the suspects and their contact sheet.")],
-    threshold: Annotated[float | None, typer.Option(help="Suspect images whose score is this or more.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Suspect images with at least this score.")] = None,
     quantile: Annotated[
-        float | None, typer.Option(help="Suspect the scores beyond this share of all.  [default: 0.99]")
+        float | None, typer.Option(help="Suspect images from this quantile of all scores on.  [default: 0.99]")
     ] = None,
     precision: Annotated[
-        float | None, typer.Option(help="Suspect as many as this share of them is junk; needs --labels.")
+        float | None,
+        typer.Option(help="Suspect as many images as possible, so that this share of them is junk; needs --labels."),
     ] = None,
     labels: Annotated[
         str | None,
@@ -46,18 +47,18 @@ def scan_images(
     score: Annotated[
         str | None,
         typer.Option(
-            help="probability (of an attribute run); relative or error (of an autoencoder).  [default: the run's first]"
+            help="probability of an attribute run; relative or error of an autoencoder.  [default: the run's first]"
         ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of FORMAT:PATH: train, query or gallery.")] = None,
 ) -> None:
-    """Score images by how little they look like a person or vehicle, and list the suspects, highest score first.
+    """Score images by how likely they are junk, and list the suspects, highest score first.
 
     `resight junk scan runs/junk crops/ --out suspects`, then `resight junk review suspects`
 
-    The score is an autoencoder's reconstruction error, relative to the image's detail unless `--score error` is given, or
-    the probability that an attribute run gives to junk. Where the images are labelled, prints precision and recall, of
-    each kind of junk as well if a column junk_kind names it.
+    Junk shows no person or vehicle well. The score is an autoencoder's reconstruction error, relative to the image's
+    detail unless `--score error` is given, or an attribute run's probability of junk. Where the images are labelled,
+    prints precision and recall, and those of each kind of junk that a column junk_kind names.
     """
     from resight.cli.console import images_of, name_failed, output, progress, show
     from resight.cli.options import command_line
@@ -102,15 +103,17 @@ def scan_images(
 def review_suspects(
     context: typer.Context,
     folder: ScanArgument,
-    terminal: Annotated[bool, typer.Option("--terminal", help="Ask here, path by path, instead of on a page.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Review in the terminal, path by path, instead of on a page.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 chooses a free one.")] = 0,
 ) -> None:
-    """Look at each suspect and say whether it is junk. Every answer is saved at once; started again, it goes on.
+    """Look at each suspect and decide whether it is junk. Every decision is saved at once; started again, the review goes on.
 
     `resight junk review suspects`, then open the address that it prints
 
-    The page is served to this machine alone, to whoever has the address with its token. Accepted images are junk and
-    will be left out by `resight junk apply`; rejected ones and those not looked at stay.
+    The page is served on this machine only, to anyone who has the address with its token. Images accepted as junk are
+    left out by `resight junk apply`; rejected and undecided ones stay.
     """
     from resight.cli.console import output
     from resight.cli.options import given
@@ -170,7 +173,7 @@ def apply_decisions(
 
 
 def _ask(review: Review) -> None:
-    """Path by path: y junk, n not, b back, q end."""
+    """Ask for a decision on each undecided suspect: y accepts it as junk, n rejects it, b goes back, q ends."""
     from resight.cli.console import output
 
     output().print("y: junk, to be left out   n: keep   b: back   q: end", markup=False)

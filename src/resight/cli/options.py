@@ -1,4 +1,4 @@
-"""Options as a user gave them: which of them apply to a run, and the command written down again."""
+"""The options that a user gave: which of them apply to a run, and the command line that gives them again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["applying", "command_line", "given", "needs"]
 
 
 def given(context: typer.Context) -> dict[str, Any]:
-    """The parameters that the user gave, by name, without those that have their default."""
+    """Name -> value of the parameters that the user gave; those with their default value are left out."""
     return {
         name: value
         for name, value in context.params.items()
@@ -24,7 +24,7 @@ def given(context: typer.Context) -> dict[str, Any]:
 
 
 def command_line(context: typer.Context) -> str:
-    """The command as it can be run again: arguments and the options given, quoted for a shell."""
+    """The command line that runs this command again: the arguments and the options given, quoted for a shell."""
     values = given(context)
     words, options = [], []
     for parameter in context.command.params:
@@ -45,7 +45,7 @@ def command_line(context: typer.Context) -> str:
 
 
 def needs(context: typer.Context, names: tuple[str, ...], other: str) -> None:
-    """Refuse options that mean something together with option `other` alone. Raises OptionError."""
+    """Raises OptionError when one of the options `names` was given without the option `other` that they belong to."""
     values = given(context)
     if not values.get(other):
         for name in names:
@@ -60,10 +60,11 @@ def applying(
     chosen: str,
     run: str,
 ) -> dict[str, Any]:
-    """Those of the `values`, parameter -> value, that the user gave, as keywords of the function for the `chosen` kind of run.
+    """The options that the user gave, as keyword arguments of the function for the `chosen` kind of run.
 
-    `functions` says which function serves which kind of run: an option applies where the function has such a parameter.
-    Raises OptionError for one that does not apply, saying for which kinds of run it is.
+    `values` maps every option to its value, `functions` every kind of run to its function. An option applies to a kind
+    of run when the function has a parameter of that name. Raises OptionError, which names the kinds of run that an
+    option is for, when one given does not apply; `run` is the name of the run in that message.
     """
     told = given(context)
     fitting = {name: value for name, value in values.items() if name in told}
@@ -75,7 +76,7 @@ def applying(
 
 
 def _path(context: typer.Context) -> list[str]:
-    """Names of the command and of its group, without the program's own, which is whatever started it."""
+    """Names of the command and of its group, without the name of the program, which depends on how it was started."""
     if context.parent is None:
         return []
     return [*_path(context.parent), str(context.info_name)]  # type: ignore[arg-type]
@@ -88,5 +89,5 @@ def _named(context: typer.Context, name: str, values: Mapping[str, Any]) -> str:
 
 
 def _flag(parameter: Any, on: bool = True) -> str:
-    """An option's long name, of a pair such as --drop-junk/--keep-junk the one meant."""
+    """The long name of an option; of a pair such as --drop-junk/--keep-junk, the name for on or for off."""
     return max(parameter.opts if on else parameter.secondary_opts, key=len)

@@ -24,13 +24,13 @@ def predict(
         typer.Option("--multi", help="Of attribute runs: add the columns upmulticolor and downmulticolor to a .csv."),
     ] = False,
 ) -> None:
-    """Recognise the attributes of images, or their masks.
+    """Predict the attributes of images, or their masks.
 
     `resight predict runs/attributes crops/ --out predictions.csv`
 
     A .csv has the 27 columns and codes of Market-1501's annotations where the run knows its twelve attributes;
     .parquet and .json have the probability of every class as well. A segmentation run writes a mask for each image, a PNG
-    of its size and name. Unreadable images are named, the rest is predicted.
+    with the image's size and name. Images that cannot be read are named and left out.
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.cli.options import applying

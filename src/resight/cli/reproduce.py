@@ -18,7 +18,7 @@ def reproduce(
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="Recipe keys to change in every row, such as model.pretrained=false. Those in which the rows differ stay.",
+            help="Recipe keys to change in every row, such as model.pretrained=false. Keys in which the rows differ stay.",
         ),
     ] = None,
     data: Annotated[
@@ -26,11 +26,12 @@ def reproduce(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the table and its rows' runs.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Train so many epochs; milestones, warm-up and validations shrink alike.")
+        int | None,
+        typer.Option(min=1, help="Number of epochs; milestones, warm-up and validations are scaled with it."),
     ] = None,
     identities: Annotated[
         int | None,
-        typer.Option(min=2, help="Train on so many identities, drawn with seed 0; the evaluation stays whole."),
+        typer.Option(min=2, help="Number of identities to train on, drawn with seed 0; all are evaluated."),
     ] = None,
     rows: Annotated[
         str | None, typer.Option(metavar="A,B", help="Rows to run, by name or number.  [default: all]")
@@ -41,18 +42,18 @@ def reproduce(
         typer.Option(metavar="KEY=VALUE", help="Change a key even where the rows differ in it; repeat it for several."),
     ] = None,
 ) -> None:
-    """Run a published table and print ours beside the published figures, each with its difference to the first row.
+    """Train the rows of a published table and print our figures beside the published ones, each with its difference to the first row.
 
     `resight reproduce list` shows the tables,
     `resight reproduce vehicle-heads --data veri776:/data/VeRi --out tables/heads` runs one in full, and
-    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false image.height=64 image.width=64` a little of it.
+    `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false image.height=64 image.width=64` a small part of it.
 
-    Started again it goes on where it was cut and trains only rows and seeds that are missing. Figures are of the
-    dataset's query and gallery; of a dataset without, a fifth of the identities is held out for them.
+    Started again, it continues where it was interrupted and trains only rows and seeds that are missing. Figures are
+    measured on the dataset's query and gallery; where it has none, a fifth of the identities is held out for them.
 
-    A KEY=VALUE changes every row that has the key. A key in which the rows differ is what the table compares: there
-    the rows' own values win, and a line says so. --force changes it all the same; rows that become the same are then
-    trained once. In --out: table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
+    KEY=VALUE changes the key in every row that has it. Where the rows differ in the key, they keep their own values,
+    which are what the table compares, and a line says so. --force changes such a key as well; rows that become equal
+    are then trained once. --out gets table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
     """
     from resight.cli.console import errors, output, tell
     from resight.errors import OptionError

@@ -52,10 +52,12 @@ def embed(
 def index(
     run: RunArgument,
     images: ImagesArgument,
-    out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing one grows.")],
+    out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing gallery is added to.")],
     attributes: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Attribute run; what it sees in each image is stored with it."),
+        typer.Option(
+            metavar="RUN", help="Attribute run; the attributes that it recognises are stored with each image."
+        ),
     ] = None,
     drop_junk: Annotated[
         bool,
@@ -68,8 +70,8 @@ def index(
 
     `resight index runs/street crops/ --out gallery`
 
-    With `--attributes runs/attributes` each image is stored with its attributes, and `--drop-junk` leaves out those
-    that show nobody well.
+    With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
+    those recognised as junk.
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.gallery import Gallery
@@ -78,7 +80,7 @@ def index(
     records = images_of(images)
     if attributes is not None or drop_junk:
         records = _seen(records, attributes or run, drop_junk)
-    if gallery is None:  # made only now, when nothing of the input was wrong
+    if gallery is None:  # made only now, when the input is known to be right
         gallery = Gallery.create(out, model=run)
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
@@ -97,17 +99,17 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="Hits per query.")] = 10,
     drop_junk: Annotated[
         bool,
-        typer.Option("--drop-junk", help="Leave out images that were called junk; see `resight index --attributes`."),
+        typer.Option("--drop-junk", help="Leave out images that are stored as junk; see `resight index --attributes`."),
     ] = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="Where the gallery's run lies now, if it was moved.")
+        str | None, typer.Option("--run", metavar="RUN", help="New place of the gallery's run, if it was moved.")
     ] = None,
 ) -> None:
-    """Find the images that show the same individual.
+    """Find the images of a gallery that show the same person or vehicle as a query.
 
     `resight search gallery query.jpg -k 20 --picture ranked.png`
     """
@@ -119,7 +121,7 @@ def search(
     junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
     if drop_junk and not any("junk" in record.attributes for record in opened.records):
         raise OptionError(f"{gallery} does not say what is junk; index it with --attributes RUN")
-    # So many more that enough remain.
+    # Junk may be among the nearest images: with so many more of them, k are left.
     found = {query: opened.search(query, k + junk) for query in queries}
     answers = {
         query: [hit for hit in hits if not (drop_junk and _is_junk(hit.record))][:k] for query, hits in found.items()
@@ -138,7 +140,7 @@ def search(
 
 
 def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
-    """The records with what an attribute run sees in them, without junk if it is to go."""
+    """The records with the attributes that a run recognises, with `drop_junk` without those recognised as junk."""
     from resight.cli.console import name_failed, output, progress
     from resight.errors import DataError
     from resight.recognizer import load

@@ -39,8 +39,8 @@ def train(
 
     `resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline epochs=60`
 
-    The state after each epoch is on disk: after Ctrl-C, a crash or a power cut, `resight train --resume runs/baseline`
-    goes on. Loss curves: `tensorboard --logdir runs`.
+    The state is saved after each epoch: after Ctrl-C, a crash or a power cut, `resight train --resume runs/baseline`
+    continues. Loss curves: `tensorboard --logdir runs`.
     """
     from resight.cli.console import output
     from resight.errors import OptionError

@@ -60,7 +60,7 @@ def test_a_page_has_the_sections_of_its_method(embedded: Embeddings, tmp_path: P
         made = make_page(one, "street", {"Images": 31})
         made.finish(path, command="resight cluster", failed=one.failed)
         page = path.read_text()
-        for words in ("Clusters of street", "Biggest clusters", "Least certain", "by chance", "bad.jpg", "resight cluster"):  # fmt: skip
+        for words in ("Clusters of street", "Largest clusters", "Least certain", "by chance", "bad.jpg", "resight cluster"):  # fmt: skip
             assert words in page, words
         assert ("Hierarchy" in page) == (number < 2)
         assert ("The cut was learned" in page) == (number == 1)
@@ -73,6 +73,6 @@ def test_new_images_have_a_page_of_their_own(embedded: Embeddings, made: Result,
     drawn = assignment_page(embedded, made.assigned, "new", {"Clusters": "made"})
     drawn.finish(tmp_path / "a.html", command="resight cluster", failed=["bad.jpg: gone"])
     page = (tmp_path / "a.html").read_text()
-    for words in ("31 new images", "Biggest clusters", "resight cluster", "made", "bad.jpg: gone"):
+    for words in ("31 new images", "Largest clusters", "resight cluster", "made", "bad.jpg: gone"):
         assert words in page, words
     assert "by chance" not in page

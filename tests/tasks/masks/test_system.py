@@ -12,7 +12,9 @@ import pytest
 
 from resight.data.formats import read_dataset
 from resight.data.union import read_datasets
+from resight.errors import RecipeError
 from resight.recognizer import load
+from resight.records import ReidDataset
 from resight.synthetic import synthesize
 from resight.tasks.masks.evaluation import evaluate
 from resight.training import train
@@ -61,3 +63,12 @@ def test_its_own_validation_images_are_told_apart(unet: Path, streets: list[str]
     told = evaluate(load(unet), read_datasets(streets), trained_here=True).summary()
     assert told.keys() == {"train", "validation"}
     assert told["validation"]["IoU"] > 0.7
+
+
+def test_an_augmentation_that_moves_images_without_their_masks_is_refused(
+    masked: ReidDataset, tiny, tmp_path: Path
+) -> None:
+    recipe = tiny("augmentation={auto-augment: {}}", recipe="segmentation-unet")
+    with pytest.raises(RecipeError, match="auto-augment moves images without their masks; leave it out"):
+        train(recipe, masked, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()

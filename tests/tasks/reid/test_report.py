@@ -53,7 +53,7 @@ def test_a_page_holds_the_figures_and_what_they_are_of(page: str) -> None:
 
 def test_a_page_tells_what_wrong_first_answers_share(page: str) -> None:
     assert "Wrong first answers" in page
-    assert "2 queries have a wrong answer first" in page
+    assert "2 queries have a wrong first answer" in page
     assert "37.5" in page, "how often others agree about the hat"
 
 
@@ -76,7 +76,7 @@ def test_a_convolutional_network_shows_where_it_looks(search: Search, tiny, tmp_
     shown = page_of(tmp_path / "cnn.html", search, Recognizer(build_model(tiny(), classes=4), tiny(), device="cpu"))
     assert "Nothing is shown" not in shown
     assert "Bright places add most to the cosine similarity" in shown
-    assert "A row a stage: q0.png" in shown
+    assert "A row for each stage: q0.png" in shown
     assert "Reconstructions" not in shown
 
 

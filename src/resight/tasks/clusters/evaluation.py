@@ -1,11 +1,11 @@
-"""Embeddings to clusters: the stage behind `resight cluster`, and what is kept so that new images find their cluster.
+"""Cluster embeddings and score the clusters, for `resight cluster`; centroids are kept, so that new images can be assigned.
 
 ```
 clusters/
-  clusters.json         how they were made: method, metric, threshold, run
+  clusters.json         how the clusters were made: method, metric, threshold, run
   centroids.safetensors the mean of each cluster, float32 [K, D]
   manifest.csv          the images with their cluster as identity, for `manifest:`
-  assignments.csv       path, cluster, distance to its centroid, margin
+  assignments.csv       path, cluster, distance to the cluster's centroid, margin
 ```
 """
 
@@ -52,23 +52,25 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Result:
-    """Clusters of images, and how good they are where the images have identities."""
+    """Clusters of images, and their scores where images have identities."""
 
     embeddings: Embeddings
     clusters: Clusters
     assigned: Assigned
-    """Distances to the clusters' centroids and margins; labels are the clusters' own."""
+    """For each image its cluster, the distance to that cluster's centroid, and the margin."""
     scores: ClusterScores | None
+    """Scores of the clusters against the identities; None where no image has one, as in the next two."""
     by_chance: ClusterScores | None
-    """The same figures of clusters of the same sizes, filled at random."""
+    """The scores of clusters of the same sizes, filled at random."""
     search: Evaluation | None
-    """A query retrieves the cluster of the nearest centroid; course protocol."""
+    """The evaluation of a search in which a query retrieves the cluster of the nearest centroid; course protocol."""
     learned: LearnedCut | None = None
+    """The cut that was learned on labelled images, where it was."""
     failed: Sequence[str] = ()
     """A line for each image that could not be read and is in no cluster."""
 
     def summary(self) -> dict[str, float | int | None]:
-        """How many images and clusters there are and, where identities are known, the figures in [0, 1]; None where not."""
+        """The numbers of images and clusters and the scores in [0, 1] as plain values; None where no identity is known."""
         scores, search = self.scores, self.search
         return {
             "images": len(self.embeddings),
@@ -91,12 +93,14 @@ def evaluate(
     figure: str = "mAP",
     failed: Sequence[str] = (),
 ) -> Result:
-    """Cluster embeddings by a method of METHODS, and score the clusters where identities are known.
+    """Cluster embeddings by a method of METHODS, and score the clusters where images have identities.
 
     >>> evaluate(embed(model, records).embeddings, Hierarchical(clusters=750), "cosine").scores.purity
 
-    With labelled `learn_on` a Hierarchical method cuts at the height that gives these the best `figure`. The search is
-    that of `queries`, or without them each image's own. `failed` names the images that could not be embedded. Raises DataError as the method does.
+    With labelled embeddings `learn_on`, the hierarchy is cut at the height that gives these the highest `figure`. The
+    queries of the search are `queries`, or each image in turn where none are given. `failed` has a line for each image
+    that could not be embedded. Raises DataError as the method does, and for `learn_on` with a method that is not
+    Hierarchical.
     """
     learned = None
     if learn_on is not None:
@@ -126,16 +130,16 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class Centroids:
-    """What is kept of clusters, so that new images are assigned without clustering anew."""
+    """The centroids of clusters, kept on disk so that new images can be assigned without clustering again."""
 
     features: NDArray[np.float32]
     """[K, D]: the mean of each cluster."""
     metric: str
     facts: Mapping[str, object]
-    """How they were made, as plain values."""
+    """How the clusters were made, as plain values."""
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write centroids.safetensors, then clusters.json."""
+        """Write centroids.safetensors and clusters.json into a folder."""
         folder = Path(folder)
         with written_whole(folder / "centroids.safetensors") as partial:
             partial.write_bytes(safetensors.numpy.save({"centroids": self.features}))
@@ -145,7 +149,7 @@ class Centroids:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote. Raises RunError when the folder holds no clusters, or is damaged."""
+        """Read what `save` wrote. Raises RunError for a folder without clusters, or with damaged files."""
         folder = Path(folder)
         try:
             facts = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))
@@ -163,14 +167,14 @@ class Centroids:
         return cls(features, metric, facts)
 
     def assign(self, embeddings: Embeddings) -> Assigned:
-        """The nearest cluster of each image. Raises DataError for features of another width."""
+        """Assign each image to the cluster of the nearest centroid. Raises DataError for features of another width."""
         return assign(embeddings.features, self.features, self.metric)
 
 
 def write_assignments(folder: str | os.PathLike[str], embeddings: Embeddings, assigned: Assigned) -> None:
-    """Write manifest.csv, where an image's cluster (from 1) is its identity, and assignments.csv.
+    """Write manifest.csv, in which an image's cluster (from 1) is its identity, and assignments.csv.
 
-    Images of a cluster are the manifest's training split; those in none are its gallery, without an identity.
+    In the manifest, images of a cluster are the training split; images in no cluster are the gallery, without identities.
     """
     folder = Path(folder)
     numbers = np.where(assigned.labels == NOWHERE, UNLABELLED, assigned.labels + 1).tolist()

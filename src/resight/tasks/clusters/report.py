@@ -1,4 +1,4 @@
-"""What clusters look like: the terminal's table, the contact sheet, the HTML report."""
+"""The report of clusters: the table of scores, the contact sheet, and the HTML page."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SCORES = ("purity", "adjusted Rand", "NMI", "mAP", "rank-1")
 
 
 def tables(result: Result) -> list[Table]:
-    """The figures in per cent beside those of clusters filled at random; none where no identity is known."""
+    """A table of the scores in per cent, of the clusters and of clusters filled at random; none without identities."""
     if result.scores is None or result.by_chance is None:
         return []
     counted = f"Over {result.scores.images:,} images of {result.scores.identities:,} identities."
-    note = f"{counted} Purity and NMI rise with the number of clusters whatever these hold: compare with the row by chance. {_search_note(result)}"
+    note = f"{counted} Purity and NMI rise with the number of clusters even by chance: compare the two rows. {_search_note(result)}"
     found = result.summary()
     rows = [
         ["clusters", *(per_cent(found[name]) for name in _SCORES)],
@@ -39,9 +39,10 @@ def tables(result: Result) -> list[Table]:
 
 
 def contact_sheet(embeddings: Embeddings, assigned: Assigned, clusters: int = _CLUSTERS) -> Image.Image:
-    """The biggest clusters, a row each: its most central image, then the next ones outwards.
+    """A picture of the largest clusters, a row each: images from the nearest to the centroid outwards.
 
-    Where identities are known, green with a tick shows the cluster's most frequent one, red with a cross another.
+    Frames are green with a tick for the cluster's most frequent identity, red with a cross for another one, and blue
+    where the identity is unknown.
     """
     ids = embeddings.identities
     most = majorities(assigned.labels, ids)
@@ -61,9 +62,9 @@ def contact_sheet(embeddings: Embeddings, assigned: Assigned, clusters: int = _C
 
 
 def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
-    """The HTML page: figures, sizes, the hierarchy and its cut, the biggest clusters, the least certain images.
+    """The HTML page: the table, sizes, the hierarchy and its cut, the largest clusters, the least certain images.
 
-    `name` is what was clustered, `facts` stand at the end.
+    `name` says what was clustered; `facts` stand at the end of the page.
     """
     found = result.clusters
     told = f"{len(found.labels):,} images in {len(found.centroids):,} clusters"
@@ -75,16 +76,16 @@ def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
     report.figure(charts.cluster_sizes(found.sizes.tolist()), _sizes_told(result))
     if found.hierarchy is not None and found.threshold is not None:
         report.heading("Hierarchy")
-        report.figure(charts.dendrogram(found.hierarchy.merges, found.threshold), "The last 60 merges; a branch that ends holds further clusters or images. Branches below the dashed line are one cluster.")  # fmt: skip
+        report.figure(charts.dendrogram(found.hierarchy.merges, found.threshold), "The last 60 merges. A branch that ends contains further clusters or images. What is joined below the dashed line is one cluster.")  # fmt: skip
     if result.learned is not None:
         learned = result.learned
-        report.figure(charts.cut_curve(learned.tried, learned.threshold, learned.figure), f"The cut was learned: {learned.figure} of labelled images over the number of clusters, for every cut tried.")  # fmt: skip
+        report.figure(charts.cut_curve(learned.tried, learned.threshold, learned.figure), f"The cut was learned: {learned.figure} on labelled images against the number of clusters, for every cut tried.")  # fmt: skip
     _pictures(report, result.embeddings, result.assigned)
     return report
 
 
 def assignment_page(embeddings: Embeddings, assigned: Assigned, name: str, facts: Mapping[str, object]) -> Report:
-    """The same page for new images that were assigned to clusters made before."""
+    """The page of new images that were assigned to existing clusters: the largest clusters, the least certain images."""
     told = f"{len(embeddings):,} new images, each in the cluster of the nearest centroid"
     report = Report(f"Clusters of {name}", told, facts, _MISSING)
     _pictures(report, embeddings, assigned)
@@ -102,7 +103,7 @@ def _search_note(result: Result) -> str:
     counted = len(search.average_precision) - search.without_match
     return (
         f"mAP and rank-1: each of {counted:,} queries retrieves the cluster of the nearest centroid, "
-        f"{search.protocol} protocol; what lies in other clusters is lost"
+        f"{search.protocol} protocol; right answers in other clusters count as not found"
     )
 
 
@@ -116,8 +117,8 @@ def _sizes_told(result: Result) -> str:
 def _pictures(report: Report, embeddings: Embeddings, assigned: Assigned) -> None:
     known = bool((embeddings.identities > 0).any())
     frames = "Green with a tick: the cluster's most frequent identity; red with a cross: another one." if known else ""
-    report.heading("Biggest clusters", f"A row each: the image nearest to the centroid, then the next ones with their distance. {frames}".strip())  # fmt: skip
-    report.image(contact_sheet(embeddings, assigned), "The number under the first image is the cluster's own, then how many images it has.")  # fmt: skip
+    report.heading("Largest clusters", f"A row each: the image nearest to the centroid, then the next ones with their distance. {frames}".strip())  # fmt: skip
+    report.image(contact_sheet(embeddings, assigned), "Under the first image of a row: the cluster's number, and its number of images.")  # fmt: skip
     sure = np.where(np.isnan(assigned.margins), np.inf, assigned.margins)
     order = np.argsort(sure, kind="stable")[:_UNSURE]
     tiles = [
@@ -126,8 +127,8 @@ def _pictures(report: Report, embeddings: Embeddings, assigned: Assigned) -> Non
         if np.isfinite(sure[row])
     ]
     if tiles:
-        report.heading("Least certain", "1 - distance to the own centroid / distance to the nearest other: 1 is certain, 0 between two clusters, below 0 nearer to another.")  # fmt: skip
-        report.image(tile_grid(tiles, tile_height=96), "The margin, and the cluster of each.")
+        report.heading("Least certain", "The margin is 1 - distance to the own centroid / distance to the nearest other centroid: 1 is certain, 0 lies between two clusters, below 0 another centroid is nearer.")  # fmt: skip
+        report.image(tile_grid(tiles, tile_height=96), "Under each image: its margin, and its cluster.")
 
 
 def _verdict(identity: int, most: int) -> Verdict:

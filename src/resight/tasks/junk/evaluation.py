@@ -1,14 +1,14 @@
-"""Scores of how little images look like a person or vehicle, and the list of the suspects: behind `resight junk scan`.
+"""Score images by how likely they are junk and list the suspects, for `resight junk scan`.
 
 ```
 suspects/
   scan.json       score, threshold, run
-  scores.csv      path, score of every image
-  suspects.csv    the same of those at or over the threshold, highest first
+  scores.csv      path and score of every image
+  suspects.csv    path and score of the suspects, whose score reaches the threshold; highest first
   report.html     the suspects as pictures
 ```
 
-What a person says of them is the business of `review` beside this file.
+The decisions of a person on the suspects are in `resight.tasks.junk.review`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ __all__ = [
 ]
 
 SCORES = ("probability", *reconstruction.SCORES)
-"""`probability` is an attribute run's that an image is junk; `error` and `relative` are a reconstruction run's."""
+"""`probability` is an attribute run's probability of junk; `error` and `relative` are scores of an autoencoder."""
 
 
 class Scored(NamedTuple):
-    """`scores` float32 [N] of the records that could be read, high for junk; a line for each that could not."""
+    """`scores`, float32 [N], high for junk, of the N records that could be read; a line for each that could not."""
 
     records: list[Record]
     scores: NDArray[np.float32]
@@ -58,11 +58,11 @@ class Scored(NamedTuple):
 
 
 def default_score(model: Recognizer) -> str:
-    """The score that a model gives. Raises RunError when it gives none."""
+    """The score that is used for a model unless another is asked for. Raises RunError for a model that has none."""
     if _recognises_junk(model):
         return "probability"
     if model.reconstructs:
-        # The plain error is highest on vivid clothes and lowest on empty streets.
+        # The plain error is no good score: it is highest for vivid clothes and lowest for empty streets, which are junk.
         return "relative"
     raise RunError(
         "this run tells no junk; train one that does, such as `resight train junk-autoencoder` or "
@@ -73,12 +73,12 @@ def default_score(model: Recognizer) -> str:
 def junk_scores(
     model: Recognizer, records: Sequence[Record], score: str | None = None, *, progress: Progress | None = None
 ) -> Scored:
-    """Score every record's image, batch by batch; images that cannot be read are left out and named.
+    """Score each record's image, batch by batch. Images that cannot be read are left out and named.
 
     >>> junk_scores(resight.load("runs/junk"), dataset.gallery).scores
 
-    `score` is one of SCORES, by default the model's own. Raises DataError for another, or when not one image could be
-    read; RunError when the model does not give it.
+    `score` is one of SCORES, by default `default_score(model)`. Raises DataError for another name, or when no image
+    could be read; RunError for a model that does not have the score.
     """
     name = score or default_score(model)
     if name not in SCORES:
@@ -98,9 +98,10 @@ def _recognises_junk(model: Recognizer) -> bool:
 
 
 def learn_threshold(labelled: Scored, precision: float) -> float:
-    """The lowest threshold at which this share of the suspects is junk (identity -1, or a `junk_kind`), among labelled images.
+    """The lowest threshold at which, among labelled images, this share of the suspects is junk.
 
-    Raises DataError when none is junk, or no threshold is that precise.
+    Junk has identity -1, or an attribute `junk_kind`. Raises DataError when no image is junk, or no threshold reaches
+    the precision.
     """
     if not 0 < precision <= 1:
         raise DataError(f"precision {precision:g}: it is a share, over 0 and up to 1")
@@ -111,14 +112,15 @@ def learn_threshold(labelled: Scored, precision: float) -> float:
 
 @dataclass(frozen=True)
 class Result:
-    """Scored images and the threshold from which one is suspected."""
+    """Scored images, and the threshold at and over which an image is suspected."""
 
     scored: Scored
     score: str
+    """Name of the score."""
     threshold: float
     figures: dict[str, Detection]
-    """`junk` and each kind of it -> what the threshold finds, where the images' labels tell; a kind is held against the
-    images that are no junk."""
+    """`junk` and each kind of junk -> how well the threshold detects it; a kind is compared with the images that are no
+    junk. Empty where no image is labelled junk."""
 
     @property
     def failed(self) -> list[str]:
@@ -132,7 +134,7 @@ class Result:
         return found[np.argsort(-self.scored.scores[found], kind="stable")]
 
     def summary(self) -> dict[str, object]:
-        """What was scanned and found as plain values; shares in [0, 1]."""
+        """Score, threshold, numbers of images and suspects, and the figures as plain values; shares in [0, 1]."""
         found = {name: {**asdict(figures)} for name, figures in self.figures.items()}
         stated = {"score": self.score, "threshold": self.threshold, "images": len(self.scored.records)}
         return {**stated, "suspects": len(self.suspects), **({"labelled": found} if found else {})}
@@ -149,13 +151,14 @@ def evaluate(
     labelled: Sequence[Record] | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Score every record's image and suspect those at or over a threshold.
+    """Score each record's image and suspect those whose score reaches a threshold.
 
     >>> evaluate(resight.load("runs/junk"), records, quantile=0.98).suspects
 
-    The threshold is given, or lies at a `quantile` of the scores (0.99 where nothing is said), or is the lowest at which
-    this share of the suspects among `labelled` images is junk, `precision`. Raises DataError as the functions below do, and
-    when more than one of the three is given, or precision without labelled images.
+    The threshold is `threshold`, or the `quantile` of the scores (by default 0.99), or the lowest that reaches
+    `precision` on the `labelled` images. Raises DataError when more than one of the three is given, or one of precision
+    and labelled images without the other, and as `junk_scores`, `learn_threshold` and `scan` do; RunError as
+    `junk_scores`.
     """
     if sum(given is not None for given in (threshold, quantile, precision)) > 1:
         raise DataError("give one of threshold, quantile and precision")
@@ -169,12 +172,12 @@ def evaluate(
 
 
 def count_images(records: Sequence[Record], labelled: Sequence[Record] | None = None) -> int:
-    """How many images `evaluate` will look at."""
+    """The number of images that `evaluate` will process."""
     return len(records) + len(labelled or ())
 
 
 def scan(scored: Scored, score: str, *, threshold: float | None = None, quantile: float = 0.99) -> Result:
-    """Suspect the images at or over a threshold, or else the highest scores beyond a quantile of all.
+    """Suspect the images whose score reaches a threshold, by default the given quantile of all scores.
 
     >>> scan(junk_scores(model, records), "error", quantile=0.98).suspects
 
@@ -205,7 +208,7 @@ def _labelled(records: Sequence[Record]) -> NDArray[np.bool_]:
 
 
 def write_scan(folder: str | os.PathLike[str], found: Result, facts: dict[str, object]) -> None:
-    """Write scores.csv, suspects.csv and scan.json; decisions made before stay."""
+    """Write scores.csv, suspects.csv and scan.json into a folder; earlier decisions in it are kept."""
     folder = Path(folder)
     scores = found.scored.scores.tolist()
     paths = [os.path.abspath(record.path) for record in found.scored.records]

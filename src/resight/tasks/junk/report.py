@@ -1,4 +1,4 @@
-"""What a scan for junk looks like: its table, and the HTML contact sheet."""
+"""The report of a scan for junk: its table, and the HTML page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = ("junk", "images", "suspected", "precision", "recall", "ROC-AUC")
 
 
 def tables(result: Result) -> list[Table]:
-    """What the threshold finds of the labelled junk, and of each kind of it; none where no image is labelled."""
+    """A table of how well the threshold detects labelled junk, and each kind of it; none where no image is labelled junk."""
     if not result.figures:
         return []
     rows = [
@@ -27,14 +27,14 @@ def tables(result: Result) -> list[Table]:
         + [per_cent(value) for value in (figures.precision, figures.recall, figures.auc)]
         for name, figures in result.figures.items()
     ]
-    note = "Shares in per cent; a kind is held against the images that are no junk."
+    note = "Shares in per cent. A kind of junk is compared with the images that are no junk."
     return [Table(["", *_COLUMNS], rows, "Against the labels", note)]
 
 
 def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
-    """The HTML page: figures where labels tell, scores, and the suspects as pictures.
+    """The HTML page: the table, the distribution of the scores, and the suspects as pictures.
 
-    `name` is what was scanned, `facts` stand at the end.
+    `name` says what was scanned; `facts` stand at the end of the page.
     """
     suspects = result.suspects.tolist()
     scored = result.scored

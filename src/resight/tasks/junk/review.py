@@ -1,7 +1,7 @@
-"""Suspected junk in front of a person: what was said of each image, and a dataset without what was accepted as junk.
+"""The review of suspected junk by a person: a decision on each image, and a dataset without the accepted ones.
 
 `decisions.csv` (path, decision) lies beside the `suspects.csv` that `resight junk scan` wrote. No image is ever deleted.
-Nothing here needs a model, so that a review begins at once.
+This module needs no model, so that a review begins at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from resight.records import Record, ReidDataset
 __all__ = ["DECISIONS", "Review", "Suspect", "without_junk", "write_rows"]
 
 DECISIONS = ("accepted", "rejected")
-"""What a person says of a suspect: it is junk and to be left out, or it is not and stays."""
+"""The decisions on a suspect: `accepted` as junk, to be left out, or `rejected`, to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Suspect:
 
 
 class Review:
-    """The suspects of a scan, and what a person has said of them.
+    """The suspects of a scan, and the decisions on them.
 
     >>> review = Review.open("suspects")
     >>> review.decide(0, "accepted")
@@ -46,7 +46,7 @@ class Review:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
-        """Come back to a scan and its decisions. Raises RunError when the folder is no scan, or is damaged."""
+        """Read a scan and the decisions made before. Raises RunError for a folder without a scan, or with damaged files."""
         folder = Path(folder)
         try:
             suspects = [Suspect(path, float(score)) for path, score in _read_rows(folder / "suspects.csv")]
@@ -65,11 +65,11 @@ class Review:
         return cls(folder, suspects, decisions)
 
     def decision(self, position: int) -> str | None:
-        """What was said of a suspect, if anything."""
+        """The decision on a suspect, by its position; None where there is none yet."""
         return self._decisions.get(self.suspects[position].path)
 
     def decide(self, position: int, decision: str | None) -> None:
-        """Record a decision, or take it back with None. Raises DataError for a suspect or decision that there is not."""
+        """Record a decision, or withdraw it with None. Raises DataError for an unknown position or decision."""
         if not 0 <= position < len(self.suspects):
             raise DataError(f"no suspect {position}; there are 0 to {len(self.suspects) - 1}")
         if decision is not None and decision not in DECISIONS:
@@ -83,20 +83,20 @@ class Review:
 
     @property
     def undecided(self) -> list[int]:
-        """Positions of the suspects that nobody has looked at."""
+        """Positions of the suspects without a decision."""
         return [place for place, suspect in enumerate(self.suspects) if suspect.path not in self._decisions]
 
     @property
     def accepted(self) -> frozenset[str]:
-        """Paths that a person accepted as junk."""
+        """Paths of the images accepted as junk."""
         return frozenset(path for path, said in self._decisions.items() if said == "accepted")
 
 
 def without_junk(dataset: ReidDataset, accepted: Iterable[str]) -> tuple[ReidDataset, int]:
-    """The dataset without the images accepted as junk, and how many these were.
+    """The dataset without the images accepted as junk, and the number of images left out.
 
-    Explicit answers (`relevance`) number the whole gallery and are dropped. Raises DataError when none of the accepted
-    images is in the dataset.
+    The dataset's own answer lists (`relevance`) are dropped, as they refer to positions in the whole gallery. Raises
+    DataError when none of the accepted images is in the dataset.
     """
     paths = frozenset(map(os.path.abspath, accepted))
 
@@ -120,7 +120,7 @@ def without_junk(dataset: ReidDataset, accepted: Iterable[str]) -> tuple[ReidDat
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV, whole or not at all."""
+    """Write a CSV file, whole or not at all."""
     with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -128,7 +128,7 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
 
 
 def _read_rows(path: Path) -> list[tuple[str, str]]:
-    """The rows below the header of a CSV of two columns. Raises ValueError when a row has another number."""
+    """The rows below the header of a CSV file of two columns. Raises ValueError for a row of another length."""
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     if not rows or any(len(row) != 2 for row in rows):

@@ -1,4 +1,4 @@
-"""How well an autoencoder makes images anew: the error of each, which points at junk among images of people."""
+"""How well an autoencoder reconstructs images: an error for each, which also tells junk from people or vehicles."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from resight.tasks.detection import JunkFigures, junk_figures
 __all__ = ["QUANTILES", "SCORES", "Result", "count_images", "evaluate", "reconstruction_scores"]
 
 SCORES = ("error", "relative")
-"""`error` is the mean squared error, on which the VAE report puts a threshold. `relative` is that divided by the image's
-detail, for smooth images are reconstructed best whatever they show."""
+"""`error` is the mean squared error, the score of the VAE report. `relative` is the error divided by the image's detail,
+since smooth images have small errors whatever they show."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Scores of the images that could be read."""
+    """Scores of the N images that could be read."""
 
     records: list[Record]
     scores: dict[str, NDArray[np.float32]]
-    """Score -> float32 [N]."""
+    """Name of a score -> float32 [N]."""
     failed: list[str]
     """A line for each image that could not be read."""
 
     def summary(self) -> dict[str, dict[str, object]]:
-        """Score -> mean, quantiles and, where junk is labelled, ROC-AUC and average precision of each kind."""
+        """Name of a score -> its mean, its quantiles and, where junk is labelled, ROC-AUC and average precision by kind."""
         return {
             score: {
                 "images": len(values),
@@ -45,29 +45,29 @@ class Result:
         }
 
     def junk(self, score: str) -> dict[str, JunkFigures]:
-        """How well a score points at images labelled junk, by its kind; empty where none is."""
+        """Kind of junk -> how well a score tells it from images that are no junk; empty where no image is labelled junk."""
         return junk_figures(self.records, self.scores[score])
 
 
 def evaluate(model: Recognizer, dataset: ReidDataset, *, progress: Progress | None = None) -> Result:
-    """Score a dataset's query and gallery, or the training images of a dataset that has neither.
+    """Score the query and gallery images of a dataset, or the training images of a dataset that has neither.
 
     >>> evaluate(resight.load("runs/junk"), dataset).scores["error"]
 
-    Raises as `reconstruction_scores` does, and DataError for a dataset without images.
+    Raises DataError for a dataset without images, and what `reconstruction_scores` raises.
     """
     return reconstruction_scores(model, _images(dataset), progress=progress)
 
 
 def count_images(model: Recognizer, dataset: ReidDataset) -> int:
-    """How many images `evaluate` will look at. Raises DataError for a dataset without images."""
+    """The number of images that `evaluate` will process. Raises DataError for a dataset without images."""
     return len(_images(dataset))
 
 
 def reconstruction_scores(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Result:
-    """The scores of every record's image; images that cannot be read are left out and named.
+    """Score each record's image. Images that cannot be read are left out and named.
 
-    Raises RunError when the model reconstructs nothing, DataError when not one image could be read.
+    Raises RunError for a model that reconstructs no images, DataError when no image could be read.
     """
 
     def look(batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""New images from a generative model, as a dataset on disk."""
+"""Draw new images from a generative model and write them as a dataset."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def generate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Path:
-    """Write that many PNGs drawn from the model into the folder `out`, and return their manifest there.
+    """Draw `images` new images from the model, write them as PNGs into the folder `out`, and return their manifest's path.
 
     >>> generate(resight.load("runs/vae"), "samples", 500)  # samples/samples.csv
 
-    The manifest lists them for training, without identities. The same seed gives the same images. Raises RunError when
-    the model makes no images, DataError when `out` holds something.
+    The manifest lists them as training images without identities. The same seed gives the same images. Raises RunError
+    for a model that makes no new images, DataError when `out` exists and is not empty.
     """
     folder = Path(out)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):

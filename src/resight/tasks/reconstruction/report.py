@@ -1,4 +1,4 @@
-"""What an evaluation of an autoencoder looks like: its tables, and the HTML page."""
+"""The report of an evaluation of an autoencoder: its tables, and the HTML page."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["page", "tables"]
 
 _SHOWN = 16
 _EXPLAINED = (
-    "error: mean squared error on the network's scale; relative: the same divided by the squared mean difference of "
-    "neighbouring pixels, for smooth images are reconstructed best whatever they show."
+    "error: mean squared error on the network's scale. relative: the error divided by the mean squared difference of "
+    "neighbouring pixels, since smooth images have small errors whatever they show."
 )
 
 
 def tables(result: Result) -> list[Table]:
-    """The scores' distributions and, where junk is labelled, how well each points at it."""
+    """A table with the distribution of each score and, where junk is labelled, one with how well each score detects it."""
     return [_distributions(result), *_junk(result)]
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
-    """The HTML page: scores, how well they point at junk, the best and the worst reconstructions."""
+    """The HTML page: the tables, the distributions, the best and the worst reconstructions."""
     facts = {"Dataset": dataset.name, "Images": f"{len(result.records):,}", "Reconstructed at": model.size}
     report = Report(f"Reconstruction on {dataset.name}", _EXPLAINED, facts)
     for table in tables(result):
@@ -39,7 +39,7 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
         report.figure(charts.histograms(_by_kind(result, score), score), f"Distribution of the {score} score.")
     for score in SCORES:
         order = np.argsort(-result.scores[score], kind="stable")
-        report.heading(f"By {score}", "Above the image as the network sees it, below what the network makes of it.")
+        report.heading(f"By {score}", "Above: the image as the network sees it. Below: its reconstruction.")
         for chosen, caption in ((order, "highest"), (order[::-1], "lowest")):
             shown = [result.records[place] for place in chosen[:_SHOWN]]
             values = ", ".join(f"{result.scores[score][place]:.3g}" for place in chosen[:_SHOWN])
@@ -68,8 +68,8 @@ def _junk(result: Result) -> list[Table]:
         rows.append([kind, str(kinds[kind].images), *map(per_cent, values)])
     labelled = sum(bool(record.junk_kind) for record in result.records)
     note = (
-        f"How well each score points at the {labelled} of {len(result.records)} images that are labelled junk. Chance is 50 "
-        "in ROC-AUC, and below it a score points the wrong way."
+        f"How well each score tells the {labelled} of {len(result.records)} images that are labelled junk from the others. "
+        "A ROC-AUC of 50 is chance; below it, junk has the lower scores."
     )
     return [Table(columns, rows, "Junk", note)]
 

@@ -1,4 +1,4 @@
-"""Autoencoders: any model that returns a Reconstruction, under any sum of reconstruction losses."""
+"""Training of autoencoders, for any model that returns a Reconstruction."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ _PICTURED = 8
 
 
 class _Looked(NamedTuple):
-    """Of one batch: what retrieval looks at, if it does; how many images; mean losses; the images to be drawn."""
+    """What validation keeps of one batch."""
 
     retrieved: Any
+    """What the validation by retrieval keeps; None where there is none."""
     images: int
     losses: dict[str, float]
+    """Loss -> its weighted mean over the images."""
     drawn: tuple[Tensor, Tensor] | None
-    """Images as they were given and as they were made, of the first batch alone."""
+    """The images to draw and their reconstructions, of the first batch; None of the others."""
 
 
 class ReconstructionSystem(RetrievalSystem):
-    """Total = sum over losses of weight × loss. Learns from the pixels alone.
+    """Trains on the weighted sum of the recipe's losses. It needs no labels.
 
-    Validation gives `val/loss` and its parts, and draws a few images with their reconstructions into the run folder
-    (`reconstructions/epoch-003.png`) and the logs. Where the held-out images have identities and the model embeds,
-    it retrieves them by embedding as well: `val/mAP`, `val/rank-1`.
+    Validation logs `val/loss` and each loss, and draws a few images with their reconstructions into the run folder
+    (`reconstructions/epoch-003.png`) and the logs. Where the held-out images have identities and the model makes
+    embeddings, it also searches by them and logs `val/mAP` and `val/rank-1`.
     """
 
     wants = (Reconstructs,)
@@ -88,7 +90,7 @@ class ReconstructionSystem(RetrievalSystem):
 
 
 class LabelledReconstructionSystem(ReconstructionSystem):
-    """The same for a model that is told the classes of an image's attributes: `model.labels: true`."""
+    """The same for a model that reads the attribute classes of its images besides: `model.labels: true`."""
 
     learns = frozenset({"attributes"})
 

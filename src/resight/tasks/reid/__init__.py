@@ -1,1 +1,1 @@
-"""Re-identify: find every other image of the same individual."""
+"""Re-identification: find every other image of the same person or vehicle."""

@@ -1,4 +1,4 @@
-"""What a model must beat: chance, and colours alone."""
+"""Baselines that a model must beat: random features, and a colour histogram."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ __all__ = ["BASELINES", "chance", "colour_histogram"]
 
 
 def chance(records: Sequence[Record], seed: int = 0) -> Embeddings:
-    """Random features, float32 [N, 16]: a ranking that looks at nothing."""
+    """Random features, float32 [N, 16], which do not depend on the images."""
     features = np.random.default_rng(seed).normal(size=(len(records), 16)).astype(np.float32)
     return Embeddings(features, records)
 
 
 def colour_histogram(records: Sequence[Record], stripes: int = 6, bins: int = 8) -> Embeddings:
-    """Hue and saturation/value histograms of horizontal stripes, square-rooted (Hellinger), float32 [N, D].
+    """Joint histograms of hue, saturation and value in horizontal stripes, square-rooted (Hellinger), float32 [N, D].
 
-    The classic colour cue of re-identification before deep features (Gray and Tao 2008 use the same six stripes).
-    Images that cannot be read are left out.
+    Colour in stripes was the usual feature of re-identification before deep learning (Gray and Tao 2008 use six stripes
+    as well). `bins` is the number of bins of each channel, so that D is stripes · bins³. Images that cannot be read are
+    left out.
     """
     features, kept = [], []
     for record in records:
@@ -51,3 +52,4 @@ BASELINES: dict[str, Callable[[Sequence[Record]], Embeddings]] = {
     "chance": chance,
     "colour histogram": colour_histogram,
 }
+"""Name in tables -> function that makes the features."""

@@ -1,4 +1,4 @@
-"""How well a model re-identifies: its figures on a dataset's query and gallery, beside what it must beat."""
+"""How well a model re-identifies: its scores on query and gallery of a dataset, and those of baselines."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ __all__ = ["Result", "count_images", "evaluate", "evaluate_embeddings", "searcha
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Figures by name, the model's first, with the embeddings they came from."""
+    """The evaluations of a model and of what it is compared with, and the model's embeddings."""
 
     results: dict[str, Evaluation]
+    """Name of a row of the table -> its evaluation; "model" is the first."""
     query: Embeddings
     gallery: Embeddings
     metric: str
@@ -32,23 +33,23 @@ class Result:
     failed: list[str]
     """A line for each image that could not be read."""
     junk: NDArray[np.bool_] | None = None
-    """The gallery's images that the model called junk, [G], where these come last; else None."""
+    """Gallery images that the model called junk, bool [G], where these are ranked last; else None."""
 
     @property
     def result(self) -> Evaluation:
-        """The model's own figures, not re-ranked."""
+        """The evaluation of the model by its own metric, without re-ranking."""
         return self.results["model"]
 
     def distances(self, queries: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Distances of some queries, by their positions, to the whole gallery, float32 [queries, G].
+        """Distances of queries, given by position, to all gallery images, float32 [queries, G].
 
-        Those to junk are infinite where it comes last.
+        Where junk is ranked last, the distances to it are infinite.
         """
         asked = self.query.select(queries)
         return distances(asked.features, self.gallery.features, _distance(asked, self.gallery, self.metric, self.junk))
 
     def summary(self) -> dict[str, dict[str, float | int | str]]:
-        """The figures of the model, and of each thing beside it, as plain values, shares in [0, 1]."""
+        """Name -> scores as plain values, shares in [0, 1], of the model and of all that it is compared with."""
         return {name: result.summary() for name, result in self.results.items()}
 
 
@@ -63,14 +64,15 @@ def evaluate(
     drop_junk: bool | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Embed query and gallery and evaluate them under `protocol`, by default the recipe's, else the dataset's own.
+    """Embed the query and gallery images of a dataset and evaluate the search of one in the other.
 
     >>> evaluate(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
-    With `rerank` the re-ranked figures stand beside, with `baselines` those of chance and of a colour histogram; those of
-    features alone where the metric weighs attributes. `drop_junk` ranks gallery images last that the model calls junk;
-    by default as the recipe has it. Raises DataError when the dataset has no labelled query and gallery, RunError when
-    junk is to be dropped and the embeddings do not tell it.
+    `protocol` is by default the recipe's, or else the dataset's own. `rerank` adds an evaluation with re-ranking,
+    `baselines` those of random features and of a colour histogram, and a metric that weighs attributes adds one by the
+    features alone. `drop_junk` ranks gallery images last that the model calls junk, by default as the recipe says.
+    Raises DataError for a dataset without a labelled query and gallery, RunError for `drop_junk` with a model that does
+    not know junk.
     """
     query, gallery = searchable(dataset)
     whole, failed = embed(model, [*query, *gallery], progress=progress)
@@ -93,7 +95,7 @@ def evaluate(
 
 
 def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int:
-    """How many images `evaluate` will embed. Raises DataError for a dataset that it cannot evaluate on."""
+    """The number of images that `evaluate` will embed. Raises DataError for a dataset without a labelled query and gallery."""
     return sum(map(len, searchable(dataset)))
 
 
@@ -117,9 +119,9 @@ def evaluate_embeddings(
     average_precision: str = "precision",
     protocol: str | None = None,
 ) -> Evaluation:
-    """Evaluate embeddings of a dataset's query and gallery; some images may be missing from either.
+    """Evaluate embeddings of a dataset's query and gallery images, of which some may be missing.
 
-    Re-ranking takes the place of the metric and compares features alone. Raises DataError when one side is empty, or
+    With `rerank`, re-ranked distances of the features replace the metric. Raises DataError when one side is empty, or
     has no attributes where the metric weighs them.
     """
     if not len(query) or not len(gallery):
@@ -142,7 +144,7 @@ def evaluate_embeddings(
 
 
 def searchable(dataset: ReidDataset) -> tuple[list[Record], list[Record]]:
-    """The labelled query and gallery. Raises DataError that says how to get them."""
+    """Query and gallery of a dataset. Raises DataError, with the remedy, when one is missing or the queries are unlabelled."""
     if not dataset.query or not dataset.gallery:
         raise DataError(
             f"{dataset.name} has no query and gallery to evaluate on; make them from its training split: "
@@ -157,7 +159,7 @@ def searchable(dataset: ReidDataset) -> tuple[list[Record], list[Record]]:
 
 
 def _count_in(kept: Sequence[Record], query: Sequence[Record]) -> int:
-    # Unreadable images are gone from `kept`, but its order is that of query, then gallery.
+    # `kept` has the order of query, then gallery, without the images that could not be read.
     position = 0
     for record in query:
         if position < len(kept) and kept[position] is record:
@@ -166,7 +168,7 @@ def _count_in(kept: Sequence[Record], query: Sequence[Record]) -> int:
 
 
 def _relevance(dataset: ReidDataset, query: Embeddings, gallery: Embeddings) -> Relevance:
-    """The dataset's answer lists for the images that could be read."""
+    """The dataset's own answer lists, of the images that could be read, as positions in `query` and `gallery`."""
     assert dataset.relevance is not None
     moved = np.full(len(dataset.gallery), -1)
     place = {id(record): position for position, record in enumerate(gallery.records)}

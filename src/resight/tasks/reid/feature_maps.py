@@ -1,7 +1,7 @@
-"""Where a network looks: the maps of its stages, and what each place of two images adds to their similarity.
+"""Feature maps of a network: those of its stages, and maps of what each place of two images adds to their similarity.
 
-Works on any network whose embedding is pooled from maps (batch, channels, height, width): the modules that make them are
-found by running one image and watching what comes out.
+This works on any network whose embedding is pooled from maps (batch, channels, height, width). The modules that make
+maps are found by running one image and recording what each module returns.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["Looked", "match_maps", "stage_maps"]
 
 
 class Looked(NamedTuple):
-    """What places of a query and of an image found add to their cosine similarity.
+    """What each place of a query and of a gallery image adds to their cosine similarity.
 
-    Each map (height, width) of the network's last maps sums to `similarity`.
+    Both maps have the height and width of the network's last maps, and the sum of each is `similarity`.
     """
 
     similarity: float
@@ -34,12 +34,12 @@ class Looked(NamedTuple):
 
 
 def stage_maps(model: Recognizer, image: Images) -> list[dict[str, NDArray[np.float32]]]:
-    """For each image its maps after each stage of the network: stage -> float32 (channels, height, width).
+    """The feature maps of each image after each stage of the network: stage -> float32 (channels, height, width).
 
     >>> stage_maps(resight.load("runs/street"), ["query.jpg"])[0]["layer4"].shape  # (512, 8, 4)
 
-    Stages are the ones that timm tells of its trunks, else the network's own parts that yield maps. Raises RunError for
-    a network without maps, such as a transformer, ImageError for an image that cannot be read.
+    Stages are those that timm defines for its backbones, or else the parts of the network that make maps. Raises RunError
+    for a network without maps, such as a transformer, ImageError for an image that cannot be read.
     """
     inputs = model.inputs(image)
     run = model.features if model.embeds else model.model
@@ -53,15 +53,17 @@ def stage_maps(model: Recognizer, image: Images) -> list[dict[str, NDArray[np.fl
 
 
 def match_maps(model: Recognizer, query: Images, found: Images) -> list[Looked]:
-    """What each place of one query and of each image found for it adds to their cosine similarity.
+    """What each place of one query, and of each image found for it, adds to their cosine similarity.
 
     >>> match_maps(resight.load("runs/street"), ["query.jpg"], ["a.jpg", "b.jpg"])[0].query.shape  # (8, 4)
 
-    A place adds gradient times activation, summed over channels, of the similarity with the lengths of both embeddings
-    held; what a bias adds is shared by all places. After average pooling and layers without a kink that is exact:
-    what the place's own feature would add (Stylianou et al. 2019, "Visualizing Deep Similarity Networks", section 3.1;
-    Zhu et al. 2021, "Visual Explanation for Deep Metric Learning"); after others it is the first-order part, and only the
-    places that won a maximum have any. Raises as `stage_maps`, and RunError when the model makes no embeddings.
+    The contribution of a place is the gradient of the similarity times the activation, summed over channels, with the
+    lengths of both embeddings held constant; the contribution of biases is shared equally by all places. Where average
+    pooling and linear layers follow the maps, it is exactly the product of the place's own feature with the other
+    embedding (Stylianou et al. 2019, "Visualizing Deep Similarity Networks", section 3.1; Zhu et al. 2021, "Visual
+    Explanation for Deep Metric Learning"). After other layers it is the first-order approximation, and after max pooling
+    only places with a maximum contribute. Raises what `stage_maps` raises, and RunError for a model that makes no
+    embeddings.
     """
     inputs = model.inputs([*query, *found])
     _, ends = _anatomy(model.model, model.features, inputs[:1])
@@ -88,7 +90,7 @@ def _looked(maps: Sequence[Tensor], similarity: Tensor, place: int) -> Looked:
 
 
 def _joined(parts: Sequence[Tensor], total: float) -> NDArray[np.float32]:
-    """Maps of several branches as one (height, width) of the first one's size, that sums to `total`."""
+    """One map (height, width) from those of several branches, of the size of the first, with the sum `total`."""
     size = parts[0].shape
     whole = torch.zeros_like(parts[0])
     for part in parts:
@@ -101,17 +103,17 @@ def _joined(parts: Sequence[Tensor], total: float) -> NDArray[np.float32]:
 def _anatomy(
     model: nn.Module, run: Callable[[Tensor], object], image: Tensor
 ) -> tuple[dict[str, nn.Module], list[nn.Module]]:
-    """The stages by name, and the modules whose maps are the last: what is pooled. `run` calls the model.
+    """The stages by name, and the modules that make the last maps, which are pooled. `run` calls the model.
 
-    Raises RunError when nothing in the network yields maps.
+    Raises RunError for a network without maps.
     """
     modules = {module: name for name, module in model.named_modules() if name}
     with torch.enable_grad(), _watched(modules) as seen:
         run(image.detach().requires_grad_())
-    # What is frozen and computed without gradients, as a segmenter's maps, is input and no part of what is compared.
+    # Maps without gradients, such as those of a frozen segmenter, are an input and have no part in the comparison.
     spatial = {module: maps for module, maps in seen.items() if _is_maps(maps) and maps.requires_grad}
     parts = set(_largest(model, spatial))
-    ordered = [module for module in spatial if module in parts]  # In the order in which they ran.
+    ordered = [module for module in spatial if module in parts]  # the order in which they ran
     told = _told(model)
     if not ordered or (told and not any(module in spatial for module in told.values())):
         raise RunError("this network yields no maps (batch, channels, height, width), so there are none to look at")
@@ -126,11 +128,11 @@ def _anatomy(
 
 
 def _told(model: nn.Module) -> dict[str, nn.Module]:
-    """The stages that a timm trunk tells of, without its stem; nothing where there is no such trunk."""
+    """The stages that timm defines for the backbone, without its stem; empty for a network without a timm backbone."""
     for trunk in model.modules():
         facts = getattr(trunk, "feature_info", None)
         if isinstance(facts, list):
-            # Maps with channels last are a transformer's, whose places have seen the whole image.
+            # Channels are last in the maps of transformers, whose places depend on the whole image.
             maps = getattr(trunk, "output_fmt", "NCHW") == "NCHW"
             names = [fact["module"] for fact in facts if fact["reduction"] > 2]
             return {name: trunk.get_submodule(name) if maps else trunk for name in names}
@@ -138,7 +140,7 @@ def _told(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _largest(module: nn.Module, spatial: dict[nn.Module, Tensor]) -> Iterator[nn.Module]:
-    """The largest parts that yield maps; a sequence that shrinks its maps on the way is taken apart."""
+    """The largest parts that make maps; a sequence whose maps change their size is split into its own parts."""
     for child in module.children():
         if child in spatial and not _shrinks(child, spatial):
             yield child
@@ -152,7 +154,7 @@ def _shrinks(module: nn.Module, spatial: dict[nn.Module, Tensor]) -> bool:
 
 
 def _reach(maps: Tensor, later: Sequence[Tensor]) -> bool:
-    """Whether any of the later maps was computed from these."""
+    """Whether any of the later maps was computed from these maps."""
     if not later:
         return False
     total = torch.stack([values.float().sum() for values in later]).sum()
@@ -165,7 +167,7 @@ def _is_maps(values: object) -> bool:
 
 @contextmanager
 def _watched(modules: Iterable[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
-    """What each of these modules returns while the block runs, in the order in which they finish."""
+    """A mapping that, while the block runs, records what each module returns, in the order in which the modules finish."""
     seen: dict[nn.Module, Tensor] = {}
 
     def keep(module: nn.Module, _: object, output: Tensor) -> None:

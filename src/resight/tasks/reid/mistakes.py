@@ -1,4 +1,4 @@
-"""What wrong first answers share with their queries: whether clothes, say, have deceived a model."""
+"""Attributes that wrong first answers share with their queries: they show whether clothes, say, mislead a model."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from resight.tasks.reid.evaluation import Result
 __all__ = ["Shared", "shared_attributes"]
 
 _AT_ONCE = 500
-"""Queries whose distances to the whole gallery are held in memory together."""
+"""The number of queries whose distances to the whole gallery are in memory at once."""
 
 
 class Shared(NamedTuple):
-    """One attribute. Shares in [0, 1]."""
+    """The agreement in one attribute. Shares are in [0, 1]."""
 
     attribute: str
     agree: float
-    """How often the wrong first answer has the query's class."""
+    """Share of the wrong first answers that have the query's class, of those where both classes are known."""
     by_chance: float
-    """How often an image of somebody else has it; nan where that is not known of any."""
+    """The same share of all pairs of a query and a gallery image of another identity; nan where no such pair is known."""
     known: int
-    """Wrong first answers whose class is known, as the query's is."""
+    """The number of wrong first answers where both classes are known."""
     wrong: int
-    """Queries with a wrong answer first."""
+    """The number of wrong first answers."""
 
 
 def shared_attributes(result: Result) -> list[Shared]:
-    """A row for each attribute that is known of queries and of wrong first answers; none where the data has none."""
+    """The agreement in each attribute that is known of a query and of its wrong first answer; empty for data without attributes."""
     query, gallery = result.query.records, result.gallery.records
     names = dict.fromkeys(name for record in query for name in record.attributes)
     if not names:
@@ -45,7 +45,7 @@ def shared_attributes(result: Result) -> list[Shared]:
 
 
 def _wrong_first_answers(result: Result) -> list[tuple[int, int]]:
-    """(query, gallery image) where the nearest image that counts shows somebody else."""
+    """Positions (query, gallery image) where the nearest image that counts shows another identity."""
     figures = result.result
     wrong = np.flatnonzero((figures.first_rank != 1) & ~np.isnan(figures.average_precision))
     judgement = figures.judgement
@@ -59,7 +59,7 @@ def _wrong_first_answers(result: Result) -> list[tuple[int, int]]:
 
 
 def _by_chance(result: Result, name: str) -> float:
-    """Share of pairs of a query and somebody else in the gallery that agree, over the pairs where both are known."""
+    """Share that agrees of the pairs of a query and a gallery image of another identity where both classes are known."""
     sides = [[record.attributes.get(name) for record in side.records] for side in (result.query, result.gallery)]
     codes: dict[str | None, int] = {None: -1}
     ours, theirs = (np.array([codes.setdefault(value, len(codes)) for value in side]) for side in sides)

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: ranked lists, where the network looked, its feature maps, the feature space, what a selector picks."""
+"""Pictures of an evaluation: ranked lists, where the network looks, its feature maps, the feature space, a selector's picks."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ __all__ = [
 ]
 
 _LOOKS, _LOOKED_AT = 4, 6
-"""Queries shown with where the network looks, and images found for each."""
+"""The number of queries for which is shown where the network looks, and of gallery images for each."""
 _MAPPED, _CHANNELS = 2, 9
-"""Queries whose feature maps are shown, and channels of each stage."""
+"""The number of queries whose feature maps are shown, and of channels of each stage."""
 
 
 def drawn_queries(result: Result, count: int) -> NDArray[np.int64]:
-    """Positions of some queries that are counted, ascending; the same whoever asks."""
+    """Positions of `count` queries that have a match, drawn with a fixed seed, ascending."""
     counted = _counted(result)
     return np.sort(np.random.default_rng(0).permutation(counted)[:count])
 
 
 def hardest_queries(result: Result, count: int) -> NDArray[np.int64]:
-    """Positions of the counted queries with the lowest average precision, lowest first."""
+    """Positions of the `count` queries with the lowest average precision, lowest first, of those that have a match."""
     counted = _counted(result)
     return counted[np.argsort(result.result.average_precision[counted], kind="stable")[:count]]
 
 
 def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
-    """The nearest gallery images of queries, given by position, each with its verdict, distance and camera."""
+    """For each query, given by position, the `length` nearest gallery images with verdict, distance and camera."""
     if not len(queries):
         return []
     between = result.distances(queries)
@@ -61,14 +61,14 @@ def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> li
         for place in np.argsort(row, kind="stable")[:length]:
             found = result.gallery.records[place]
             tiles.append(Tile(found.path, judged[place], found_caption(float(row[place]), found.camera)))
-        # Short enough to stand under a crop twice as high as wide.
+        # It must fit below a crop that is twice as high as wide.
         caption = f"{record.identity} AP {100 * result.result.average_precision[query]:.0f}"
         lists.append(RankedList(record.path, caption, tiles))
     return lists
 
 
 def verdicts(result: Result, query: int) -> list[Verdict]:
-    """What each gallery image is to a query."""
+    """[G]: whether each gallery image is right or wrong for a query, or left out by the protocol ("junk")."""
     judgement = result.result.judgement
     found: list[Verdict] = ["junk"] * len(result.gallery)
     for place in judgement.columns:
@@ -81,7 +81,7 @@ def verdicts(result: Result, query: int) -> list[Verdict]:
 
 
 def feature_space(result: Result, most: int = 1000) -> Figure | None:
-    """t-SNE of the ten identities with most gallery images, of `most` images at the most; None for under five."""
+    """t-SNE of the ten identities with most gallery images, of at most `most` images; None for fewer than five images."""
     identities = result.gallery.identities
     chosen = projections.largest_identities(identities, most=most)
     if len(chosen) < 5:
@@ -96,7 +96,8 @@ def _counted(result: Result) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Paths of one person's images and of others', how far away each of these is predicted, and which were picked."""
+    """What a selector picks in one item: paths of one identity's images, paths of others, the predicted distances of the
+    others, and the positions of those that are picked."""
 
     same: Sequence[str]
     others: Sequence[str]
@@ -105,11 +106,12 @@ class Pick:
 
 
 def picks_picture(picks: Sequence[Pick]) -> Image.Image:
-    """A row for each item: the person's images (green, a tick), then the others with their predicted distance.
+    """A row for each item: the images of the identity, then those of others with their predicted distances.
 
     >>> picks_picture([Pick(["a.jpg"], ["b.jpg", "c.jpg"], [0.7, 0.2], [1])]).save("picks.png")  # doctest: +SKIP
 
-    Picked ones are red with a cross, those passed over grey with a dash. Raises DataError when there is no item.
+    Frames are green with a tick for the identity, red with a cross for the picked others, grey with a dash for the rest.
+    Raises DataError when there is no item.
     """
     tiles = []
     for pick in picks:
@@ -120,9 +122,10 @@ def picks_picture(picks: Sequence[Pick]) -> Image.Image:
 
 
 def looks(result: Result, model: Recognizer) -> Image.Image | None:
-    """Where the network looks: a few queries' nearest images, and under each the query as it was compared with it.
+    """Where the network looks: for a few queries two rows, the nearest images and below each the query, both with maps.
 
-    None where no query is counted. Raises RunError for a network without maps.
+    The maps show what each place adds to the similarity of the two images. The result is None where no query has a match.
+    Raises RunError for a network without maps.
     """
     rows = []
     for listed in lists_of(result, drawn_queries(result, _LOOKS), _LOOKED_AT):
@@ -139,7 +142,10 @@ def looks(result: Result, model: Recognizer) -> Image.Image | None:
 
 
 def stages(result: Result, model: Recognizer) -> dict[str, Image.Image]:
-    """File name of a few queries -> their maps after each stage of the network. Raises RunError for one without maps."""
+    """File name of a query -> a picture of its feature maps after each stage, for a few queries.
+
+    Raises RunError for a network without maps.
+    """
     images = [result.query.records[query].path for query in drawn_queries(result, _MAPPED)]
     pictures = {}
     for image, maps_of in zip(images, stage_maps(model, images) if images else [], strict=True):
@@ -150,10 +156,10 @@ def stages(result: Result, model: Recognizer) -> dict[str, Image.Image]:
 
 
 def _size(maps: NDArray[np.float32]) -> str:
-    return "{} maps of {} by {}".format(*maps.shape)  # A sign for "times" is not in the pictures' font.
+    return "{} maps of {} by {}".format(*maps.shape)  # the font of the pictures has no ×
 
 
 def _channels(maps: NDArray[np.float32], pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The mean of maps (channels, height, width) and the strongest channels, each as large as the image."""
+    """Pictures of the size of the image: the mean of maps (channels, height, width), then the strongest channels."""
     chosen = [maps.mean(0), *maps[strongest_channels(maps, _CHANNELS)]]
     return [coloured(values, (pixels.shape[0], pixels.shape[1])) for values in chosen]

@@ -1,4 +1,4 @@
-"""What an evaluation of re-identification looks like: its table, and the HTML page."""
+"""The report of an evaluation of re-identification: its table, and the HTML page."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
 
 
 def tables(result: Result) -> list[Table]:
-    """The figures in per cent, a row for the model and for each thing it is compared with."""
+    """A table in per cent, with a row for the model and for each thing that it is compared with."""
     rows = [[name, *_figures(figures)] for name, figures in result.results.items()]
     return [Table(["%", *_COLUMNS], rows, note=f"{_conditions(result)}. {_without_match(result)}".strip())]
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
-    """The HTML page: figures, CMC, ranked lists, where the network looks, distances and t-SNE."""
+    """The HTML page: the table, CMC, ranked lists, where the network looks, its feature maps, distances and t-SNE."""
     report = Report(f"Re-identification on {dataset.name}", _conditions(result), _facts(result, model, dataset))
     report.heading("Figures")
     for table in tables(result):
         report.show(table)
-    report.figure(charts.cmc_curve({name: figures.cmc for name, figures in result.results.items()}), "Cumulative match characteristic: the share of queries whose first right answer is among the nearest.")  # fmt: skip
+    report.figure(charts.cmc_curve({name: figures.cmc for name, figures in result.results.items()}), "Cumulative match characteristic: the share of queries with a right answer among so many nearest images.")  # fmt: skip
     _ranked(report, result)
     _mistakes(report, result)
     _looks(report, result, model)
@@ -50,7 +50,7 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
         report.figure(projection, "t-SNE of the gallery's ten identities with most images; one colour an identity, one marker a camera.")  # fmt: skip
     if model.reconstructs:
         report.heading("Reconstructions")
-        report.image(reconstructed(model, result.query.records[:_RECONSTRUCTED]), "Above images as the network sees them, below what it makes of their embeddings.")  # fmt: skip
+        report.image(reconstructed(model, result.query.records[:_RECONSTRUCTED]), "Above: queries as the network sees them. Below: their reconstructions.")  # fmt: skip
     return report
 
 
@@ -60,7 +60,7 @@ def _figures(figures: Evaluation) -> list[str]:
 
 
 def _conditions(result: Result) -> str:
-    """What the figures are of, in one line."""
+    """The conditions of the evaluation in one line: protocol, distance, definition of average precision, queries."""
     figures = result.result
     junk = (
         f", {int(result.junk.sum())} of {len(result.gallery)} gallery images called junk"
@@ -83,7 +83,7 @@ def _ranked(report: Report, result: Result) -> None:
     drawn, worst = drawn_queries(result, _LISTS), hardest_queries(result, _LISTS)
     if not len(drawn):
         return
-    frames = "Green with a tick: the same individual. Red with a cross: another one. Grey with a dash: left out by the protocol (junk, or the query's own camera). Under a query its identity and average precision in per cent, under an image found its distance and camera."  # fmt: skip
+    frames = "Green with a tick: the same identity. Red with a cross: another one. Grey with a dash: left out by the protocol (junk, or the same identity in the query's own camera). Under a query its identity and average precision in per cent, under a gallery image its distance and camera."  # fmt: skip
     report.heading("Ranked lists", frames)
     report.image(
         ranked_lists(lists_of(result, drawn)),
@@ -93,18 +93,18 @@ def _ranked(report: Report, result: Result) -> None:
 
 
 def _mistakes(report: Report, result: Result) -> None:
-    """What wrong first answers share with their query, where the data has attributes."""
+    """The attributes that wrong first answers share with their queries, where the data has attributes."""
     shared = shared_attributes(result)
     if shared:
-        report.heading("Wrong first answers", f"{shared[0].wrong} queries have a wrong answer first. How often it has the query's class of an attribute, and how often a random image of somebody else has it.")  # fmt: skip
+        report.heading("Wrong first answers", f"{shared[0].wrong} queries have a wrong first answer. How often it has the query's class of an attribute, and how often a random gallery image of another identity has it.")  # fmt: skip
         rows = [(row.attribute, per_cent(row.agree), per_cent(row.by_chance), row.known) for row in shared]
         report.table(("attribute, %", "wrong first answers agree", "others agree", "known of"), rows)
 
 
 def _looks(report: Report, result: Result, model: Recognizer) -> None:
     note = (
-        "Bright places add most to the cosine similarity of a query and an image found. Brightness is relative to "
-        "each picture's brightest place; places that speak against the match stay as they are."
+        "Bright places add most to the cosine similarity of a query and a gallery image. Brightness is relative to "
+        "each picture's brightest place; places that lower the similarity are not marked."
     )
     try:
         picture = looks(result, model)
@@ -114,7 +114,7 @@ def _looks(report: Report, result: Result, model: Recognizer) -> None:
         return
     if picture is not None:
         report.heading("Where the model looks", note)
-        report.image(picture, "Upper rows: a query and its nearest images, as in the ranked lists. Lower rows: the same query's places, on the mean and against each of the images above.")  # fmt: skip
+        report.image(picture, "Upper rows: a query and its nearest images, as in the ranked lists. Lower rows: the same query, with the mean of its maps, then with the map of its comparison with each image above.")  # fmt: skip
 
 
 def _stages(report: Report, result: Result, model: Recognizer) -> None:
@@ -125,9 +125,9 @@ def _stages(report: Report, result: Result, model: Recognizer) -> None:
         report.text(f"Nothing is shown: {error}.")
         return
     if pictures:
-        report.heading("Feature maps", "What the network computes from an image, stage after stage.")
+        report.heading("Feature maps", "The maps that the network computes from an image, stage after stage.")
     for name, picture in pictures.items():
-        report.image(picture, f"A row a stage: {name}, the mean of its channels, then those that vary most over the image, each from its least value (black) to its greatest (yellow).")  # fmt: skip
+        report.image(picture, f"A row for each stage: {name}, the mean of the stage's channels, then the channels that vary most over the image, each from its least value (black) to its greatest (yellow).")  # fmt: skip
 
 
 def _distances(report: Report, result: Result) -> None:
@@ -143,7 +143,7 @@ def _distances(report: Report, result: Result) -> None:
     if sum(map(len, same)) and sum(map(len, different)):
         report.heading("Distances")
         figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), result.result.metric)
-        report.figure(figure, "Distances of queries to images of the same individual and of others. The less the two overlap, the better a threshold works.")  # fmt: skip
+        report.figure(figure, "Distances of queries to gallery images of the same identity and of others. The less the two overlap, the better a threshold separates them.")  # fmt: skip
 
 
 def _facts(result: Result, model: Recognizer, dataset: ReidDataset) -> dict[str, object]:

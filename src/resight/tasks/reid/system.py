@@ -1,4 +1,4 @@
-"""Validation by retrieval: what every system that learns embeddings shares."""
+"""Training of embeddings, and the validation by retrieval that all systems with embeddings share."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from resight.views.grids import ranked_lists
 __all__ = ["EmbeddingSystem", "RetrievalSystem"]
 
 _PICTURED, _PROJECTED = 6, 200
-"""Queries whose lists are drawn, and images in the t-SNE: a second or two after each validation."""
+"""The number of queries whose lists are drawn, and of images in the t-SNE: they take a second or two at each validation."""
 
 
 class RetrievalSystem(System):
-    """A system whose validation searches the held-out `gallery` with the held-out `query`: `val/mAP`, `val/rank-1`.
+    """A system that validates by searching the held-out gallery with the held-out queries: `val/mAP`, `val/rank-1`.
 
-    It draws ranked lists of a few queries and of the hardest, and t-SNE, unless `validation.pictures` is false.
+    Unless `validation.pictures` is false, it draws ranked lists of a few queries and of the hardest ones, and a t-SNE.
     """
 
     def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
@@ -51,7 +51,7 @@ class RetrievalSystem(System):
             )
 
     def look(self, inputs: Tensor, batch: Batch) -> Any:
-        """What retrieval compares, and positions in the validation images."""
+        """Features and attributes that retrieval compares, and the images' positions among the validation images."""
         features, attributes = comparable(self.model, self.recipe, inputs)
         return (features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()), batch.index.tolist()
 
@@ -82,7 +82,7 @@ class RetrievalSystem(System):
 
 
 class EmbeddingSystem(RetrievalSystem):
-    """Total = sum over losses of weight × loss, each summed over the model's branches."""
+    """Trains on the weighted sum of the recipe's losses, each summed over the model's branches."""
 
     learns = frozenset({"identities"})
     wants = (Embeds,)
@@ -109,7 +109,7 @@ class EmbeddingSystem(RetrievalSystem):
 
 
 def _over_branches(loss: Loss, output: ReidOutput, batch: Batch) -> Tensor:
-    """A loss's value, summed over the branches; of a loss on groups, that of the groups which are whole."""
+    """The value of a loss, summed over the branches. A loss on groups is of the groups without a missing image."""
     fields = output._asdict()
     branches = list(zip(*(fields[name] for name in loss.reads), strict=True))
     ids, cameras = batch.ids, batch.cameras
