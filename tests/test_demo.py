@@ -80,7 +80,7 @@ def test_vehicles_have_a_demo_too(tmp_path: Path) -> None:
     assert made.run.finished
     assert len(made.hits) == 10
     assert made.report.is_file()
-    assert [line.split()[0] for line in told] == ["training", "evaluating,", "building"], "the street is there already"
+    assert [line.split()[0] for line in told] == ["training", "epoch", "evaluating,", "building"], "the street is there"
 
 
 def test_a_kind_that_there_is_not_is_named_before_anything_is_drawn(tmp_path: Path) -> None:
