@@ -212,6 +212,29 @@ def test_what_a_model_cannot_do_is_said_with_a_recipe_that_can(make: Make, perso
             other.features(other.inputs(IMAGES))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "task"),
+    [
+        ("reid-strong-baseline", lambda model: model.embed(IMAGES)),
+        ("attributes-multihead", lambda model: model.recognise(IMAGES)),
+        ("segmentation-unet", lambda model: model.segment(IMAGES)),
+        ("junk-autoencoder", lambda model: model.reconstruction_error_batch(BATCH)),
+        ("reid-vae", lambda model: model.reconstruct_batch(BATCH)),
+        ("reid-vae", lambda model: model.sample_batch(2)),
+    ],
+)
+def test_a_model_that_diverged_says_so_instead_of_answering(
+    make: Make, recipe: str, task: Callable[[Recognizer], object]
+) -> None:
+    model = make(recipe)
+    task(model)
+    with torch.no_grad():
+        for parameter in model.model.parameters():
+            parameter.fill_(torch.nan)
+    with pytest.raises(RunError, match=r"not finite: its training diverged; train it anew"):
+        task(model)
+
+
 def test_an_image_that_cannot_be_read_is_named(person: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"bad\.jpg"):
         person.embed([IMAGES[0], corrupt(tmp_path / "bad.jpg")])

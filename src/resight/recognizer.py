@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -321,7 +321,7 @@ class Recognizer:
         """
         self._require_embeddings()
         features, attributes = comparable(self.model, self.recipe, self.prepare(images))
-        return features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()
+        return self._finite(features), None if attributes is None else self._finite(attributes)
 
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
@@ -329,7 +329,7 @@ class Recognizer:
         if not isinstance(self.model, Recognises):
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
         logits = self.model.recognise(self.prepare(images))
-        return {name: values.cpu().numpy() for name, values in probabilities(logits).items()}
+        return {name: self._finite(values) for name, values in probabilities(logits).items()}
 
     @torch.inference_mode()
     def segment_batch(self, images: Tensor) -> NDArray[np.float32]:
@@ -337,7 +337,7 @@ class Recognizer:
         if not isinstance(self.model, Segments):
             raise RunError("this run makes no masks; train one that does: `resight train segmentation-unet`")
         logits = self.model.segment(self.prepare(images))
-        return torch.sigmoid(logits[:, 0].float()).cpu().numpy()
+        return self._finite(torch.sigmoid(logits[:, 0].float()))
 
     @torch.inference_mode()
     def reconstruct_batch(self, images: Tensor) -> NDArray[np.uint8]:
@@ -350,14 +350,16 @@ class Recognizer:
         """New images, uint8 (count, 3, height, width), drawn with PyTorch's generator."""
         if not isinstance(self.model, Samples):
             raise RunError("this run makes no new images; train one that does, such as `resight train reid-vae`")
-        return denormalise(self.model.sample(count), self.recipe.image).cpu().numpy()
+        sampled = self.model.sample(count)
+        self._finite(sampled)
+        return denormalise(sampled, self.recipe.image).cpu().numpy()
 
     @torch.inference_mode()
     def reconstruction_error_batch(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 (batch, 3, height, width) of the recipe's size -> mean squared error of each, on normalised pixels."""
         inputs = self.prepare(images)
         errors = (self._reconstructed(inputs) - inputs).square().flatten(1).mean(1)
-        return errors.cpu().numpy()
+        return self._finite(errors)
 
     @torch.inference_mode()
     def detail_batch(self, images: Tensor) -> NDArray[np.float32]:
@@ -375,7 +377,9 @@ class Recognizer:
             raise RunError(
                 "this run reconstructs no images; train one that does, such as `resight train junk-autoencoder`"
             )
-        return self.model.reconstruct(inputs).float()
+        made = self.model.reconstruct(inputs).float()
+        self._finite(made)
+        return made
 
     def inputs(self, images: Images) -> Tensor:
         """The network's input for these images: normalised float32 (batch, 3, height, width).
@@ -391,6 +395,15 @@ class Recognizer:
         """
         self._require_embeddings()
         return _embedder(self.model).embed(inputs).float()
+
+    def _finite(self, values: Tensor) -> NDArray[Any]:
+        """What the network made, as an array. Raises RunError for nan and infinity, which only broken weights make of pixels."""
+        if not bool(torch.isfinite(values).all()):
+            raise RunError(
+                f"{self.source or 'this model'} makes numbers that are not finite: its training diverged; "
+                "train it anew, with a lower optimiser.lr for example"
+            )
+        return values.cpu().numpy()
 
     def _require_embeddings(self) -> None:
         if not self.embeds:

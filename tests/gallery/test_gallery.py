@@ -188,6 +188,29 @@ def test_unreadable_images_are_named_and_the_rest_indexed(
     assert len(Gallery.open(tmp_path / "gallery", model)) == 2
 
 
+def test_features_that_compare_with_nothing_are_refused(model: Recognizer, tmp_path: Path) -> None:
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    for value in (np.nan, np.inf):
+        features = np.array([[1, 0], [value, 0]], np.float32)
+        with pytest.raises(DataError, match="these have numbers that are not finite"):
+            gallery.add_embeddings(Embeddings(features, [Record("a.jpg"), Record("b.jpg")]))
+        assert len(gallery) == 0
+    gallery.add_embeddings(Embeddings(np.eye(2, dtype=np.float32), [Record("a.jpg"), Record("b.jpg")]))
+    with pytest.raises(DataError, match="the query has numbers that are not finite"):
+        gallery.search_features(np.full((1, 2), np.nan, np.float32))
+
+
+def test_images_stored_without_finite_features_are_no_hits(
+    model: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    features = np.array([[0, 1], [np.nan, np.nan], [1, 0], [np.nan, np.nan]], np.float32)
+    monkeypatch.setattr("resight.gallery.gallery._require_finite", lambda *_: None)  # as galleries were made before
+    gallery.add_embeddings(Embeddings(features, [Record(f"{name}.jpg") for name in "abcd"]))
+    hits = Gallery.open(tmp_path / "gallery").search_features(np.array([[1, 0]], np.float32), k=4)[0]
+    assert [(hit.id, hit.score) for hit in hits] == [(2, 1.0), (0, 0.0)]
+
+
 def test_a_kill_between_files_leaves_the_old_gallery(
     model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch
 ) -> None:

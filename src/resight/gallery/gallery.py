@@ -198,9 +198,11 @@ class Gallery:
     def add_embeddings(self, embeddings: Embeddings) -> None:
         """Add embeddings that the gallery's model has made; paths become absolute.
 
-        Raises DataError when the width of their features or attributes is not the gallery's.
+        Raises DataError when the width of their features or attributes is another than the gallery's, or a number is
+        not finite.
         """
         features = np.ascontiguousarray(embeddings.features, np.float32)
+        _require_finite("these have", features, embeddings.attributes)
         self._require_widths("these have", features, embeddings.attributes)
         index = faiss.clone_index(self._index) if self._index is not None else self._empty(features.shape[1])
         index.add(features)
@@ -260,9 +262,11 @@ class Gallery:
         if self._index is None:
             raise DataError(f"{self.folder} is empty; add images with `resight index`")
         self._require_widths("the query has", features, attributes)
+        _require_finite("the query has", features, attributes)
         scores, ids = self._nearest(np.ascontiguousarray(features, np.float32), attributes, min(k, len(self)))
         return [
-            [Hit(int(i), float(s), None, self.records[i]) for s, i in zip(row, found, strict=True)]
+            # faiss answers -1 where it has nothing: galleries of before may hold features that compare with none.
+            [Hit(int(i), float(s), None, self.records[i]) for s, i in zip(row, found, strict=True) if i >= 0]
             for row, found in zip(scores, ids, strict=True)
         ]
 
@@ -291,6 +295,13 @@ def _taken_apart(index: Any, attributes: int) -> tuple[Any, NDArray[np.float32]]
     alone = faiss.IndexFlatL2(features.shape[1])
     alone.add(np.ascontiguousarray(features))
     return alone, np.ascontiguousarray(behind)
+
+
+def _require_finite(theirs: str, features: NDArray[np.float32], attributes: NDArray[np.float32] | None) -> None:
+    if not all(np.isfinite(values).all() for values in (features, attributes) if values is not None):
+        raise DataError(
+            f"{theirs} numbers that are not finite and compare with nothing: the model diverged; train it anew"
+        )
 
 
 def _width(attributes: NDArray[np.float32] | None) -> int:
