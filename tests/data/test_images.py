@@ -53,6 +53,60 @@ def test_reads_rgb_exactly_and_writable(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array, PIXELS)
 
 
+RAMP = np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 32))
+"""Black above, white below."""
+
+
+def packed_12_bits(grey: np.ndarray) -> bytes:
+    """A TIFF of 12 bits a pixel, two pixels in three bytes, as scanners and microscopes write them."""
+    pairs = grey.astype(np.uint32).reshape(-1, 2)
+    both = pairs[:, 0] << 12 | pairs[:, 1]
+    pixels = np.stack([both >> 16 & 255, both >> 8 & 255, both & 255], 1).astype(np.uint8).tobytes()
+    height, width = grey.shape
+    # width, height, bits, no compression, black is 0, where the pixels begin, numbers a pixel, rows and bytes of the strip
+    tags = {256: width, 257: height, 258: 12, 259: 1, 262: 1, 273: 122, 277: 1, 278: height, 279: len(pixels)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + pixels
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(Image.fromarray(RAMP), "TIFF"),
+        encoded(Image.fromarray((RAMP * 65535).astype(np.uint16)), "TIFF"),
+        encoded(Image.fromarray((RAMP * 65535).astype(np.uint16)), "PNG"),
+        packed_12_bits(RAMP * 4095),
+        b"P5 32 64 4095\n" + (RAMP * 4095).astype(">u2").tobytes(),
+        b"Pf 32 64 -1.0\n" + RAMP[::-1].tobytes(),
+    ],
+    ids=["float to 1", "16 bits in TIFF", "16 bits in PNG", "12 bits", "PGM to 4095", "PFM to 1"],
+)
+def test_deeper_images_keep_their_grey_where_white_is_known(data: bytes) -> None:
+    found = decode_image(data)
+    np.testing.assert_allclose(found, np.broadcast_to(255 * RAMP[..., None], found.shape), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("grey", "told"),
+    [
+        (RAMP * 65535, "numbers with a point that are not all from 0 to 1"),
+        (RAMP * 255, "numbers with a point that are not all from 0 to 1"),
+        (RAMP - 0.5, "numbers with a point that are not all from 0 to 1"),
+        (np.where(RAMP > 0.5, np.nan, RAMP), "numbers with a point that are not all from 0 to 1"),
+        ((RAMP * 255).astype(np.int32), "whole numbers of 32 bits"),
+        ((RAMP * 4095).astype(np.uint16), "16 bits a pixel of which 12 or fewer are used"),
+    ],
+    ids=["float to 65535", "float to 255", "float under 0", "nan", "32 bits", "12 bits in 16"],
+)
+def test_deeper_images_whose_white_is_not_known_are_refused(grey: np.ndarray, told: str) -> None:
+    with pytest.raises(ImageError, match=f"^deep.tif: {told}, so white is not known; save it with 8 bits a pixel"):
+        decode_image(encoded(Image.fromarray(grey), "TIFF"), "deep.tif")
+
+
+def test_black_of_16_bits_is_black() -> None:
+    assert not decode_image(encoded(Image.new("I;16", (6, 4)), "PNG")).any()
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "YCbCr", "I;16", "PA"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
     grey = Image.new("L", (6, 4), 100)

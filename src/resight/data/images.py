@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from resight.errors import DataError, ImageError
 
@@ -40,11 +41,12 @@ def read_image(
 
     `read_image("0002_c1s1_000451_03.jpg")  # (128, 64, 3)`
 
-    Grey, palette, CMYK and 16-bit images become RGB, transparency is dropped, and of an animation the first
-    frame is taken.
+    Grey, palette, CMYK and 16-bit images become RGB, and so do numbers with a point from 0 to 1; transparency is
+    dropped, and of an animation the first frame is taken.
 
     Raises ImageError, one line that names the file, when it is missing, no regular file, empty, over
-    `max_bytes`, over `max_pixels` (before decoding), cut off, corrupt, or no image.
+    `max_bytes`, over `max_pixels` (before decoding), cut off, corrupt, no image, or when nothing says which of its
+    numbers is white: of 32-bit integers, of numbers with a point over 1, of 16 bits of which 12 are used.
     """
     return decode_image(_read_bytes(path, max_bytes), os.fspath(path), max_pixels)
 
@@ -56,7 +58,7 @@ def decode_image(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS)
             if image.width * image.height > max_pixels:
                 raise ImageError(f"{name}: {_too_large(image.width, image.height, max_pixels)}")
             _turn_upright(image)
-            return np.array(_to_rgb(image), np.uint8)
+            return np.array(_to_rgb(image, name), np.uint8)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -141,12 +143,38 @@ def _turn_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "RGB":
         return image
-    if image.mode.startswith("I"):  # 16 bits: `convert` would clip at 255 instead of scaling.
-        grey = np.asarray(image)
-        return Image.fromarray((grey >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F" or image.mode.startswith("I"):  # `convert` would clip at 255 instead of scaling.
+        return Image.fromarray(_to_bytes(image, name)).convert("RGB")
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
+
+
+_BITS_PER_SAMPLE = 258
+"""TIFF's tag for how many bits a number has."""
+
+
+def _to_bytes(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """Grey of more than 8 bits -> 0 to 255 by the range that its numbers can have, which is not what they happen to have.
+
+    Raises ImageError where that range is not known: a guess would make one image of a set brighter than the next.
+    """
+    grey = np.asarray(image)
+    if image.mode == "F":
+        if not (grey.min() >= 0 and grey.max() <= 1):
+            raise ImageError(f"{name}: {_no_range('numbers with a point that are not all from 0 to 1')}")
+        return (grey * 255).round().astype(np.uint8)
+    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0] if isinstance(image, TiffImageFile) else 16
+    if bits > 16 or grey.min() < 0:
+        raise ImageError(f"{name}: {_no_range(f'whole numbers of {bits} bits')}")
+    # PPM states its white, and Pillow has scaled by it.
+    if bits == 16 and image.format != "PPM" and 0 < grey.max() < 2**12:
+        raise ImageError(f"{name}: {_no_range('16 bits a pixel of which 12 or fewer are used')}")
+    return (grey >> (bits - 8)).clip(0, 255).astype(np.uint8)
+
+
+def _no_range(what: str) -> str:
+    return f"{what}, so white is not known; save it with 8 bits a pixel, or with 16 from 0 to 65535"
