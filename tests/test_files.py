@@ -51,6 +51,27 @@ def test_an_error_leaves_what_was_there(tmp_path: Path, before: str | None, erro
     )
 
 
+class OtherError(Exception):
+    """What a library raises that keeps the words of the disk and loses their number."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("Error in faiss::write_index: Error: 'ret == n' failed: No space left on device"),
+        OtherError('IoError(Os { code: 28, kind: StorageFull, message: "No space left on device" })'),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_full_disk_is_an_os_error_that_names_the_file_whoever_writes(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "gallery" / "index.faiss"
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        fail_halfway(path, error)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(path))
+    assert not list(path.parent.iterdir())
+
+
 def test_a_block_that_writes_nothing_does_not_empty_the_file(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text("old")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> with written_whole("metrics.csv") as partial:
     ...     partial.write_text("epoch,loss")
 
-    An error in the block removes the partial file and leaves what was there before.
+    An error in the block removes the partial file and leaves what was there before. What a full disk does to writers
+    with errors of their own (faiss, safetensors, torch, pyarrow) is raised as OSError that names `path`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -28,5 +30,18 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, target)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(target)
+        raise
+    except Exception as error:
+        number = next((number for number in _DISK if os.strerror(number) in str(error)), None)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), os.fspath(target)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk may say to a writer. Some libraries keep the words and lose the number."""
