@@ -32,6 +32,7 @@ __all__ = [
     "ReidDataset",
     "Relevance",
     "as_records",
+    "nameable",
 ]
 
 UNLABELLED = -2
@@ -154,6 +155,26 @@ def as_records(images: Sequence[Record | str | os.PathLike[str]]) -> list[Record
     return [image if isinstance(image, Record) else Record(os.path.abspath(image)) for image in images]
 
 
+def nameable(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The records whose paths can be written to CSV and Parquet, and a line for each other one.
+
+    Names of files are bytes; those that are not UTF-8, such as names from an older Windows, are read and trained on but
+    stand in no file.
+    """
+    failed = {place: line for place, record in enumerate(records) if (line := _unwritable(record))}
+    return [record for place, record in enumerate(records) if place not in failed], list(failed.values())
+
+
+def _unwritable(record: Record) -> str | None:
+    for path in (record.path, record.mask or ""):
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+            return f"{shown}: its name is not UTF-8; rename it"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ReidDataset:
     """A dataset in the splits that re-identification needs.
@@ -247,6 +268,8 @@ def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] |
     """
     import pyarrow as pa
 
+    if unwritable := nameable(records)[1]:
+        raise DataError(unwritable[0])
     table = pa.table(
         {
             "path": pa.array([r.path for r in records], pa.string()),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from resight.cli import main
 from resight.errors import RunError
+from resight.gallery import Gallery
+from resight.records import Embeddings, ReidDataset
 from resight.run import Run
-from tests.support.commands import resight
+from tests.support.commands import command, resight
 
 
 @pytest.mark.parametrize(
@@ -73,3 +80,49 @@ def test_mistakes_of_the_program_are_not_hidden(error: Exception, monkeypatch: p
     monkeypatch.setattr("resight.cli.app.app", Failing(error))
     with pytest.raises(type(error), match=str(error.args[-1])):
         main([])
+
+
+def test_a_backend_for_windows_that_matplotlib_does_not_know_changes_nothing(crowd_spec: str, tmp_path: Path) -> None:
+    words = command("data", "inspect", "--data", crowd_spec, "--out", tmp_path)
+    done = subprocess.run(words, env={**os.environ, "MPLBACKEND": "nonsense"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "images-per-identity.png").exists()
+
+
+def test_images_whose_names_are_not_utf_8_are_named_and_the_rest_is_done(
+    trained: Run, kinds: dict[str, Path], crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images"
+    for person in (b"J\xfcrgen", b"Anna"):
+        folder = os.fsencode(images) + b"/" + person
+        os.makedirs(folder)
+        for number, record in enumerate(crowd.train[:3]):
+            shutil.copy(record.path, folder + b"/%d.png" % number)
+    for words in (
+        ["embed", trained.folder, images, "--out", tmp_path / "f.parquet"],
+        ["index", trained.folder, images, "--out", tmp_path / "gallery"],
+        ["cluster", trained.folder, images, "--out", tmp_path / "clusters", "--clusters", 2],
+        ["predict", kinds["attributes"], images, "--out", tmp_path / "p.csv"],
+        ["data", "split", "--data", f"folders:{images}", "--out", tmp_path / "split.csv", "--ratio", 0.5],
+    ):
+        status, _, err = resight(*words, capsys=capsys)
+        if "split" not in words:  # one person is left, who cannot be split
+            assert status == 0, err
+        assert "3 of 6 images have names that no file can hold" in err
+        assert f"{images}/J\\xfcrgen/0.png: its name is not UTF-8; rename it" in err
+        assert "Traceback" not in err
+    assert {Path(record.path).parent.name for record in Embeddings.load(tmp_path / "f.parquet").records} == {"Anna"}
+    assert len(Gallery.open(tmp_path / "gallery")) == 3
+    query = os.fsdecode(os.fsencode(images) + b"/J\xfcrgen/1.png")
+    status, out, _ = resight("search", tmp_path / "gallery", query, "-k", 1, capsys=capsys)
+    assert status == 0
+    assert "Anna/1.png" in out.replace("\n", "")
+    status, out, _ = resight("data", "inspect", "--data", f"folders:{images}", "--out", tmp_path / "i", capsys=capsys)
+    assert status == 0
+    status, _, err = resight(
+        "embed", trained.folder, os.path.dirname(query), "--out", tmp_path / "g.parquet", capsys=capsys
+    )
+    assert (
+        status,
+        err.splitlines()[-1].endswith("no image has a name in UTF-8; rename them, with convmv for example"),
+    ) == (2, True)

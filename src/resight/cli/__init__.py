@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import sys
 
 __all__ = ["main"]
@@ -15,6 +17,11 @@ def main(arguments: list[str] | None = None) -> None:
     from resight.cli.console import errors
     from resight.errors import ResightError
 
+    # Charts go into files, whatever windows the shell has asked for; a name that matplotlib does not know ends its import.
+    os.environ["MPLBACKEND"] = "agg"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may hold what no terminal can show
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(arguments)
     except ResightError as error:

@@ -81,6 +81,7 @@ def cluster(
     takes 0.5 GiB; density takes many times as long and little memory.
     """
     from resight.cli.console import output, show
+    from resight.cli.destinations import require_folder
     from resight.cli.options import command_line, given, needs
     from resight.errors import OptionError
     from resight.recognizer import load
@@ -88,6 +89,7 @@ def cluster(
     from resight.tasks.clusters.report import assignment_page, contact_sheet, page, tables
     from resight.views.grids import save
 
+    require_folder(out)
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
     chosen = {name: value for name, value in every.items() if value is not None}
     if assign is not None and {*chosen, "method", "learn_on", "figure"} & given(context).keys():

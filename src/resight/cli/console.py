@@ -11,10 +11,21 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from resight.records import Record
+    from resight.records import Record, ReidDataset
     from resight.views.tables import Table
 
-__all__ = ["DataOption", "errors", "images_of", "name_failed", "output", "progress", "remark", "show", "tell"]
+__all__ = [
+    "DataOption",
+    "errors",
+    "images_of",
+    "name_failed",
+    "output",
+    "progress",
+    "remark",
+    "show",
+    "tell",
+    "writable",
+]
 
 DataOption = Annotated[
     list[str],
@@ -106,4 +117,35 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
         records = as_records(list_images(source))
     if not records:
         raise DataError(f"{source} holds no images")
-    return records
+    return _nameable(records) or _none_nameable(source)
+
+
+def writable(dataset: ReidDataset) -> ReidDataset:
+    """The dataset without images whose names cannot be written to a file; these are named on standard error.
+
+    Explicit answers (`relevance`) number the whole gallery and are dropped where an image of it is.
+    """
+    from dataclasses import replace
+
+    train, query, gallery = (_nameable(records) for records in (dataset.train, dataset.query, dataset.gallery))
+    whole = len(query) == len(dataset.query) and len(gallery) == len(dataset.gallery)
+    return replace(dataset, train=train, query=query, gallery=gallery, relevance=dataset.relevance if whole else None)
+
+
+def _nameable(records: Sequence[Record]) -> list[Record]:
+    from resight.records import nameable
+
+    kept, failed = nameable(records)
+    if failed:
+        remark(f"{len(failed)} of {len(records)} images have names that no file can hold, and are left out:")
+        for line in failed[:10]:
+            tell(f"  {line}")
+        if len(failed) > 10:
+            tell(f"  … and {len(failed) - 10} more")
+    return kept
+
+
+def _none_nameable(source: str) -> list[Record]:
+    from resight.errors import DataError
+
+    raise DataError(f"{source}: no image has a name in UTF-8; rename them, with convmv for example")

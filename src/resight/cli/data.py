@@ -48,10 +48,12 @@ def inspect_data(
     from rich.table import Table
 
     from resight.cli.console import output
+    from resight.cli.destinations import require_folder
     from resight.data.summary import attribute_counts, find_problems, images_per_identity, summarise
     from resight.data.union import read_datasets
     from resight.views.charts import attribute_imbalance, images_per_identity_chart, save
 
+    require_folder(out)
     dataset = read_datasets(data)
     table = Table(title=dataset.name, title_justify="left")
     table.add_column("split")
@@ -122,12 +124,14 @@ def augment_data(
     applied with its probability, as in training.
     """
     from resight.cli.console import output
+    from resight.cli.destinations import PICTURES, require_file
     from resight.data.augmentations.examples import examples
     from resight.data.images import read_image
     from resight.data.loaders import resize
     from resight.recipe import load_recipe
     from resight.views.grids import image_rows, save
 
+    require_file(out, PICTURES)
     loaded = load_recipe(recipe, overrides or [])
     picture = resize(read_image(image), loaded.image)
     rows = examples(loaded.augmentation, loaded.image, picture, draws, seed)
@@ -155,7 +159,8 @@ def split_data(
 
     `resight data split --data course:/data/market-course --out split.csv`, then `--data manifest:split.csv`
     """
-    from resight.cli.console import output
+    from resight.cli.console import output, writable
+    from resight.cli.destinations import MANIFESTS, require_file
     from resight.cli.options import given
     from resight.data.formats.manifest import write_manifest
     from resight.data.splits import split_dataset
@@ -166,7 +171,8 @@ def split_data(
         raise DataError(f"--queries {queries}: first or ratio")
     if queries == "first" and "query_ratio" in given(context):
         raise OptionError("--query-ratio is for --queries ratio")
-    made = split_dataset(read_datasets(data), ratio, seed, queries, query_ratio)  # type: ignore[arg-type]
+    require_file(out, MANIFESTS)
+    made = split_dataset(writable(read_datasets(data)), ratio, seed, queries, query_ratio)  # type: ignore[arg-type]
     write_manifest(out, made)
     for name, records in made.splits.items():
         identities = len({record.identity for record in records if record.identity > 0})
@@ -204,11 +210,13 @@ def synthesize_data(
     `--layout segmentation` there is a mask for each image: `--data masks:street`.
     """
     from resight.cli.console import output, progress
+    from resight.cli.destinations import require_folder
     from resight.errors import DataError
     from resight.synthetic import synthesize
 
     if (height is None) != (width is None):
         raise DataError("give --height and --width together")
+    require_folder(out, "OUT")
     with progress("drawing", None) as advance:
         last = 0
 
@@ -254,9 +262,11 @@ def sample_data(
     data for another autoencoder. They have no identities and no attributes, which other recipes need.
     """
     from resight.cli.console import output, progress
+    from resight.cli.destinations import require_folder
     from resight.recognizer import load
     from resight.tasks.reconstruction.generation import generate
 
+    require_folder(out)
     model = load(run)
     with progress("drawing", images) as advance:
         manifest = generate(model, out, images, seed=seed, progress=advance)

@@ -28,11 +28,13 @@ def demo(
     `resight demo`, then open the report whose path it prints. An interrupted demo continues when it is started again.
     """
     from resight.cli.console import output, show, tell
+    from resight.cli.destinations import require_folder
     from resight.cli.options import command_line
     from resight.demo import demo as run_demo
     from resight.tasks.reid.report import tables
 
     folder = out or Path("resight-demo" if kind == "people" else f"resight-demo-{kind}")
+    require_folder(folder)
     made = run_demo(folder, kind, overrides=overrides, command=command_line(context), tell=tell)
     console = output()
     show(tables(made.result), f"synthetic {kind}")

@@ -65,6 +65,7 @@ def evaluate(
     run is refused.
     """
     from resight.cli.console import name_failed, output, progress, show
+    from resight.cli.destinations import PAGES, require_file
     from resight.cli.options import applying, command_line, needs
     from resight.data.union import read_datasets
     from resight.recognizer import load
@@ -72,6 +73,8 @@ def evaluate(
     from resight.run import Run, history
     from resight.tasks.evaluations import TASKS, room, task_of
 
+    target = report or (Path(run) if Path(run).is_dir() else Path()) / "report.html"
+    require_file(target, PAGES, "--report")
     needs(context, ("k1", "k2", "lambda_value"), "rerank")
     model, dataset = load(run), read_datasets(data)
     folder = Path(run) if Path(run).is_dir() else None
@@ -91,7 +94,6 @@ def evaluate(
     with progress("evaluating", evaluation.count_images(model, dataset, **options)) as advance:
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     name_failed(result.failed)
-    target = report or (folder or Path()) / "report.html"
     curves = history(folder / "metrics.csv") if folder is not None else {}
     page = pages.page(result, model, dataset)
     page.finish(target, command=command_line(context), failed=result.failed, curves=curves)

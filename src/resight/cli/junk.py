@@ -61,6 +61,7 @@ def scan_images(
     prints precision and recall, and those of each kind of junk that a column junk_kind names.
     """
     from resight.cli.console import images_of, name_failed, output, progress, show
+    from resight.cli.destinations import require_folder
     from resight.cli.options import command_line
     from resight.data.formats import read_dataset
     from resight.errors import OptionError
@@ -72,6 +73,7 @@ def scan_images(
         raise OptionError("give one of --threshold, --quantile and --precision")
     if (precision is None) != (labels is None):
         raise OptionError("--precision and --labels FORMAT:PATH go together")
+    require_folder(out)
     records = images_of(images, split)
     labelled = None if labels is None else list(read_dataset(labels))
     model = load(run)
@@ -153,16 +155,18 @@ def apply_decisions(
 
     `resight junk apply suspects --data market1501:/data/Market-1501-v15.09.15 --out kept.csv`
     """
-    from resight.cli.console import errors, output
+    from resight.cli.console import errors, output, writable
+    from resight.cli.destinations import MANIFESTS, require_file
     from resight.data.formats.manifest import write_manifest
     from resight.data.union import read_datasets
     from resight.errors import DataError
     from resight.tasks.junk.review import Review, without_junk
 
+    require_file(out, MANIFESTS)
     review = Review.open(folder)
     if len(review.undecided) == len(review.suspects) and review.suspects:
         raise DataError(f"nobody has looked at the suspects in {folder} yet; run `resight junk review {folder}`")
-    kept, left_out = without_junk(read_datasets(data), review.accepted)
+    kept, left_out = without_junk(writable(read_datasets(data)), review.accepted)
     write_manifest(out, kept)
     if undecided := len(review.undecided):
         errors().print(f"[yellow]{undecided} suspects are not decided and stay[/]")

@@ -33,12 +33,17 @@ def predict(
     with the image's size and name. Images that cannot be read are named and left out.
     """
     from resight.cli.console import images_of, name_failed, output, progress
+    from resight.cli.destinations import require_file, require_folder
     from resight.cli.options import applying
     from resight.recognizer import load
     from resight.tasks.evaluations import TASKS, room
 
-    records = images_of(images)
     model = load(run)
+    if model.segments:
+        require_folder(out)
+    else:
+        require_file(out)
+    records = images_of(images)
     writing = {name: room(name, "prediction").write_predictions for name in ("masks", "attributes")}
     task = "masks" if model.segments else "attributes"
     functions = {TASKS[name].run: write for name, write in writing.items()}

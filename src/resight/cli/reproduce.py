@@ -56,6 +56,7 @@ def reproduce(
     are then trained once. --out gets table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
     """
     from resight.cli.console import errors, output, tell
+    from resight.cli.destinations import require_folder
     from resight.errors import OptionError
     from resight.reproduce import load_table
     from resight.reproduce import reproduce as run_table
@@ -65,6 +66,7 @@ def reproduce(
         return
     if not data or out is None:
         raise OptionError("give --data FORMAT:PATH and --out DIR")
+    require_folder(out)
     comparison = run_table(
         load_table(table),
         data,

@@ -34,9 +34,11 @@ def embed(
     `resight embed runs/street crops/ --out features.parquet`
     """
     from resight.cli.console import images_of, name_failed, output, progress
+    from resight.cli.destinations import require_file
     from resight.embedding import embed as embed_images
     from resight.recognizer import load
 
+    require_file(out, (".parquet",))
     records = images_of(images)
     model = load(run)
     with progress("embedding", len(records)) as advance:
@@ -74,8 +76,10 @@ def index(
     those recognised as junk.
     """
     from resight.cli.console import images_of, name_failed, output, progress
+    from resight.cli.destinations import require_folder
     from resight.gallery import Gallery
 
+    require_folder(out)
     gallery = Gallery.open(out, model=run) if (out / "gallery.json").exists() else None
     records = images_of(images)
     if attributes is not None or drop_junk:
@@ -114,9 +118,12 @@ def search(
     `resight search gallery query.jpg -k 20 --picture ranked.png`
     """
     from resight.cli.console import output
+    from resight.cli.destinations import PICTURES, require_file
     from resight.errors import OptionError
     from resight.gallery import Gallery
 
+    if picture is not None:
+        require_file(picture, PICTURES, "--picture")
     opened = Gallery.open(gallery, model=run)
     junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
     if drop_junk and not any("junk" in record.attributes for record in opened.records):

@@ -68,9 +68,11 @@ def train(
     if out is None:
         raise OptionError("give --out DIR, the run folder to make")
     from resight.cli.console import remark
+    from resight.cli.destinations import require_folder
     from resight.data.union import read_datasets
     from resight.training import train as train_recipe
 
+    require_folder(out)
     _finish(train_recipe(loaded, read_datasets(data), out, data=data, quiet=quiet, tell=remark).folder)
 
 

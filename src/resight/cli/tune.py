@@ -43,11 +43,13 @@ def tune(
     `pip install 'resight[tune]'`.
     """
     from resight.cli.console import errors, output, tell
+    from resight.cli.destinations import require_folder
     from resight.data.union import read_datasets
     from resight.errors import RecipeError
     from resight.tune import read_space
     from resight.tune import tune as search
 
+    require_folder(out)
     values = read_space(space_file) if space_file else {}
     for text in space or []:
         key, equals, value = text.partition("=")

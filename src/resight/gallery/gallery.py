@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resight.embedding import embed
-from resight.errors import DataError, RunError
+from resight.errors import DataError, RunError, none_readable
 from resight.files import written_whole
 from resight.gallery.hit import Hit
 from resight.recognizer import Progress, Recognizer, load
-from resight.records import Embeddings, Record, as_records, record_table, table_attributes, table_records
+from resight.records import Embeddings, Record, as_records, nameable, record_table, table_attributes, table_records
 from resight.retrieval import metric_between, nearest
 
 __all__ = ["Added", "Gallery"]
@@ -183,17 +183,20 @@ class Gallery:
     ) -> Added:
         """Embed images and add them to the gallery.
 
-        Images that cannot be read are left out and listed; those whose path is there already are skipped.
+        Images that cannot be read, or whose names are not UTF-8, are left out and listed; those whose path is there
+        already are skipped.
         `progress` is called with the number of images done since the last call.
         """
-        records = as_records(images)
+        records, unwritable = nameable(as_records(images))
+        if unwritable and not records:
+            raise none_readable(len(unwritable), unwritable)
         there = {record.path for record in self.records}
         new = [record for record in records if os.path.abspath(record.path) not in there]
         if records and not new:
-            return Added(0, [], len(records))
+            return Added(0, unwritable, len(records))
         embedded = embed(self.model, new, progress=progress)
         self.add_embeddings(embedded.embeddings)
-        return Added(len(embedded.embeddings), embedded.failed, len(records) - len(new))
+        return Added(len(embedded.embeddings), [*unwritable, *embedded.failed], len(records) - len(new))
 
     def add_embeddings(self, embeddings: Embeddings) -> None:
         """Add embeddings that the gallery's model has made; paths become absolute.
