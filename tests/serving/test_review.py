@@ -217,3 +217,27 @@ def test_two_servers_have_two_tokens(server: ReviewServer) -> None:
     with ReviewServer(server.review) as other:
         assert other.gate.token != server.gate.token
         assert len(other.gate.token) >= 43, "256 bits"
+
+
+def fail_in(server: ReviewServer, error: Exception) -> None:
+    """As socketserver calls it: from within the handling of what a request raised."""
+    try:
+        raise error
+    except type(error):
+        server.handle_error(None, ("127.0.0.1", 1))
+
+
+def test_a_client_that_goes_away_is_not_told_and_a_fault_is(
+    server: ReviewServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error in (BrokenPipeError(32, "Broken pipe"), ConnectionResetError(104, "Connection reset"), TimeoutError()):
+        fail_in(server, error)
+    assert capsys.readouterr().err == ""
+    fail_in(server, ValueError("a mistake of ours"))
+    assert "a mistake of ours" in capsys.readouterr().err
+    with socket.create_connection(("127.0.0.1", client.port)) as half:
+        head = f"POST /{client.token}/decide HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n"
+        half.sendall(
+            f"{head}Origin: {client.home}\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n".encode()
+        )
+    assert client.decide(ACCEPT) == 200

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -45,6 +46,11 @@ class ReviewServer(ThreadingHTTPServer):
             raise DataError(f"port {port} cannot be used ({error}); choose another with --port") from None
         self.review, self.lock = review, threading.Lock()
         self.gate = Gate(self.server_address[1])
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away, as a browser does when its page is left, is no fault of ours; others are shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:
