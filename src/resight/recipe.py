@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import itertools
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from resight.errors import RecipeError, did_you_mean
 
@@ -31,9 +33,11 @@ __all__ = [
     "built_in_recipes",
     "load_recipe",
     "make",
+    "options_of",
     "override",
     "pick",
     "read_yaml",
+    "told_of",
 ]
 
 Entry = TypeVar("Entry")
@@ -94,9 +98,9 @@ class TrainerOptions(_Section):
         "auto",
         description="auto: bf16 on a GPU or CPU that computes in it, 32 otherwise; bf16 and 16 are mixed precision",
     )
-    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="auto: a GPU where there is one")
     devices: int = Field(1, ge=1, description="processes or GPUs on each node")
-    num_nodes: int = Field(1, ge=1)
+    num_nodes: int = Field(1, ge=1, description="machines")
     strategy: str = Field("auto", description="a Lightning strategy name; auto picks ddp for several devices")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 does not clip")
@@ -136,8 +140,8 @@ class Recipe(_Section):
 
     system: Part = Field(description="training regime, a key of resight.tasks.systems.SYSTEMS")
     source: str = Field("", description="the built-in recipe that this one was made from; resight fills it in")
-    seed: int = Field(0, ge=0, le=2**31 - 1)
-    epochs: int = Field(ge=1)
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of all random numbers: the same seed, the same run")
+    epochs: int = Field(ge=1, description="how often training goes through its images, as the sampler counts")
     image: ImageOptions = Field(default_factory=ImageOptions)
     augmentation: dict[str, Options] = Field(default_factory=dict, description="in order; keys of AUGMENTATIONS")
     sampler: Part = Field(description="a key of SAMPLERS")
@@ -209,6 +213,13 @@ def built_in_recipes() -> dict[str, Path]:
     """Recipes that ship with resight: name -> file."""
     folder = Path(str(resources.files("resight") / "recipes"))
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def told_of(recipe: Path) -> str:
+    """What a recipe file says of itself: the first sentence of the comment that it begins with, on one line."""
+    lines = recipe.read_text(encoding="utf-8").splitlines()
+    opening = itertools.takewhile(lambda line: line.startswith("# "), lines)
+    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(line.removeprefix("# ").strip() for line in opening))[0]
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -319,6 +330,11 @@ def make(table: Mapping[str, Callable[..., Any]], options: Options, what: str, *
             values[key] = make(nested.table, values[key], f"{what}.{key}")
     wanted = inspect.signature(entry).parameters
     return entry(**values, **{key: value for key, value in given.items() if key in wanted})
+
+
+def options_of(entry: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, FieldInfo]:
+    """The options of a table's entry by its signature, without those `given` by the program: key -> type and default."""
+    return dict(_signature_model(entry, tuple(given)).model_fields)
 
 
 @functools.cache

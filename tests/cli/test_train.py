@@ -20,7 +20,11 @@ def test_recipes_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[str
     assert status == 0
     lines = out.splitlines()
     assert lines[::2] == list(built_in_recipes())
-    assert "    Strong baseline with a BatchNorm neck" in out
+    assert all(line.startswith("    ") and line.endswith(".") for line in lines[1::2]), "a whole sentence each"
+    assert (
+        "reid-bruna-masked\n    Bruna on people cut out of their background: what a U-Net takes for background is painted in "
+        'the mean colour ("Bruna Is All You Need!", University of Trento, section 3.2.4).\n'
+    ) in out
 
 
 def test_a_recipe_is_shown_as_it_would_be_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,4 +92,4 @@ def test_a_file_where_a_folder_should_be_is_one_line(crowd_spec: str, tmp_path: 
     words = [*tiny_overrides(), "--data", crowd_spec, "--out", out]
     status, _, err = resight("train", "reid-strong-baseline", *words, capsys=capsys)
     assert status == 2
-    assert err.splitlines()[-1] == f"error: {out}: File exists"
+    assert err.splitlines()[-1] == f"error: --out {out}: a file; name a folder"

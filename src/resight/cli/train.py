@@ -44,11 +44,11 @@ def train(
     """
     from resight.cli.console import output
     from resight.errors import OptionError
-    from resight.recipe import built_in_recipes, load_recipe
+    from resight.recipe import built_in_recipes, load_recipe, told_of
 
     if recipes:
         for name, file in built_in_recipes().items():
-            output().print(f"{name}\n    {file.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}", markup=False)
+            output().print(f"{name}\n    {told_of(file)}", markup=False)
         return
     if resume is not None:
         if recipe is not None or overrides:
