@@ -70,6 +70,8 @@ class RankedList:
     """Path of the query's image, or the picture itself where it has no file."""
     caption: str
     tiles: Sequence[Tile]
+    left_out: int = 0
+    """Images found before the last tile that count for nothing and are not among the tiles."""
 
 
 def ranked_lists(lists: Sequence[RankedList], *, tile_height: int = 128) -> Image.Image:

@@ -55,15 +55,17 @@ def test_verdicts_by_hand(search: Search) -> None:
     assert verdicts(search.result, 2) == ["wrong", "wrong", "wrong", "wrong", "junk", "wrong"]
 
 
-def test_lists_hold_the_nearest_images_with_distance_and_camera(search: Search) -> None:
+def test_lists_hold_the_nearest_images_that_count_with_distance_and_camera(search: Search) -> None:
     first, last = lists_of(search.result, np.array([0, 3]), length=3)
     assert (first.caption, last.caption) == ("1 AP 100", "3 AP 20")
     assert first.query == search.result.query.records[0].path
-    assert [tile.caption for tile in first.tiles] == ["0.100 c2", "0.200 c2", "0.300 c1"]
-    assert [tile.caption for tile in last.tiles] == ["0.100 c1", "0.100 c3", "0.800 c1"]
+    assert [tile.caption for tile in first.tiles] == ["0.100 c2", "0.200 c2", "1.000 c1"]
+    assert [tile.caption for tile in last.tiles] == ["0.100 c1", "0.800 c1", "0.900 c2"]
+    assert (first.left_out, last.left_out) == (1, 1), "its own camera's before the third; junk before the second"
+    assert [row.left_out for row in lists_of(search.result, np.array([0, 3]), length=1)] == [0, 0]
     ((query, found), _) = ranked(ranked_lists([first, last]))
     assert query == search.queries[0]
-    assert found == [("right", search.gallery[0]), ("wrong", search.gallery[1]), ("junk", search.gallery[2])]
+    assert found == [("right", search.gallery[0]), ("wrong", search.gallery[1]), ("wrong", search.gallery[3])]
 
 
 def test_junk_that_the_model_called_so_comes_last(search: Search) -> None:
@@ -99,9 +101,9 @@ def test_a_query_stands_below_each_image_as_it_was_compared_with_it(search: Sear
     assert picture is not None
     rows = ranked(picture)
     assert len(rows) == 2 * 3, "two rows for each of the three queries that count"
+    assert [len(found) for _, found in rows[::2]] == [4, 4, 5], "images of the gallery that count for each"
     for found, queries in zip(rows[::2], rows[1::2], strict=True):
         assert [verdict for verdict, _ in queries[1]] == ["unknown"] * len(found[1])
-        assert len(found[1]) == 6
 
 
 def test_feature_maps_are_those_of_the_queries_drawn(search: Search, model: Recognizer) -> None:

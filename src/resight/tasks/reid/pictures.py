@@ -50,7 +50,10 @@ def hardest_queries(result: Result, count: int) -> NDArray[np.int64]:
 
 
 def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> list[RankedList]:
-    """For each query, given by position, the `length` nearest gallery images with verdict, distance and camera."""
+    """For each query, given by position, the `length` nearest gallery images that count, with verdict, distance and camera.
+
+    Images that the protocol leaves out often fill a list: their number before its last image is in `left_out`.
+    """
     if not len(queries):
         return []
     between = result.distances(queries)
@@ -58,12 +61,15 @@ def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> li
     for query, row in zip(queries, between, strict=True):
         record, judged = result.query.records[query], verdicts(result, query)
         tiles = []
-        for place in np.argsort(row, kind="stable")[:length]:
+        order = np.argsort(row, kind="stable")
+        counting = np.flatnonzero([judged[place] != "junk" for place in order])[:length]
+        for place in order[counting]:
             found = result.gallery.records[place]
             tiles.append(Tile(found.path, judged[place], found_caption(float(row[place]), found.camera)))
         # It must fit below a crop that is twice as high as wide.
         caption = f"{record.identity} AP {100 * result.result.average_precision[query]:.0f}"
-        lists.append(RankedList(record.path, caption, tiles))
+        left_out = int(counting[-1]) + 1 - len(counting) if len(counting) else 0
+        lists.append(RankedList(record.path, caption, tiles, left_out))
     return lists
 
 

@@ -83,13 +83,15 @@ def _ranked(report: Report, result: Result) -> None:
     drawn, worst = drawn_queries(result, _LISTS), hardest_queries(result, _LISTS)
     if not len(drawn):
         return
-    frames = "Green with a tick: the same identity. Red with a cross: another one. Grey with a dash: left out by the protocol (junk, or the same identity in the query's own camera). Under a query its identity and average precision in per cent, under a gallery image its distance and camera."  # fmt: skip
+    frames = "Green with a tick: the same identity. Red with a cross: another one. What the protocol leaves out (junk, or the same identity in the query's own camera) is not shown. Under a query its identity and average precision in per cent, under a gallery image its distance and camera."  # fmt: skip
     report.heading("Ranked lists", frames)
-    report.image(
-        ranked_lists(lists_of(result, drawn)),
-        "Queries drawn at random, each with its nearest gallery images.",
-    )
-    report.image(ranked_lists(lists_of(result, worst)), "The queries with the lowest average precision.")
+    for told, queries in (
+        ("Queries drawn at random, each with its nearest gallery images that count.", drawn),
+        ("The queries with the lowest average precision.", worst),
+    ):
+        lists = lists_of(result, queries)
+        before = ", ".join(str(row.left_out) for row in lists)
+        report.image(ranked_lists(lists), f"{told} Left out before the last image of a row, from the top: {before}.")
 
 
 def _mistakes(report: Report, result: Result) -> None:
