@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ from resight.data.formats import read_dataset
 from resight.data.formats.course import read_course_classification
 from resight.errors import DataError, RunError
 from resight.recognizer import load
-from resight.records import AttributeSchema, Record, ReidDataset
+from resight.records import AttributeSchema, Record, ReidDataset, as_records
 from resight.run import Run
 from resight.tasks.attributes.prediction import annotate, predict, write_predictions
 from tests.support.images import corrupt
@@ -33,6 +35,7 @@ def test_a_csv_has_the_courses_columns_and_codes(run: Run, street: str, tmp_path
     said = batch.classes(model.schema)[0]
     assert targets[lines[0]["id"]] == {name: said[name] for name in targets[lines[0]["id"]]}
     assert {name: int(lines[0][name]) for name in MARKET_COLUMNS} == columns_from_targets(said)
+    assert not any(os.sep in name for name in targets), "all images are in one folder"
     write_predictions(tmp_path / "m.csv", model, records[:1], multi=True)
     assert "upmulticolor" in (tmp_path / "m.csv").read_text().splitlines()[0]
 
@@ -97,3 +100,18 @@ def test_files_and_runs_that_do_not_fit_are_refused(run: Run, street: str, tiny,
     with pytest.raises(RunError, match="this run recognises no attributes"):
         write_predictions(tmp_path / "p.csv", other, records)
     assert not list(tmp_path.glob("p.*"))
+
+
+def test_a_csv_tells_images_of_one_name_apart_and_the_courses_hand_in_has_names_alone(
+    run: Run, street: str, tmp_path: Path
+) -> None:
+    model = load(run.folder)
+    image = next(iter(read_dataset(street))).path
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(image, tmp_path / folder / "1.jpg")
+    records = as_records([tmp_path / "a" / "1.jpg", tmp_path / "b" / "1.jpg"])
+    for name, ids in (("p.csv", ["a/1.jpg", "b/1.jpg"]), ("classification_test.csv", ["1.jpg", "1.jpg"])):
+        write_predictions(tmp_path / name, model, records)
+        with open(tmp_path / name, newline="") as file:
+            assert [row["id"] for row in csv.DictReader(file)] == ids

@@ -26,6 +26,7 @@ from resight.files import written_whole
 from resight.records import AttributeSchema, Record, ReidDataset
 
 __all__ = [
+    "HAND_IN",
     "is_course",
     "read_course",
     "read_course_annotations",
@@ -77,12 +78,19 @@ def read_course_classification(path: str | os.PathLike[str]) -> dict[str, dict[s
     return read_annotation_rows(path)
 
 
+HAND_IN = "classification_test.csv"
+"""How the course calls the attributes that are handed in."""
+
+
 def write_course_classification(
-    path: str | os.PathLike[str], rows: Iterable[tuple[str, Mapping[str, str]]], multi: bool = False
+    path: str | os.PathLike[str],
+    rows: Iterable[tuple[str, Mapping[str, str]]],
+    multi: bool = False,
+    below: str | None = None,
 ) -> None:
     """Write `classification_test.csv`: one row per image, `(file name, twelve targets)`.
 
-    `multi` adds the columns `upmulticolor` and `downmulticolor`, which some versions of the task ask for.
+    An image is called by its name, or by its path below the folder `below`. `multi` adds the columns `upmulticolor` and `downmulticolor`, which some versions of the task ask for.
     Raises DataError when a target is absent or unknown; nothing is written then.
     """
     upper = MARKET_COLUMNS.index("upgreen") + 1
@@ -94,7 +102,8 @@ def write_course_classification(
         writer.writeheader()
         for name, targets in rows:
             try:
-                writer.writerow({"id": os.path.basename(name), **columns_from_targets(targets, multi)})
+                called = os.path.basename(name) if below is None else os.path.relpath(name, below)
+                writer.writerow({"id": called, **columns_from_targets(targets, multi)})
             except DataError as error:
                 raise DataError(f"{name}: {error}") from error
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.attributes import MARKET_SCHEMA
-from resight.data.formats.course import write_course_classification
+from resight.data.formats.course import HAND_IN, write_course_classification
 from resight.errors import DataError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import AttributeSchema, Record
-from resight.tasks.written import Written
+from resight.tasks.written import Written, common_folder
 
 __all__ = ["Predicted", "annotate", "predict", "write_predictions"]
 
@@ -80,8 +80,9 @@ def write_predictions(
     """Recognise the attributes of each record's image and write them to a file, whole or not at all.
 
     The file's format follows from its ending. `.csv` has the course's 27 columns and codes where the model knows
-    Market-1501's twelve attributes, and with `multi` the two multi-colour columns as well; of other attributes it has a
-    column each with the class's name. `.parquet` and `.json` have the class names and the probability of every class.
+    Market-1501's twelve attributes, and with `multi` the two multi-colour columns as well; its `id` is an image's path
+    below the deepest folder that holds all images, and in `classification_test.csv`, the course's hand-in, its name
+    alone. Of other attributes a `.csv` has a column each with the class's name. `.parquet` and `.json` have the class names and the probability of every class.
     Raises DataError for another ending, or when no image could be read; RunError when the model recognises no attributes.
     """
     ending = Path(path).suffix.lower()
@@ -104,14 +105,17 @@ def write_predictions(
         if not count:
             raise none_readable(len(records), failed)
 
-    _WRITERS[ending](Path(path), batches(), model.schema, multi)
+    below = common_folder(records) if records and Path(path).name != HAND_IN else None
+    _WRITERS[ending](Path(path), batches(), model.schema, multi, below)
     return Written(count, failed)
 
 
-def _write_csv(path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool) -> None:
+def _write_csv(
+    path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool, below: str | None
+) -> None:
     rows = (row for batch in batches for row in zip(batch.records, batch.classes(schema), strict=True))
     if _knows_market(schema):
-        write_course_classification(path, ((record.path, classes) for record, classes in rows), multi)
+        write_course_classification(path, ((record.path, classes) for record, classes in rows), multi, below)
         return
     with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["path", *schema.names], lineterminator="\n")
@@ -120,7 +124,9 @@ def _write_csv(path: Path, batches: Iterator[Predicted], schema: AttributeSchema
             writer.writerow({"path": record.path, **classes})
 
 
-def _write_parquet(path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool) -> None:
+def _write_parquet(
+    path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool, below: str | None
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -136,7 +142,9 @@ def _write_parquet(path: Path, batches: Iterator[Predicted], schema: AttributeSc
             writer.write_table(pa.table(columns, schema=layout))
 
 
-def _write_json(path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool) -> None:
+def _write_json(
+    path: Path, batches: Iterator[Predicted], schema: AttributeSchema, multi: bool, below: str | None
+) -> None:
     with written_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
         before = "["
         for batch in batches:
@@ -162,7 +170,7 @@ def _knows_market(schema: AttributeSchema) -> bool:
     return all(schema.classes.get(name) == values for name, values in MARKET_SCHEMA.classes.items())
 
 
-_WRITERS: dict[str, Callable[[Path, Iterator[Predicted], AttributeSchema, bool], None]] = {
+_WRITERS: dict[str, Callable[[Path, Iterator[Predicted], AttributeSchema, bool, str | None], None]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
     ".json": _write_json,

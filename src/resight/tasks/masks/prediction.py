@@ -15,7 +15,7 @@ from resight.errors import DataError, ImageError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import Record
-from resight.tasks.written import Written
+from resight.tasks.written import Written, common_folder
 
 __all__ = ["write_predictions"]
 
@@ -29,7 +29,7 @@ def write_predictions(
     be read are left out and named. Raises DataError when two masks would have the same path or no image could be read,
     RunError for a model that makes no masks.
     """
-    places = _places(Path(folder), [record.path for record in records])
+    places = _places(Path(folder), records)
     written, failed = 0, []
     for start in range(0, len(records), model.recipe.loader.batch_size):
         chunk = range(start, min(start + model.recipe.loader.batch_size, len(records)))
@@ -49,11 +49,10 @@ def write_predictions(
     return Written(written, failed)
 
 
-def _places(folder: Path, paths: list[str]) -> list[Path]:
-    full = [os.path.abspath(path) for path in paths]
-    base = os.path.commonpath([os.path.dirname(path) for path in full])
+def _places(folder: Path, records: Sequence[Record]) -> list[Path]:
+    base = common_folder(records)
     places: dict[Path, str] = {}
-    for path in full:
+    for path in (os.path.abspath(record.path) for record in records):
         place = (folder / os.path.relpath(path, base)).with_suffix(".png")
         if place in places:
             raise DataError(f"{places[place]} and {path} would both be {place}; give one of them another name")
