@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from resight.data.formats import FORMATS
 from resight.records import ReidDataset
@@ -43,6 +44,17 @@ def test_a_street_is_drawn_inspected_and_split(tmp_path: Path, capsys: pytest.Ca
         )[0]
         == 0
     )
+
+
+def test_figures_of_a_dataset_fit_a_narrow_terminal(
+    crowd_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resight.cli.console.output", lambda: Console(width=80, soft_wrap=True, highlight=False))
+    _, out, _ = resight("data", "inspect", "--data", crowd_spec, "--out", tmp_path, capsys=capsys)
+    table = out.partition("fewest, median and most:")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    for column in ("identities", "distractors", "unlabelled", "fewest", "median", "most"):
+        assert f" {column}" in table, "whole words"
 
 
 def test_data_augment_pictures_a_recipe(crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,8 +41,10 @@ def test_the_title_given_stands_above_and_else_its_own() -> None:
 def test_columns_too_many_for_the_width_stand_in_further_tables() -> None:
     wide = Table(["row", *(f"column {number}" for number in range(5))], [["a", *"12345"]], note="n")
     assert len(wide.terminal(width=200)) == 1
-    # "row" takes 3 characters, each column 8 and a gap of 2: two fit into 24.
-    parts = wide.terminal(width=24)
+    # "row" takes 3 characters, each column 8 and a gap of 3, both edges 2: two fit into 27.
+    parts = wide.terminal(width=27)
+    assert max(map(len, printed(wide, width=200, fit=27).splitlines())) <= 27
+    assert len(wide.terminal(width=26)) == 5
     assert [len(part.columns) for part in parts] == [3, 3, 2]
     assert [part.caption for part in parts] == [None, None, "n"]
     # A column is never left out, however narrow the terminal.

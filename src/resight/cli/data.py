@@ -45,45 +45,23 @@ def inspect_data(
 
     `resight data inspect --data market1501:/data/Market-1501-v15.09.15`
     """
-    from rich.table import Table
+    from dataclasses import asdict
 
-    from resight.cli.console import output
+    from resight.cli.console import output, show
     from resight.cli.destinations import require_folder
     from resight.data.summary import attribute_counts, find_problems, images_per_identity, summarise
     from resight.data.union import read_datasets
     from resight.views.charts import attribute_imbalance, images_per_identity_chart, save
+    from resight.views.tables import Table
 
     require_folder(out)
     dataset = read_datasets(data)
-    table = Table(title=dataset.name, title_justify="left")
-    table.add_column("split")
-    for column in (
-        "images",
-        "identities",
-        "cameras",
-        "junk",
-        "distractors",
-        "unlabelled",
-        "fewest",
-        "median",
-        "most",
-    ):
-        table.add_column(column, justify="right")
-    for row in summarise(dataset):
-        figures = (
-            row.images,
-            row.identities,
-            row.cameras,
-            row.junk,
-            row.distractors,
-            row.unlabelled,
-            row.fewest,
-            row.median,
-            row.most,
-        )
-        table.add_row(row.split, *(f"{figure:g}" for figure in figures))
+    rows = [
+        {name: value if isinstance(value, str) else f"{value:g}" for name, value in asdict(row).items()}
+        for row in summarise(dataset)
+    ]
+    show([Table(list(rows[0]), [list(row.values()) for row in rows])] if rows else [], dataset.name)
     console = output()
-    console.print(table)
     console.print("fewest, median and most: images per identity")
     for problem in find_problems(dataset):
         console.print(f"note: {problem}", markup=False)

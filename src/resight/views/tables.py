@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "per_cent"]
 
-_GAP = 2
-"""Characters between two columns."""
+_GAP, _EDGES = 3, 2
+"""Characters between two columns, and at the table's two sides, as Rich draws them."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class Table:
             max(map(len, [name, *(row[place] for row in self.rows)])) for place, name in enumerate(self.columns)
         )
         parts: list[list[int]] = [[]]
-        taken = first
+        taken = first + _EDGES
         for place, needed in enumerate(others, 1):
             if width is not None and parts[-1] and taken + needed + _GAP > width:
                 parts.append([])
-                taken = first
+                taken = first + _EDGES
             parts[-1].append(place)
             taken += needed + _GAP
         return parts
