@@ -1,4 +1,5 @@
-"""Write docs/commands/*.md from the commands' own help and docs/formats.md from the readers, so that they cannot disagree.
+"""Write docs/commands/*.md from the commands' own help, docs/formats.md from the readers and docs/recipes.md from the
+recipe's types and the signatures of its tables' entries, so that they cannot disagree.
 
 python docs/generate.py          write the pages
 python docs/generate.py --check  exit with 1 when a page on disk differs
@@ -7,15 +8,29 @@ python docs/generate.py --check  exit with 1 when a page on disk differs
 from __future__ import annotations
 
 import inspect
+import json
+import re
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from typer.main import get_command
 
 from resight.cli.app import app
+from resight.data.augmentations import AUGMENTATIONS
 from resight.data.formats import FORMATS, LAYOUTS
+from resight.data.samplers import SAMPLERS
+from resight.engine.optimisers import OPTIMISERS
+from resight.engine.schedules import SCHEDULES
+from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, MASK_LOSSES, RECONSTRUCTION_LOSSES
+from resight.models import MODELS
+from resight.recipe import OneOf, Recipe, built_in_recipes, options_of, told_of
+from resight.tasks.systems import SYSTEMS
 
 FOLDER = Path(__file__).parent / "commands"
 FORMATS_PAGE = FOLDER.parent / "formats.md"
@@ -27,12 +42,36 @@ readers are verified on small layouts that the tests build by the descriptions b
 `resight data inspect` prints what was read; compare it with the dataset's published counts.
 """
 
+RECIPES_PAGE = FOLDER.parent / "recipes.md"
+RECIPES_TOP = """# Recipes and their keys
+
+A recipe is a YAML file that describes one training whole. `resight train NAME KEY=VALUE ...` trains a built-in one with
+keys changed; a key within a section is written with a point, as in `image.height=128`. `--show` prints the recipe that
+results. Where a table below says nothing of a key, the words above it do. An unknown key is an error that names the nearest right one.
+"""
+LOSSES_GIVEN = ("num_classes", "dim", "counts")
+TABLES: dict[str, tuple[Mapping[str, Callable[..., Any]], tuple[str, ...]]] = {
+    "system": (SYSTEMS, ("recipe", "model", "training_set")),
+    "augmentation": (AUGMENTATIONS, ("image",)),
+    "sampler": (SAMPLERS, ("ids", "cameras", "targets", "seed")),
+    "model": (MODELS, ("num_classes", "attributes", "image_size")),
+    "losses": (LOSSES, LOSSES_GIVEN),
+    "losses of attributes": (ATTRIBUTE_LOSSES, LOSSES_GIVEN),
+    "losses of reconstruction": (RECONSTRUCTION_LOSSES, LOSSES_GIVEN),
+    "losses of segmentation": (MASK_LOSSES, LOSSES_GIVEN),
+    "losses of bruna": (BRUNA_LOSSES, LOSSES_GIVEN),
+    "optimiser": (OPTIMISERS, ("parameters",)),
+    "schedule": (SCHEDULES, ("epochs",)),
+}
+"""Sections whose keys depend on the entry that is named: the entries, and parameters that the program supplies."""
+
 
 def pages() -> dict[Path, str]:
-    """One page a command, and one of the formats: file -> text."""
+    """One page a command, one of the formats and one of the recipes: file -> text."""
     root = get_command(app)
     context = typer.Context(root, info_name="resight")
     found = {FORMATS_PAGE: FORMATS_TOP + "\n" + "\n\n".join(_formats()) + "\n"}
+    found[RECIPES_PAGE] = RECIPES_TOP + "\n" + "\n\n".join(_recipes()) + "\n"
     for name, command in root.commands.items():  # type: ignore[attr-defined]
         found[FOLDER / f"{name}.md"] = "\n".join(_sections(command, f"resight {name}", context)) + "\n"
     return found
@@ -67,6 +106,57 @@ def _formats() -> list[str]:
         title = ", ".join(f"{name} \\*" if name in LAYOUTS else name for name in names)
         sections.append(f"## {title}\n\n{inspect.getdoc(inspect.getmodule(reader))}\n\n{inspect.getdoc(reader)}")
     return sections
+
+
+def _recipes() -> list[str]:
+    """The built-in recipes, the keys of each section, and those of each entry of a table."""
+    listed = [f"- `{name}`: {told_of(file)}" for name, file in built_in_recipes().items()]
+    sections = ["## Built-in recipes\n\n" + "\n".join(listed)]
+    plain = {name: field for name, field in Recipe.model_fields.items() if not _is_section(field)}
+    sections.append(f"## Top level\n\n{_keys(plain)}")
+    for name, field in Recipe.model_fields.items():
+        if _is_section(field):
+            sections.append(
+                f"## {name}\n\n{_told(field.annotation)}\n\n{_keys(field.annotation.model_fields, name + '.')}"
+            )
+    for name, (table, given) in TABLES.items():
+        sections.append(f"## {name}\n\nOne of: {', '.join(f'`{entry}`' for entry in table)}.")
+        for called, entry in table.items():
+            sections.append(
+                "\n\n".join(filter(None, [f"### {name}: {called}", _told(entry), _keys(options_of(entry, given))]))
+            )
+    return sections
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel)
+
+
+def _keys(fields: Mapping[str, FieldInfo], before: str = "") -> str:
+    """A table of keys: default and meaning."""
+    rows = [f"| `{before}{name}` | {_default(field)} | {_meaning(field)} |" for name, field in fields.items()]
+    return "\n".join(["| key | default | |", "| --- | --- | --- |", *rows]) if rows else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    return f"`{json.dumps(field.get_default(call_default_factory=True), ensure_ascii=False, default=str)}`"
+
+
+def _meaning(field: FieldInfo) -> str:
+    tables = [mark.table for mark in field.metadata if isinstance(mark, OneOf)]
+    told = [field.description or "", *(f"one of {', '.join(table)}" for table in tables)]
+    if not field.description and get_origin(field.annotation) is Literal:
+        told.append(f"one of {', '.join(map(str, get_args(field.annotation)))}")
+    return "; ".join(filter(None, told)).replace("|", "\\|")
+
+
+def _told(entry: object) -> str:
+    """An entry's docstring, without its examples and the errors that it raises."""
+    paragraphs = (inspect.getdoc(entry) or "").split("\n\n")
+    kept = [part for part in paragraphs if not part.startswith((">>>", "Raises"))]
+    return re.sub(r"\s+Raises [A-Z][^.]*\.$", "", "\n\n".join(kept))
 
 
 # Typer's own words differ from one of its versions to the next; these pages should not.
