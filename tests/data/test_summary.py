@@ -75,3 +75,9 @@ def test_match_depends_on_protocol_and_explicit_answers() -> None:
     assert find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=right)) == []
     assert len(find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=wrong))) == 1
     assert len(find_problems(ReidDataset("x", query=[Record("q.jpg", 0, 1)], gallery=[Record("g.jpg", 0, 2)]))) == 1
+
+
+def test_queries_that_are_in_the_gallery_themselves_are_named() -> None:
+    query, gallery = [Record("a.jpg", 1, 1)], [Record("./a.jpg", 1, 1), Record("b.jpg", 1, 2)]
+    [problem] = find_problems(ReidDataset("x", query=query, gallery=gallery))
+    assert problem == "query: 1 images are in the gallery themselves; they are left out for themselves"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,10 @@ def find_problems(dataset: ReidDataset) -> list[str]:
         problems.append(
             f"train and query share {len(both)} identities, so the evaluation is too favourable: {_some(both)}"
         )
+    own = {os.path.realpath(record.path) for record in dataset.gallery}
+    themselves = sum(os.path.realpath(record.path) in own for record in dataset.query)
+    if themselves:
+        problems.append(f"query: {themselves} images are in the gallery themselves; they are left out for themselves")
     bare = sum(not record.attributes for record in dataset.train)
     if dataset.schema.classes and bare:
         problems.append(f"train: {bare} of {len(dataset.train)} images have no attributes")
