@@ -48,8 +48,9 @@ class Result:
 
     @property
     def cameras_unknown(self) -> int:
-        """Images of either side whose camera is unknown."""
-        return sum(int((side.cameras == NO_CAMERA).sum()) for side in (self.query, self.gallery))
+        """Images of either side with an identity whose camera is unknown."""
+        sides = (self.query, self.gallery)
+        return sum(int(((side.cameras == NO_CAMERA) & (side.identities > 0)).sum()) for side in sides)
 
     def distances(self, queries: NDArray[np.int64]) -> NDArray[np.float32]:
         """Distances of queries, given by position, to all gallery images, float32 [queries, G].

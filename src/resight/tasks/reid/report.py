@@ -80,9 +80,7 @@ def _remarks(result: Result) -> list[str]:
     if missing := result.result.without_match:
         remarks.append(f"{missing} queries have no right answer in the gallery and are not counted.")
     if unknown := result.cameras_unknown:
-        images = len(result.query) + len(result.gallery)
-        whose = "The cameras are unknown" if unknown == images else f"The cameras of {unknown} of {images} images are unknown"  # fmt: skip
-        remarks.append(f"{whose}, so images of the query's own camera are not left out where they should be.")
+        remarks.append(f"The cameras of {unknown} images are unknown; none of these is left out for being of the query's own camera.")  # fmt: skip
     if themselves := result.found_themselves:
         remarks.append(f"{themselves} queries are in the gallery themselves; that file is left out for them.")
     return remarks
