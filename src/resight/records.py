@@ -190,6 +190,8 @@ class ReidDataset:
     relevance: Relevance | None = None
     protocol: str = "market1501"
     """Evaluation protocol that the dataset's literature uses: a key of `resight.retrieval.PROTOCOLS`."""
+    notes: Sequence[str] = ()
+    """A line for each thing that its reader took in another way than the files have it, or left aside."""
 
     @property
     def splits(self) -> dict[str, Sequence[Record]]:

@@ -69,9 +69,16 @@ def test_match_depends_on_protocol_and_explicit_answers() -> None:
     query, gallery = [Record("q.jpg", 3, 1)], [Record("g.jpg", 3, 1)]
     assert len(find_problems(ReidDataset("x", query=query, gallery=gallery))) == 1
     assert find_problems(ReidDataset("x", query=query, gallery=gallery, protocol="course")) == []
-    assert find_problems(ReidDataset("x", query=[Record("q.jpg", 3)], gallery=gallery)) == []
+    [unknown] = find_problems(ReidDataset("x", query=[Record("q.jpg", 3)], gallery=gallery))
+    assert unknown.startswith("query and gallery: the cameras of 1 of 2 images with an identity are unknown")
     right = Relevance([np.array([0])], [np.array([], np.int64)])
     wrong = Relevance([np.array([], np.int64)], [np.array([0])])
     assert find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=right)) == []
     assert len(find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=wrong))) == 1
     assert len(find_problems(ReidDataset("x", query=[Record("q.jpg", 0, 1)], gallery=[Record("g.jpg", 0, 2)]))) == 1
+
+
+def test_queries_that_are_in_the_gallery_themselves_are_named() -> None:
+    query, gallery = [Record("a.jpg", 1, 1)], [Record("./a.jpg", 1, 1), Record("b.jpg", 1, 2)]
+    [problem] = find_problems(ReidDataset("x", query=query, gallery=gallery))
+    assert problem == "query: 1 images are in the gallery themselves; they are left out for themselves"

@@ -64,7 +64,7 @@ def evaluate(
     lists, where the network looks for a match, and the feature maps of its stages. An option that does not apply to the
     run is refused.
     """
-    from resight.cli.console import name_failed, output, progress, show
+    from resight.cli.console import name_failed, output, progress, remark, show
     from resight.cli.destinations import PAGES, require_file
     from resight.cli.options import applying, command_line, needs
     from resight.data.union import read_datasets
@@ -77,6 +77,8 @@ def evaluate(
     require_file(target, PAGES, "--report")
     needs(context, ("k1", "k2", "lambda_value"), "rerank")
     model, dataset = load(run), read_datasets(data)
+    for note in dataset.notes:
+        remark(f"note: {note}")
     folder = Path(run) if Path(run).is_dir() else None
     task = task_of(model)
     evaluation, pages = room(task, "evaluation"), room(task, "report")

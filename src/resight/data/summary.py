@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED, AttributeSchema, Record, ReidDataset
 
 __all__ = ["SplitSummary", "attribute_counts", "find_problems", "images_per_identity", "summarise"]
+
+_WITHOUT_CAMERAS = ("course", "vehicleid")
+"""Protocols that do not ask for cameras."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,11 @@ def summarise(dataset: ReidDataset) -> list[SplitSummary]:
 def find_problems(dataset: ReidDataset) -> list[str]:
     """One line for each kind of problem to know of before training or evaluating; empty when there is none.
 
-    Looked for: training identities with one image, identities trained on and also searched for, queries
+    First what the reader noted. Looked for: training identities with one image, identities trained on and also searched for, queries
     without a match under the dataset's own protocol (explicit answers where it has them), and missing
     labels.
     """
-    problems = []
+    problems = list(dataset.notes)
     train = images_per_identity(dataset.train)
     single = [identity for identity, images in train.items() if images == 1]
     if single:
@@ -63,6 +67,17 @@ def find_problems(dataset: ReidDataset) -> list[str]:
         problems.append(
             f"train and query share {len(both)} identities, so the evaluation is too favourable: {_some(both)}"
         )
+    searched = [record for record in (*dataset.query, *dataset.gallery) if record.identity >= 1]
+    unknown = sum(record.camera == NO_CAMERA for record in searched)
+    if unknown and dataset.protocol not in _WITHOUT_CAMERAS and dataset.relevance is None:
+        problems.append(
+            f"query and gallery: the cameras of {unknown} of {len(searched)} images with an identity are unknown, so "
+            "none of these is left out for being of the query's own camera"
+        )
+    own = {os.path.realpath(record.path) for record in dataset.gallery}
+    themselves = sum(os.path.realpath(record.path) in own for record in dataset.query)
+    if themselves:
+        problems.append(f"query: {themselves} images are in the gallery themselves; they are left out for themselves")
     bare = sum(not record.attributes for record in dataset.train)
     if dataset.schema.classes and bare:
         problems.append(f"train: {bare} of {len(dataset.train)} images have no attributes")
@@ -129,8 +144,8 @@ def _queries_without_match(dataset: ReidDataset) -> list[Record]:
 def _has_match(query: Record, cameras: set[int], protocol: str) -> bool:
     if query.identity < 1 or not cameras:
         return False
-    # An unknown camera excludes no match, and the course's protocol has no camera rule.
-    return protocol == "course" or query.camera == NO_CAMERA or bool(cameras - {query.camera})
+    # An unknown camera excludes no match.
+    return protocol in _WITHOUT_CAMERAS or query.camera == NO_CAMERA or bool(cameras - {query.camera})
 
 
 def _some(items: Sequence[object], most: int = 5) -> str:

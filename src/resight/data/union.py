@@ -59,6 +59,7 @@ def join_datasets(datasets: Sequence[ReidDataset]) -> ReidDataset:
         gallery=[record for dataset in moved for record in dataset.gallery],
         schema=_join_schemas(dataset.schema for dataset in datasets),
         relevance=_join_relevance(datasets),
+        notes=[note for dataset in datasets for note in dataset.notes],
         protocol=protocols.pop() if len(protocols) == 1 else "market1501",
     )
 

@@ -67,9 +67,9 @@ def as_labels(values: object, name: str, length: int, of: str) -> NDArray[np.int
     return labels.astype(np.int64)
 
 
-def squared_norms(features: Array) -> Array:
-    """Squared length of every row, float32 [N]; equal rows get equal results."""
+def squared_norms(features: Array, kind: type[np.floating] = np.float32) -> Array:
+    """Squared length of every row, [N] of a NumPy type, of a tensor always float32; equal rows get equal results."""
     if is_tensor(features):
         return (features.float() ** 2).sum(1)
-    features = features.astype(np.float32, copy=False)
+    features = features.astype(kind, copy=False)
     return (features * features).sum(1)

@@ -285,14 +285,15 @@ def search_within(
     *,
     protocol: str = "course",
     most: int | None = None,
+    own: Labels | None = None,
 ) -> Evaluation:
     """Evaluate a search in which a query retrieves the images of the cluster with the nearest centroid.
 
     `clusters` are those of the gallery, features [G, D]. Without queries, every gallery image with an identity (from 1)
-    is a query and is left out of its own result; of more than `most` such images an even selection is taken. The
+    is a query and is left out of its own result; of more than `most` such images an even selection is taken. With
+    queries, `own`, int [Q], says which gallery image each is, below 0 where it is none: that one is left out. The
     protocol must be one without a camera rule.
     """
-    own = None
     if query_features is None:
         own = np.flatnonzero(to_numpy(gallery_ids) > 0)
         if most is not None and len(own) > most:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from resight.errors import DataError
 from resight.retrieval.arrays import Array, as_features, is_tensor, squared_norms
+from resight.retrieval.rounding import exact_type, middle_of
 from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
 
 __all__ = [
@@ -59,7 +60,11 @@ class Cosine:
 
 
 class Euclidean:
-    """Euclidean distance of the features as they are."""
+    """Euclidean distance of the features as they are.
+
+    Of features on a grid (whole numbers, binary codes, halves) it is exact, so equal distances are equal; see
+    `resight.retrieval.rounding`.
+    """
 
     name = "euclidean"
 
@@ -67,9 +72,12 @@ class Euclidean:
         gallery = _chosen(gallery, columns)
         # |q - g|^2 = |q|^2 + |g|^2 - 2qg as one product, of features with two more columns. Distances do not change
         # when everything moves, and close to the origin the sum loses the fewest digits.
-        middle = (gallery if len(gallery) else query).mean(0)
-        left = _lifted(query, middle, scale=-2.0, norm_first=True)
-        return Products(left, len(query), _lifted(gallery, middle, scale=1.0, norm_first=False), len(gallery))
+        middle = middle_of(gallery if len(gallery) else query)
+        kind = exact_type(query, gallery, middle)
+        if kind is np.float64:
+            middle = middle.astype(kind)
+        left = _lifted(query, middle, kind, scale=-2.0, norm_first=True)
+        return Products(left, len(query), _lifted(gallery, middle, kind, scale=1.0, norm_first=False), len(gallery))
 
     def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.sqrt(np.maximum(tile, 0))
@@ -257,7 +265,7 @@ def normalised(features: Array, scale: float = 1.0) -> Array:
     return padded(features, features.shape[1], write)
 
 
-def _lifted(features: Array, middle: Array, *, scale: float, norm_first: bool) -> Array:
+def _lifted(features: Array, middle: Array, kind: type[np.floating], *, scale: float, norm_first: bool) -> Array:
     """The features less `middle`, times `scale`, and two more columns: their squared norms and ones.
 
     `norm_first` says which of the two comes first; the other side has them in the other order, so that each squared
@@ -268,10 +276,10 @@ def _lifted(features: Array, middle: Array, *, scale: float, norm_first: bool) -
     def write(rows: Array, result: Array) -> None:
         moved = rows - middle
         result[:, :width] = moved * scale
-        result[:, width + (not norm_first)] = squared_norms(moved)
+        result[:, width + (not norm_first)] = squared_norms(moved, kind)
         result[:, width + norm_first] = 1
 
-    return padded(features, width + 2, write)
+    return padded(features, width + 2, write, kind)
 
 
 def _chosen(gallery: Array, columns: NDArray[np.int64] | None) -> Array:

@@ -109,10 +109,10 @@ def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:
 
 
 def without_themselves(judgement: Judgement, own: Positions) -> Judgement:
-    """The judgement where query i is itself the gallery image `own[i]`, which is left out for it."""
-    places = np.searchsorted(judgement.columns, own)
+    """The judgement where query i is itself the gallery image `own[i]`, which is left out for it; below 0 it is none."""
+    places = [np.flatnonzero(judgement.columns == place) for place in own]
     return replace(
         judgement,
-        good=[good[good != place] for good, place in zip(judgement.good, places, strict=True)],
-        left_out=[np.union1d(out, [place]) for out, place in zip(judgement.left_out, places, strict=True)],
+        good=[np.setdiff1d(good, place) for good, place in zip(judgement.good, places, strict=True)],
+        left_out=[np.union1d(out, place) for out, place in zip(judgement.left_out, places, strict=True)],
     )

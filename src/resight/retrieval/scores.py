@@ -104,6 +104,7 @@ def evaluate(
     average_precision: str = "precision",
     protocol: str | Relevance = "market1501",
     gallery_tracks: Array | None = None,
+    own: Positions | None = None,
     threads: int | None = None,
 ) -> Evaluation:
     """Evaluate features of queries [Q, D] against those of a gallery [G, D], float32, NumPy or torch.
@@ -117,12 +118,15 @@ def evaluate(
     baseline), or "trapezoid", the datasets' own MATLAB code, which reads lower. With `rerank` the k-reciprocal
     distances (always of L2-normalised features, as their paper has it) take the metric's place.
     `gallery_tracks`, int [G], makes it image-to-track: a track counts once, at its nearest image, and is right
-    when that image is. No score depends on `threads`.
+    when that image is. `own`, int [Q], says which gallery image each query is, below 0 where it is none: that image is
+    left out for it. No score depends on `threads`.
 
     Raises DataError for shapes that do not fit, values that are not finite, missing cameras, unknown names.
     """
     query, gallery = checked_pair(query_features, gallery_features)
     judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
+    if own is not None:
+        judgement = without_themselves(judgement, as_labels(own, "own", len(query), f"the {len(query)} queries"))
     columns = judgement.columns
     if rerank is not None:
         from resight.retrieval.reranking import rerank_features
@@ -191,8 +195,7 @@ def evaluate_clusters(
     """Evaluate a search in which a query is shown the gallery images of its own cluster, nearest first, and no others.
 
     Clusters are int [Q], [G], below 0 for none; a right answer in another cluster counts as not found.
-    `own`, int [Q], says which gallery image each query is, where it is one: that image is left out for it. Everything
-    else as in `evaluate`.
+    Everything else as in `evaluate`.
     """
     query, gallery = checked_pair(query_features, gallery_features)
     judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)

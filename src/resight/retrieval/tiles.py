@@ -59,7 +59,7 @@ class Products:
         self._left, self._right = left, right
         self._copies, self._firsts = _copies(right[:columns])
 
-    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
+    def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
         whole = self._left[start : start + _whole(stop - start)] @ self._right.T
         tile = to_numpy(whole[: stop - start, : self.columns])
         tile[:, self._copies] = tile[:, self._firsts]
@@ -91,10 +91,15 @@ def _copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return copies, originals
 
 
-def padded(features: Array, width: int, write: Callable[[Array, Array], None]) -> Array:
-    """float32 [N rounded up to PAD, width], filled by `write(some rows of features, the same rows of the result)`."""
+def padded(
+    features: Array, width: int, write: Callable[[Array, Array], None], kind: type[np.floating] = np.float32
+) -> Array:
+    """[N rounded up to PAD, width], filled by `write(some rows of features, the same rows of the result)`.
+
+    Of NumPy type `kind`; a tensor stays one, of float32.
+    """
     shape = (_whole(len(features)), width)
-    result = np.empty(shape, np.float32) if not is_tensor(features) else features.new_empty(shape).float()
+    result = np.empty(shape, kind) if not is_tensor(features) else features.new_empty(shape).float()
     result[len(features) :] = 0
     over_tiles(lambda start, stop: write(features[start:stop], result[start:stop]), len(features), features.shape[1])
     return result

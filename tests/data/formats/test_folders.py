@@ -84,3 +84,24 @@ def test_junk_among_training_identities(tmp_path: Path, pictures: Pictures) -> N
     pictures(tmp_path / "5", ["1.jpg"])
     with pytest.raises(DataError, match=r"identity '0' \(a distractor\) in train"):
         read_folders(tmp_path)
+
+
+def test_cameras_in_other_spellings_are_taken_and_said(tmp_path: Path, pictures: Pictures) -> None:
+    pictures(tmp_path / "ada", ["a_C1_x.jpg", "a_cam2_y.jpg"])
+    dataset = read_folders(tmp_path)
+    assert [record.camera for record in dataset.train] == [1, 2]
+    assert dataset.notes == ["cameras are taken from names such as a_C1_x.jpg (C1)"]
+
+
+def test_cameras_of_some_names_alone_are_not_taken_which_is_said(tmp_path: Path, pictures: Pictures) -> None:
+    pictures(tmp_path / "ada", ["a_c1.jpg", "b.jpg"])
+    dataset = read_folders(tmp_path)
+    assert [record.camera for record in dataset.train] == [NO_CAMERA, NO_CAMERA]
+    assert dataset.notes == ["1 of 2 names have a camera (c1), not all, so none is taken"]
+
+
+def test_folders_that_are_one_number_are_refused(tmp_path: Path, pictures: Pictures) -> None:
+    for name in ("1", "01"):
+        pictures(tmp_path / name, ["a.jpg"])
+    with pytest.raises(DataError, match="identities '01' and '1' are one number"):
+        read_folders(tmp_path)

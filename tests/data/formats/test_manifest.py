@@ -132,7 +132,7 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
     [
         (GOOD.replace("identity", "person"), "no column identity"),
         (GOOD.replace("split", "part"), "no column split"),
-        (GOOD.replace("path", "file"), "no column path"),
+        (GOOD.replace("path", "picture"), "no column path"),
         (GOOD.replace(",", ";"), "no column path, identity, split"),
         ("", "no column"),
         ("path,identity,split\n", "lists no image"),
@@ -164,3 +164,52 @@ def test_what_is_no_manifest(folder: Path) -> None:
         with pytest.raises(DataError, match=name) as error:
             read_manifest(folder / name)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "note"),
+    [
+        ("path,identity,split,camid", "column camid is taken as camera"),
+        ("path,identity,split,Camera", "column Camera is taken as camera"),
+        ("path,pid,split,camera", "column pid is taken as identity"),
+        ("path,person_id,split,camera", "column person_id is taken as identity"),
+        ("image_path,identity,split,camera", "column image_path is taken as path"),
+        ("filename,identity,split,camera", "column filename is taken as path"),
+    ],
+)
+def test_a_column_that_nearly_has_its_name_is_taken_and_said(folder: Path, header: str, note: str) -> None:
+    dataset = read_manifest(manifest(folder, f"{header}\nimages/a.jpg,7,train,3\n"))
+    assert dataset.train == [Record(str(folder / "images/a.jpg"), 7, 3)]
+    assert dataset.notes == [note]
+    assert dataset.schema.classes == {}
+
+
+def test_near_names_that_could_be_two_things_stay_attributes(folder: Path) -> None:
+    dataset = read_manifest(manifest(folder, "path,identity,split,cam,camid\nimages/a.jpg,7,train,3,4\n"))
+    assert dataset.train[0] == Record(str(folder / "images/a.jpg"), 7, attributes={"cam": "3", "camid": "4"})
+    assert dataset.notes == ["columns cam, camid could each be camera, so none is taken; call the right one camera"]
+    dataset = read_manifest(manifest(folder, "path,identity,split,id,camera\nimages/a.jpg,7,train,3,4\n"))
+    assert dataset.train[0] == Record(str(folder / "images/a.jpg"), 7, 4, attributes={"id": "3"})
+    assert dataset.notes == ["column id is an attribute, as there is a column identity"]
+
+
+@pytest.mark.parametrize("gap", ["", "nan", "NA", "N/A", "None", "null"])
+def test_missing_values_that_are_spelt_out_are_missing(folder: Path, gap: str) -> None:
+    text = "path,identity,split,camera,hat\n" + "".join(
+        f"images/{name}.jpg,{identity},train,{camera},{hat}\n"
+        for name, identity, camera, hat in [("a", 10, 2, "no"), ("b", 2, 10, "yes"), ("c", gap, gap, gap)]
+    )
+    dataset = read_manifest(manifest(folder, text))
+    assert [(r.identity, r.camera) for r in dataset.train] == [(10, 2), (2, 10), (UNLABELLED, NO_CAMERA)]
+    assert dataset.train[2].attributes == {}
+    assert dataset.schema.classes == {"hat": ("no", "yes")}
+    assert dataset.notes == ["1 images have no identity; they are unlabelled"]
+
+
+def test_names_with_blanks_around_them_survive(folder: Path) -> None:
+    names = [" x.jpg", "y.jpg ", "z.jpg"]
+    for name in names:
+        (folder / name).touch()
+    dataset = ReidDataset("x", train=[Record(str(folder / name), 1) for name in names])
+    write_manifest(folder / "m.csv", dataset)
+    assert [record.path for record in read_manifest(folder / "m.csv").train] == [str(folder / name) for name in names]

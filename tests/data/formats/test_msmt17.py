@@ -70,3 +70,17 @@ def test_lines_that_are_wrong(msmt: Path, pictures: Pictures, line: str, message
         read_msmt17(msmt)
     assert "list_query.txt" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_too_high_names_the_right_one(tmp_path: Path, pictures: Pictures) -> None:
+    msmt_lists(tmp_path / "MSMT17_V2", "mask_train_v2", "mask_test_v2", pictures)
+    with pytest.raises(DataError, match="layout not recognised; did you mean .*MSMT17_V2"):
+        read_dataset(str(tmp_path))
+
+
+def test_lists_that_lie_beside_the_images_folder_are_to_be_moved(tmp_path: Path, pictures: Pictures) -> None:
+    msmt_lists(tmp_path / "MSMT17_V2", "mask_train_v2", "mask_test_v2", pictures)
+    for path in (tmp_path / "MSMT17_V2").glob("list_*.txt"):
+        path.rename(tmp_path / path.name)
+    with pytest.raises(DataError, match="its lists lie beside MSMT17_V2/, which holds the images; move them into"):
+        read_msmt17(tmp_path)

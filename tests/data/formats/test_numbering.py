@@ -63,3 +63,12 @@ def test_cameras(names: list[str], numbers: list[int]) -> None:
 def test_a_camera_below_unknown_is_refused() -> None:
     with pytest.raises(DataError, match="m.csv: camera -3 is impossible; cameras start at 0"):
         number_cameras(["-3", "1"], "m.csv")
+
+
+def test_two_names_that_are_one_number_are_refused() -> None:
+    with pytest.raises(DataError, match="^m.csv: identities '01' and '1' are one number; rename one"):
+        number_identities(["1", "01", "5"], "m.csv")
+    with pytest.raises(DataError, match="^m.csv: cameras '002' and '2' are one number"):
+        number_cameras(["2", "002"], "m.csv")
+    assert number_identities(["1", "01", "zoe"], "m.csv") == {"": UNLABELLED, "01": 1, "1": 2, "zoe": 3}
+    assert number_cameras(["2", "2.0"], "m.csv") == {"2": 2, "2.0": 2}

@@ -100,3 +100,19 @@ def test_name_that_does_not_parse(veri: Path, pictures: Pictures) -> None:
     pictures(veri / "image_train", ["car.jpg"])
     with pytest.raises(DataError, match=r"car\.jpg: name does not parse"):
         read_veri776(veri)
+
+
+@pytest.mark.parametrize(("gone", "left"), [("jk_index.txt", "gt_index.txt"), ("gt_index.txt", "jk_index.txt")])
+def test_one_list_without_the_other_is_left_aside_and_said(veri: Path, gone: str, left: str) -> None:
+    (veri / gone).unlink()
+    dataset = read_veri776(veri)
+    assert dataset.relevance is None
+    assert dataset.notes == [f"{left} is left aside, as {gone} is missing; identities and cameras judge"]
+
+
+@pytest.mark.parametrize("text", ["1 \n\n", "1 \n\n\n", "1 \r\n\r\n"])
+def test_a_last_query_without_images_has_an_empty_line(veri: Path, text: str) -> None:
+    (veri / "jk_index.txt").write_bytes(text.encode())
+    relevance = read_veri776(veri).relevance
+    assert relevance is not None
+    assert [row.tolist() for row in relevance.junk] == [[0], []]

@@ -100,3 +100,9 @@ def test_what_cannot_be_evaluated_says_what_to_do(model: Recognizer, crowd: Reid
         count_images(model, replace(crowd, query=nameless))
     with pytest.raises(RunError, match="is for runs that weigh attributes and know junk"):
         evaluate(model, crowd, drop_junk=True)
+
+
+def test_a_dataset_without_right_answers_is_refused(model: Recognizer, crowd: ReidDataset) -> None:
+    strangers = [replace(record, identity=record.identity + 1000) for record in crowd.query]
+    with pytest.raises(DataError, match="queries has a right answer in the gallery: no image there has the identity"):
+        evaluate(model, replace(crowd, query=strangers))

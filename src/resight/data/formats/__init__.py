@@ -117,4 +117,8 @@ def detect_format(path: Path) -> str:
         return "folders"
     if fitting:
         raise DataError(f"{path}: could be {' or '.join(fitting)}; write which, as {fitting[0]}:{path}")
+    inner = [child for child in sorted(path.iterdir()) if child.is_dir()] if path.is_dir() else []
+    deeper = next((child for child in inner if any(fits(child) for fits in LAYOUTS.values())), None)
+    if deeper:
+        raise DataError(f"{path}: layout not recognised; did you mean {deeper}?")
     raise DataError(f"{path}: layout not recognised; name the format, as FORMAT:{path} with {', '.join(FORMATS)}")

@@ -20,11 +20,11 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
 
     The empty name is UNLABELLED; among other names "-1" and "0" keep their meaning of junk and distractor.
     `train` are the names in the training split: each must be an identity from 1, or empty. Raises DataError with
-    a message that starts with `where`.
+    a message that starts with `where`, also for two names that are one number (1 and 01).
     """
     kept = {name: number for name in names if (number := _whole(name)) is not None and number <= 0}
     named = set(names).difference(kept, {""})
-    numbers = kept | {"": UNLABELLED} | _number(named)
+    numbers = kept | {"": UNLABELLED} | _number(named, f"{where}: identities")
     for name in sorted(set(train) - {""}):
         if numbers[name] < 1:
             meaning = _MEANING.get(numbers[name], "impossible")
@@ -39,19 +39,26 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
 def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
     """Camera names -> numbers: as they are when all are whole numbers, else from 1 in sorted order.
 
-    The empty name is the unknown camera. Raises DataError with a message that starts with `where`.
+    The empty name is the unknown camera. Raises DataError as `number_identities` does.
     """
     unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
-    numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown)
+    numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown, f"{where}: cameras")
     if any(number < NO_CAMERA for number in numbers.values()):
         raise DataError(f"{where}: camera {min(numbers.values())} is impossible; cameras start at 0 (-1 unknown)")
     return numbers
 
 
-def _number(names: set[str]) -> dict[str, int]:
+def _number(names: set[str], what: str) -> dict[str, int]:
     whole = {name: _whole(name) for name in names}
     if None in whole.values():
         return {name: number for number, name in enumerate(sorted(names), 1)}
+    written: dict[int, str] = {}
+    for name in sorted(names):
+        # "2" and "2.0" are one name, once written by pandas.
+        digits = name.partition(".")[0]
+        first = written.setdefault(int(digits), digits)
+        if first != digits:
+            raise DataError(f"{what} {first!r} and {digits!r} are one number; rename one, or both to one name")
     return {name: number for name, number in whole.items() if number is not None}
 
 

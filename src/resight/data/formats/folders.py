@@ -18,6 +18,8 @@ __all__ = ["is_folders", "read_folders"]
 _SPLITS = ("train", "query", "gallery")
 # `0002_c1s1_000451.jpg`, `a-c3.png`; not the c of `pic12.jpg`.
 _CAMERA = re.compile(r"(?<![A-Za-z0-9])c(\d+)")
+# `a_C1.jpg`, `a_cam1.jpg`, `camera-1.jpg`.
+_NEAR_CAMERA = re.compile(r"(?<![A-Za-z0-9])(?:c|cam|camera)[_-]?(\d+)", re.IGNORECASE)
 
 
 def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
@@ -26,7 +28,7 @@ def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
     Folder names that are all whole numbers are the identities (`0` distractor, `-1` junk, neither in
     train); other names are numbered from 1 in sorted order, the same name being the same identity in every
     split. The camera is the number after `c` in the file's name (`0002_c1s1_000451.jpg`) when every name
-    has one, else unknown.
+    has one, else unknown; `C1`, `cam1` and `camera_1` are taken too, which the dataset's notes say.
     Raises DataError for a missing or empty folder, or an image outside any identity folder.
     """
     folder = Path(root).expanduser()
@@ -40,11 +42,11 @@ def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
         f"{folder}",
         train={name for split, name, _ in flat if split == "train"},
     )
-    cameras = _cameras([path for _, _, path in flat])
+    cameras, notes = _cameras([path for _, _, path in flat])
     records: dict[str, list[Record]] = {split: [] for split in _SPLITS}
     for (split, name, path), camera in zip(flat, cameras, strict=True):
         records[split].append(Record(path, numbers[name], camera))
-    return ReidDataset(folder.resolve().name, records["train"], records["query"], records["gallery"])
+    return ReidDataset(folder.resolve().name, records["train"], records["query"], records["gallery"], notes=notes)
 
 
 def is_folders(root: Path) -> bool:
@@ -95,8 +97,14 @@ def _read_identities(root: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _cameras(paths: Sequence[str]) -> list[int]:
-    matches = [_CAMERA.search(os.path.basename(path)) for path in paths]
-    if all(matches):
-        return [int(match[1]) for match in matches if match]
-    return [NO_CAMERA] * len(paths)
+def _cameras(paths: Sequence[str]) -> tuple[list[int], list[str]]:
+    """A camera for each image, and what there is to say about them."""
+    names = [os.path.basename(path) for path in paths]
+    for pattern in (_CAMERA, _NEAR_CAMERA):
+        matches = [match for name in names if (match := pattern.search(name))]
+        if len(matches) == len(names):
+            near = pattern is _NEAR_CAMERA
+            notes = [f"cameras are taken from names such as {names[0]} ({matches[0][0]})"] if near else []
+            return [int(match[1]) for match in matches], notes
+    notes = [f"{len(matches)} of {len(names)} names have a camera (c1), not all, so none is taken"] if matches else []
+    return [NO_CAMERA] * len(paths), notes

@@ -2,7 +2,7 @@
 
 Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
 `frame`, `sequence` and `mask` (a path like the image's) may be absent; every further column is an attribute, an empty
-cell meaning that it is not known.
+cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`), meaning that it is not known.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resight.data.attributes import schema_of
+from resight.data.formats._columns import is_missing, own_columns
 from resight.data.formats._numbering import number_cameras, number_identities
 from resight.errors import DataError
 from resight.files import written_whole
@@ -25,6 +26,9 @@ _OPTIONAL = ("camera", "frame", "sequence", "mask")
 _SPLITS = ("train", "query", "gallery")
 _PARQUET = frozenset({".parquet", ".pq"})
 _PATHS_LOOKED_AT = 16
+_WRITTEN = ("path", "split")
+"""Columns without gaps, whose cells mean what is written."""
+_FILES = ("path", "mask")
 
 _Columns = dict[str, list[str]]
 _Cells = dict[str, list[str | int | None]]
@@ -34,14 +38,18 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     """Read a CSV (UTF-8, commas) or Parquet (`.parquet`, `.pq`) manifest.
 
     Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train),
-    others are numbered from 1 in sorted order; cameras likewise. An empty identity is UNLABELLED (in train too:
-    autoencoders need no identities), an empty camera unknown. A column without a name is ignored (pandas
+    others are numbered from 1 in sorted order; cameras likewise. A missing identity is UNLABELLED (in train too:
+    autoencoders need no identities), a missing camera unknown. A column that nearly has the name of one that is absent
+    (`camid`, `pid`, `filename`) is taken for it, which the dataset's notes say. A column without a name is ignored (pandas
     writes its index so).
     Raises DataError naming the missing column, the row (1 is the first below the header), or the first
     image when none of some images looked for, spread over the manifest, exists.
     """
     file = Path(path).expanduser()
     columns = _read_columns(file)
+    taken, notes = own_columns(columns)
+    columns = {taken.get(name, name): cells for name, cells in columns.items()}
+    columns = {name: cells if name in _WRITTEN else _known(cells) for name, cells in columns.items()}
     _check_columns(file, columns)
     identities = _identities(file, columns)
     cameras = _cameras(file, columns)
@@ -62,9 +70,13 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     )
     for split, image, *rest in rows:
         records[split].append(Record(os.path.join(folder, image), *rest))
+    if unlabelled := sum(not cell for cell in columns["identity"]):
+        notes.append(f"{unlabelled} images have no identity; they are unlabelled")
     every = [record for found in records.values() for record in found]
     _check_images(file, every)
-    return ReidDataset(file.stem, records["train"], records["query"], records["gallery"], schema=schema_of(every))
+    return ReidDataset(
+        file.stem, records["train"], records["query"], records["gallery"], schema=schema_of(every), notes=notes
+    )
 
 
 def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
@@ -117,7 +129,23 @@ def _read_csv(file: Path) -> _Columns:
                 raise DataError(f"{file}: line {reader.line_num} has {len(row)} cells, the header has {len(header)}")
             rows.append(row)
     cells = zip(*rows, strict=True) if rows else ([] for _ in header)
-    return {name: [cell.strip() for cell in column] for name, column in zip(header, cells, strict=True) if name}
+    taken, _ = own_columns(named)
+    return {
+        name: [_stripped(cell, file.parent if taken.get(name, name) in _FILES else None) for cell in column]
+        for name, column in zip(header, cells, strict=True)
+        if name
+    }
+
+
+def _stripped(cell: str, folder: Path | None) -> str:
+    """The cell without blanks around it, unless it so names a file in `folder`."""
+    text = cell.strip()
+    return cell if text and text != cell and folder and (folder / cell).is_file() else text
+
+
+def _known(cells: list[str]) -> list[str]:
+    """The cells, empty where they say that nothing is known."""
+    return ["" if is_missing(cell) else cell for cell in cells]
 
 
 def _read_parquet(file: Path) -> _Columns:

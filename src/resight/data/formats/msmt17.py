@@ -35,6 +35,7 @@ def read_msmt17(root: str | os.PathLike[str], validation: bool = False) -> ReidD
     """
     folder = Path(root).expanduser()
     train_folder, test_folder = _version(folder)
+    _require_lists_beside_images(folder, (train_folder, test_folder))
     require_folders(folder, (train_folder, test_folder), "msmt17")
     train = _read_list(folder / train_folder, folder / "list_train.txt", 1)
     if validation:
@@ -61,6 +62,14 @@ def _version(root: Path) -> tuple[str, str]:
             if has_folders(place, pair):
                 return pair
     return _VERSIONS[0]
+
+
+def _require_lists_beside_images(root: Path, folders: tuple[str, str]) -> None:
+    inner = [child for child in sorted(root.iterdir()) if has_folders(child, folders)] if root.is_dir() else []
+    if inner and is_msmt17(root) and not is_msmt17(inner[0]):
+        raise DataError(
+            f"{root}: its lists lie beside {inner[0].name}/, which holds the images; move them into {inner[0]}"
+        )
 
 
 def _read_list(folder: Path, listing: Path, first: int) -> list[Record]:

@@ -43,7 +43,8 @@ def read_veri776(root: str | os.PathLike[str]) -> ReidDataset:
 
     The name lists give the order of the images, and the folder's sorted names where a list is missing.
     Colour and type come from the label files where present (an ID of 0 means not annotated). `relevance`
-    holds `gt_index` and `jk_index`, made 0-based, where present.
+    holds `gt_index` and `jk_index`, made 0-based, where both are present; one alone is left aside, which the notes say,
+    as without its half the query's own camera would count.
     Raises DataError for a missing folder, a listed image that is not there, a name that does not parse,
     damaged XML, or positions outside the gallery.
     """
@@ -52,13 +53,15 @@ def read_veri776(root: str | os.PathLike[str]) -> ReidDataset:
     test_labels = _read_labels(folder / "test_label.xml")
     query = _read_images(folder, "query", test_labels)
     gallery = _read_images(folder, "test", test_labels)
+    relevance, notes = _read_relevance(folder, len(query), len(gallery))
     return ReidDataset(
         name="veri776",
         train=_read_images(folder, "train", train_labels),
         query=query,
         gallery=gallery,
         schema=VERI_SCHEMA if train_labels.by_name or test_labels.by_name else AttributeSchema(),
-        relevance=_read_relevance(folder, len(query), len(gallery)),
+        relevance=relevance,
+        notes=notes,
     )
 
 
@@ -141,23 +144,27 @@ def _label(path: Path, item: ElementTree.Element, attribute: str) -> str | None:
     return classes[int(text) - 1] if int(text) else None
 
 
-def _read_relevance(root: Path, queries: int, gallery: int) -> Relevance | None:
+def _read_relevance(root: Path, queries: int, gallery: int) -> tuple[Relevance | None, list[str]]:
     good, junk = root / "gt_index.txt", root / "jk_index.txt"
-    if not good.is_file():
-        return None
+    present = [path.name for path in (good, junk) if path.is_file()]
+    if len(present) < 2:
+        absent = junk.name if present == [good.name] else good.name
+        notes = [f"{present[0]} is left aside, as {absent} is missing; identities and cameras judge"] if present else []
+        return None, notes
     lists = [root / "name_query.txt", root / "name_test.txt"]
-    absent = next((path for path in lists if not path.is_file()), None)
-    if absent:
-        raise DataError(f"{absent}: missing, but {good.name} counts positions in it; restore it or remove {good.name}")
-    nothing = [np.empty(0, np.int64)] * queries
-    return Relevance(
-        good=_read_positions(good, queries, gallery),
-        junk=_read_positions(junk, queries, gallery) if junk.is_file() else nothing,
-    )
+    unlisted = next((path for path in lists if not path.is_file()), None)
+    if unlisted:
+        raise DataError(
+            f"{unlisted}: missing, but {good.name} counts positions in it; restore it or remove {good.name}"
+        )
+    return Relevance(_read_positions(good, queries, gallery), _read_positions(junk, queries, gallery)), []
 
 
 def _read_positions(path: Path, queries: int, gallery: int) -> list[NDArray[np.int64]]:
-    lines = path.read_text(encoding="utf-8-sig").rstrip("\r\n").split("\n")
+    lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    # An empty line is a query without images, also at the end; what comes after the last query ends the file.
+    while len(lines) > queries and not lines[-1].strip():
+        lines.pop()
     if len(lines) != queries:
         raise DataError(f"{path}: {len(lines)} lines for {queries} queries; there must be one line per query")
     positions = []

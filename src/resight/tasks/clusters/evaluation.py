@@ -44,6 +44,7 @@ from resight.retrieval.clusters import (
     search_within,
 )
 from resight.retrieval.scores import Evaluation
+from resight.tasks.answers import own_positions, require_answers
 
 __all__ = ["Centroids", "Result", "evaluate", "write_assignments"]
 
@@ -100,7 +101,7 @@ def evaluate(
     With labelled embeddings `learn_on`, the hierarchy is cut at the height that gives these the highest `figure`. The
     queries of the search are `queries`, or each image in turn where none are given. `failed` has a line for each image
     that could not be embedded. Raises DataError as the method does, and for `learn_on` with a method that is not
-    Hierarchical.
+    Hierarchical, and when no query has a right answer.
     """
     learned = None
     if learn_on is not None:
@@ -115,17 +116,27 @@ def evaluate(
     if not (ids > 0).any():
         return Result(embeddings, found, assigned, None, None, None, learned, failed)
     shuffled = np.random.default_rng(0).permutation(found.labels)
-    asking = (None, None) if queries is None else (queries.features, queries.identities)
     return Result(
         embeddings,
         found,
         assigned,
         scores=score_clusters(found.labels, ids),
         by_chance=score_clusters(shuffled, ids),
-        search=search_within(found, embeddings.features, ids, *asking),
+        search=_search(found, embeddings, queries),
         learned=learned,
         failed=failed,
     )
+
+
+def _search(found: Clusters, gallery: Embeddings, queries: Embeddings | None) -> Evaluation:
+    """The search of each image's own, or of queries, whose own files are left out."""
+    if queries is None:
+        return search_within(found, gallery.features, gallery.identities)
+    own = own_positions(queries.records, gallery.records)
+    asking = (queries.features, queries.identities)
+    search = search_within(found, gallery.features, gallery.identities, *asking, own=own)
+    require_answers(search, queries.records, gallery.records)
+    return search
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from resight.embedding import embed
 from resight.errors import DataError, RunError
 from resight.recognizer import Progress, Recognizer
-from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
+from resight.records import NO_CAMERA, UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import Distance, Evaluation, JunkLast, KReciprocal, distances, metric_between
 from resight.retrieval import evaluate as evaluate_features
+from resight.tasks.answers import own_positions, require_answers
 from resight.tasks.reid.baselines import BASELINES
 
 __all__ = ["Result", "count_images", "evaluate", "evaluate_embeddings", "searchable"]
@@ -39,6 +40,17 @@ class Result:
     def result(self) -> Evaluation:
         """The evaluation of the model by its own metric, without re-ranking."""
         return self.results["model"]
+
+    @property
+    def found_themselves(self) -> int:
+        """Queries whose own file is in the gallery, where it is neither right nor wrong."""
+        return int((own_positions(self.query.records, self.gallery.records) >= 0).sum())
+
+    @property
+    def cameras_unknown(self) -> int:
+        """Images of either side with an identity whose camera is unknown."""
+        sides = (self.query, self.gallery)
+        return sum(int(((side.cameras == NO_CAMERA) & (side.identities > 0)).sum()) for side in sides)
 
     def distances(self, queries: NDArray[np.int64]) -> NDArray[np.float32]:
         """Distances of queries, given by position, to all gallery images, float32 [queries, G].
@@ -72,7 +84,8 @@ def evaluate(
     `baselines` those of random features and of a colour histogram, and a metric that weighs attributes adds one by the
     features alone. `drop_junk` ranks gallery images last that the model calls junk, by default as the recipe says.
     Raises DataError for a dataset without a labelled query and gallery, RunError for `drop_junk` with a model that does
-    not know junk.
+    not know junk. A query's own file in the gallery is left out for it; DataError says why when no query has a right
+    answer.
     """
     query, gallery = searchable(dataset)
     whole, failed = embed(model, [*query, *gallery], progress=progress)
@@ -85,6 +98,7 @@ def evaluate(
     protocol = protocol or model.recipe.retrieval.protocol
     options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
+    require_answers(results["model"], sides[0].records, sides[1].records)
     if model.weighs_attributes:
         results["model, features alone"] = evaluate_embeddings(*sides, dataset, metric="euclidean", **options)
     if rerank is not None:
@@ -121,7 +135,7 @@ def evaluate_embeddings(
 ) -> Evaluation:
     """Evaluate embeddings of a dataset's query and gallery images, of which some may be missing.
 
-    With `rerank`, re-ranked distances of the features replace the metric. Raises DataError when one side is empty, or
+    A query's own file in the gallery is left out for it. With `rerank`, re-ranked distances of the features replace the metric. Raises DataError when one side is empty, or
     has no attributes where the metric weighs them.
     """
     if not len(query) or not len(gallery):
@@ -140,6 +154,7 @@ def evaluate_embeddings(
         rerank=rerank,
         average_precision=average_precision,
         protocol=protocol or relevance or dataset.protocol,
+        own=own_positions(query.records, gallery.records),
     )
 
 

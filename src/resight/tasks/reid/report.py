@@ -29,7 +29,7 @@ _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
 def tables(result: Result) -> list[Table]:
     """A table in per cent, with a row for the model and for each thing that it is compared with."""
     rows = [[name, *_figures(figures)] for name, figures in result.results.items()]
-    return [Table(["%", *_COLUMNS], rows, note=f"{_conditions(result)}. {_without_match(result)}".strip())]
+    return [Table(["%", *_COLUMNS], rows, note=" ".join([f"{_conditions(result)}.", *_remarks(result)]))]
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
@@ -74,9 +74,16 @@ def _conditions(result: Result) -> str:
     )
 
 
-def _without_match(result: Result) -> str:
-    missing = result.result.without_match
-    return f"{missing} queries have no right answer in the gallery and are not counted." if missing else ""
+def _remarks(result: Result) -> list[str]:
+    """What one must know of the data to read the figures, a sentence each."""
+    remarks = []
+    if missing := result.result.without_match:
+        remarks.append(f"{missing} queries have no right answer in the gallery and are not counted.")
+    if unknown := result.cameras_unknown:
+        remarks.append(f"The cameras of {unknown} images are unknown; none of these is left out for being of the query's own camera.")  # fmt: skip
+    if themselves := result.found_themselves:
+        remarks.append(f"{themselves} queries are in the gallery themselves; that file is left out for them.")
+    return remarks
 
 
 def _ranked(report: Report, result: Result) -> None:
