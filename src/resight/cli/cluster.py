@@ -126,7 +126,7 @@ def cluster(
 
 
 def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:
-    """The method with the options given. Raises DataError for an unknown name, OptionError for options that do not fit it."""
+    """The method with its options. Raises DataError for an unknown name, OptionError for options that do not fit it."""
     import dataclasses
 
     from resight.errors import DataError, OptionError, did_you_mean
@@ -155,7 +155,7 @@ def _records(images: str, split: str | None) -> list[Record] | None:
 
 
 def _labelled(spec: str) -> list[Record]:
-    """The images of a dataset that have an identity: those of its training split or, if there are none, of query and gallery."""
+    """The labelled images of a dataset: those of its training split or, if there are none, of query and gallery."""
     from resight.data.formats import read_dataset
     from resight.errors import DataError
 

@@ -110,7 +110,7 @@ def review_suspects(
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the page; 0 chooses a free one.")] = 0,
 ) -> None:
-    """Look at each suspect and decide whether it is junk. Every decision is saved at once; started again, the review goes on.
+    """Look at each suspect and decide whether it is junk. Every decision is saved at once, and a new start goes on.
 
     `resight junk review suspects`, then open the address that it prints
 

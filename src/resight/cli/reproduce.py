@@ -42,7 +42,7 @@ def reproduce(
         typer.Option(metavar="KEY=VALUE", help="Change a key even where the rows differ in it; repeat it for several."),
     ] = None,
 ) -> None:
-    """Train the rows of a published table and print our figures beside the published ones, each with its difference to the first row.
+    """Train the rows of a published table and print our figures and the published ones, with differences to the first row.
 
     `resight reproduce list` shows the tables,
     `resight reproduce vehicle-heads --data veri776:/data/VeRi --out tables/heads` runs one in full, and

@@ -17,6 +17,6 @@ __all__ = ["reconstructed"]
 
 
 def reconstructed(model: Recognizer, records: Sequence[Record]) -> Image.Image:
-    """The records' images, as the model sees them, above their reconstructions. Raises RunError for a model that makes none."""
+    """Images, as the model sees them, above their reconstructions. Raises RunError for a model that makes none."""
     images = torch.stack([resize(read_image(record.path), model.recipe.image) for record in records])
     return reconstructions(images.numpy(), model.reconstruct_batch(images))

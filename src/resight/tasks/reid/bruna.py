@@ -1,4 +1,4 @@
-"""Bruna's training: centroids of four, strangers that an adversary selects, attributes beside."""
+"""Training of Bruna: a centroid loss with hard negatives that an adversary selects, and an attribute loss."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _PICTURED = 6
 
 
 class BrunaSystem(RetrievalSystem):
-    """Items of four images of one person and eight of others; the model trains on the four and the two that the selector picks.
+    """Trains on items of twelve images: four of one identity, and eight of others, of which a selector picks two.
 
-    The selector sees the first of the four beside each of the eight and predicts distances; the two smallest are picked.
-    Losses: `centroid` on Euclidean distances of the features (each of the four to the mean of the other three, and to the
-    two picked, averaged), `attributes` over all images of the batch, and the selector's own, which reaches it alone.
-    An item that lacks an image is left out. `selector_width` is the `Selector`'s, and Adam trains it at `selector_rate`,
-    by default Adam's own.
+    The selector sees the first of the four images beside each of the eight and predicts their distances; the two smallest
+    are picked as hard negatives. The losses are `centroid`, on mean Euclidean distances of features (of each of the four to
+    the mean of the other three, and to the two picked images); `attributes`, over all images of the batch; and
+    `selector`, whose gradient reaches the selector alone. An item with an unreadable image is left out of `centroid` and
+    `selector`. `selector_width` is the width of the `Selector`, `selector_rate` the learning rate of its own Adam.
     """
 
     learns = frozenset({"identities", "attributes"})
@@ -56,7 +56,7 @@ class BrunaSystem(RetrievalSystem):
             raise RecipeError("losses: the system bruna wants centroid and selector, each with a weight")
         self.margin: float = self.losses["centroid"].margin  # type: ignore[assignment]
         self._last: tuple[Tensor, ...] = ()
-        """Of the last batch: positions of its first items' images, predicted distances, which were picked."""
+        """Of the first items of the last batch: positions of the images, predicted distances, positions of those picked."""
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         output: AttributedFeature = self.model(inputs)
@@ -69,13 +69,13 @@ class BrunaSystem(RetrievalSystem):
         return self.losses.weighed(losses)
 
     def _adversaries(self, inputs: Tensor, features: Tensor, items: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Losses of whole items, whose images are the rows `items` (items, 12)."""
+        """The losses `centroid` and `selector` of whole items, whose images are the rows `items`, (items, 12)."""
         predicted = self.selector(inputs[items[:, 0]], inputs[items[:, SAME:]])
         picked = predicted.detach().topk(_PICKED, largest=False).indices
         same = features[items[:, :SAME]]
         others = features[items[:, SAME:].gather(1, picked)]
         d_same, each = same_distances(same).mean(1), other_distances(same, others)
-        # Farther from the four than they are from each other, by the margin.
+        # A picked image is rightly told apart when it is farther from the four than they are from each other, by the margin.
         correct = (each > d_same[:, None] + self.margin).detach()
         figures = {"train/d_same": d_same, "train/d_other": each, "train/fooled": 1 - correct.float()}
         self.log_dict(
@@ -91,8 +91,8 @@ class BrunaSystem(RetrievalSystem):
         }
 
     def _remember(self, items: Tensor, predicted: Tensor, picked: Tensor, batch: Batch) -> None:
-        """What the picture at the epoch's end shows: the last batch's first items."""
-        # Kept as tensors: lists would have an accelerator waited for at every step.
+        """Keep the first items of the batch: the picture at the end of the epoch shows those of the last batch."""
+        # They are kept as tensors: making lists would wait for the accelerator at every step.
         self._last = tuple(part[:_PICTURED].detach() for part in (batch.index[items[:_PICTURED]], predicted, picked))
 
     def on_train_epoch_end(self) -> None:
@@ -112,6 +112,6 @@ class BrunaSystem(RetrievalSystem):
 
 
 def _whole_items(batch: Batch) -> Tensor:
-    """Rows of the batch's images by item, (items, 12): those items whose images could all be read."""
+    """Rows of the batch by item, (items, 12), of the items whose images could all be read."""
     people = torch.nonzero(~batch.junk).flatten()
     return people[whole_groups(batch.places[people], SAME + OTHERS)]

@@ -109,7 +109,7 @@ def evaluate(
 
 
 def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int:
-    """The number of images that `evaluate` will embed. Raises DataError for a dataset without a labelled query and gallery."""
+    """The number of images that `evaluate` will embed. Raises DataError as `searchable` does."""
     return sum(map(len, searchable(dataset)))
 
 

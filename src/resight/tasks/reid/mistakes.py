@@ -29,7 +29,7 @@ class Shared(NamedTuple):
 
 
 def shared_attributes(result: Result) -> list[Shared]:
-    """The agreement in each attribute that is known of a query and of its wrong first answer; empty for data without attributes."""
+    """The agreement in each attribute that is known of a query and of its wrong first answer, if there is one."""
     query, gallery = result.query.records, result.gallery.records
     names = dict.fromkeys(name for record in query for name in record.attributes)
     if not names:

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: ranked lists, where the network looks, its feature maps, the feature space, a selector's picks."""
+"""Pictures of an evaluation: ranked lists, where the network looks, feature maps, the feature space, a selector's picks."""
 
 from __future__ import annotations
 
