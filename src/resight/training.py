@@ -96,7 +96,8 @@ def resume(
     if run.finished:
         return run
     with alone(run.folder):
-        return _resume(Run.open(folder), dataset, quiet, tell, on_validation)
+        run = Run.open(folder)  # as another process has left it, perhaps
+        return run if run.finished else _resume(run, dataset, quiet, tell, on_validation)
 
 
 def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validation: OnValidation | None) -> Run:

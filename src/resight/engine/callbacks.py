@@ -145,7 +145,7 @@ class FiniteNumbers(Callback):
 
     def _whole(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._require(trainer, self.finite, "the loss")
-        numbers = [value.isfinite().all() for value in pl_module.parameters() if value.is_floating_point()]
+        numbers = [value.isfinite().all() for value in pl_module.state_dict().values() if value.is_floating_point()]
         self._require(trainer, torch.stack(numbers).all(), "a weight")
 
     def _require(self, trainer: lightning.Trainer, finite: torch.Tensor, what: str) -> None:
