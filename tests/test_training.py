@@ -227,7 +227,7 @@ def test_bad_input_is_named_before_anything_is_written(crowd: ReidDataset, tiny,
         (["model.backbone=vit_tiny_patch16_224"], "last_stride=2"),
         (["losses.tripletx.weight=1"], "did you mean 'triplet'"),
         (["augmentation.flop.probability=1"], "did you mean 'flip'"),
-        (["optimiser.learning_rate=1"], "valid: lr, weight_decay"),
+        (["optimiser.learning_rate=1"], "there is: lr, weight_decay"),
         (
             ["losses.identity.weight=0", "losses.triplet.weight=0", "losses.centre.weight=0"],
             "every weight is 0",
