@@ -1,4 +1,4 @@
-"""Files that are written whole: what stands there is the old file or the new one."""
+"""Files that are written whole: what stands there is the old file or the new one. Folders that one process writes to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from resight.files import written_whole
+from resight.errors import RunError
+from resight.files import locked, written_whole
 
 
 def test_the_new_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> None:
@@ -94,3 +96,54 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     assert ended.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
     assert all(child.name.startswith(".") for child in tmp_path.iterdir() if child != path), "listings pass it over"
+
+
+HOLD = (
+    "import sys\n"
+    "from resight.errors import RunError\n"
+    "from resight.files import locked\n"
+    "with locked(sys.argv[1], RunError):\n"
+    "    print('held', flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+def test_a_folder_in_use_names_the_other_process_and_is_free_once_that_was_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "run"
+    other = subprocess.Popen([sys.executable, "-c", HOLD, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    for _ in range(2):  # a refused one leaves the name where it stands
+        with pytest.raises(RunError, match=rf"run is in use by another process \(number {other.pid}\); wait"):
+            locked(folder, RunError).__enter__()
+    other.kill()
+    other.communicate()
+    with locked(folder, RunError):
+        pass
+    assert list(folder.iterdir()) == []
+
+
+def test_two_handles_of_one_process_take_turns(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+
+    def count(times: int) -> None:
+        for _ in range(times):
+            with locked(tmp_path, RunError, wait=60):
+                (tmp_path / "count").write_text(str(int((tmp_path / "count").read_text()) + 1))
+
+    threads = [threading.Thread(target=count, args=(20,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "count").read_text() == "60"
+
+
+def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path: Path, monkeypatch) -> None:
+    def lockless(*args: object, **named: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("resight.files.FileLock.acquire", lockless)
+    with locked(tmp_path, RunError):
+        (tmp_path / "a").write_text("written")
+    assert [child.name for child in tmp_path.iterdir()] == ["a"]

@@ -40,7 +40,9 @@ def equal(first: nn.Module, second: nn.Module) -> bool:
 
 
 def test_a_run_is_opened_as_it_was_saved(tiny: Tiny, tmp_path: Path) -> None:
-    run = Run(tmp_path / "run", tiny("epochs=7"), 12, HATS, data=["folders:/data/crops", "masks:/data/masks"])
+    run = Run(
+        tmp_path / "run", tiny("epochs=7"), 12, HATS, data=["folders:/data/crops", "masks:/data/masks"], digest="1f"
+    )
     run.save()
     assert Run.open(tmp_path / "run") == run
     replace(run, finished=True).save()
@@ -72,6 +74,14 @@ def test_a_folder_that_is_no_run_says_which_file_is_missing(tiny: Tiny, tmp_path
     (tmp_path / "run" / "recipe.yaml").unlink()
     with pytest.raises(RecipeError, match="recipe.yaml"):
         Run.open(tmp_path / "run")
+
+
+def test_a_file_of_a_run_asks_for_its_folder(tiny: Tiny, tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", tiny())
+    with pytest.raises(RunError, match=r"run/model\.safetensors is a file.*; give its folder: .*/run$"):
+        Run.open(run.weights)
+    with pytest.raises(RunError, match="give its folder"):
+        build_model(tiny(f"model.segmenter={run.weights}", recipe="reid-bruna-masked"), 3, HATS)
 
 
 @pytest.mark.parametrize(

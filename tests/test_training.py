@@ -19,7 +19,7 @@ from resight.errors import DataError, RecipeError, RunError
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.run import Run
-from resight.training import resume, train
+from resight.training import alone, resume, train
 from tests.support.commands import command
 from tests.support.images import corrupt
 from tests.support.legacy import LEGACY, copied, legacy_street
@@ -227,7 +227,7 @@ def test_bad_input_is_named_before_anything_is_written(crowd: ReidDataset, tiny,
         (["model.backbone=vit_tiny_patch16_224"], "last_stride=2"),
         (["losses.tripletx.weight=1"], "did you mean 'triplet'"),
         (["augmentation.flop.probability=1"], "did you mean 'flip'"),
-        (["optimiser.learning_rate=1"], "valid: lr, weight_decay"),
+        (["optimiser.learning_rate=1"], "there is: lr, weight_decay"),
         (
             ["losses.identity.weight=0", "losses.triplet.weight=0", "losses.centre.weight=0"],
             "every weight is 0",
@@ -250,6 +250,48 @@ def test_resuming_on_other_data_is_refused(crowd: ReidDataset, tiny, tmp_path: P
     fewer = replace(crowd, train=[record for record in crowd.train if record.identity != 1])
     with pytest.raises(RunError, match="trained on 6 identities and this data has 5"):
         resume(tmp_path / "run", fewer, quiet=True)
+    renamed = [replace(record, identity=9) if record.identity == 1 else record for record in crowd.train]
+    with pytest.raises(RunError, match="trained on other images, identities or classes than this data has"):
+        resume(tmp_path / "run", replace(crowd, train=renamed), quiet=True)
+    run.digest = None  # as in a run of a version that kept none
+    run.save()
+    resume(tmp_path / "run", replace(crowd, train=renamed), quiet=True)
+
+
+def test_what_another_training_left_is_not_taken_up(crowd: ReidDataset, trained: Run, tiny, tmp_path: Path) -> None:
+    for name in ("last.ckpt", "metrics.csv", "model.safetensors"):
+        out = tmp_path / name.partition(".")[0]
+        out.mkdir()
+        shutil.copy(trained.folder / name, out)
+        with pytest.raises(RunError, match=rf"holds {name} of another training; choose another --out, or remove that"):
+            train(tiny("epochs=1"), crowd, out, quiet=True)
+        assert [file.name for file in out.iterdir()] == [name]
+
+
+def test_a_checkpoint_further_on_than_the_recipe_is_one_line(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    run = train(tiny("epochs=3"), crowd, tmp_path / "run", quiet=True)
+    run.finished, run.recipe.epochs = False, 1
+    run.save()
+    with pytest.raises(
+        RecipeError, match=r"run: You restored a checkpoint with current_epoch=\d, .*max_epochs=1"
+    ) as told:
+        resume(run.folder, crowd, quiet=True)
+    assert "\n" not in str(told.value)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(
+    crowd: ReidDataset, trained: Run, tiny, tmp_path: Path
+) -> None:
+    run = Run.open(shutil.copytree(trained.folder, tmp_path / "run"))
+    run.finished = False
+    run.save()
+    told = rf"is in use by another process \(number {os.getpid()}\); wait until that has ended"
+    with alone(run.folder), pytest.raises(RunError, match=told):
+        resume(run.folder, crowd, quiet=True)
+    with alone(tmp_path / "new"), pytest.raises(RunError, match=told):
+        train(tiny("epochs=1"), crowd, tmp_path / "new", quiet=True)
+    assert resume(run.folder, crowd, quiet=True).finished
+    assert not (run.folder / ".lock").exists()
 
 
 class Exploit:
@@ -269,6 +311,19 @@ def test_no_file_of_a_run_can_execute_code(crowd: ReidDataset, tiny, tmp_path: P
     with pytest.raises(RunError, match="damaged"):
         load(run.folder)
     assert not Path("exploited").exists()
+
+
+def test_a_training_that_diverges_ends_and_keeps_what_was_good(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    wild = ["optimiser.lr=1e22", "schedule={name: constant, warmup_epochs: 1, warmup_factor: 1e-25}"]
+    recipe = tiny("epochs=4", "validation.ratio=0.4", "validation.every=1", "sampler.identities=3", *wild)
+    with pytest.raises(RunError, match=r"is not finite in epoch 2: .* keeps epoch 1; train anew with a lower"):
+        train(recipe, crowd, tmp_path / "run", quiet=True)
+    assert not Run.open(tmp_path / "run").finished
+    assert [row["epoch"] for row in metrics(tmp_path / "run")] == ["1"]
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    assert state["epoch"] == 0
+    for kept in (weights(tmp_path / "run"), state["state_dict"]):
+        assert all(value.isfinite().all() for value in kept.values() if value.is_floating_point())
 
 
 def test_a_training_that_can_read_no_image_is_no_success(crowd: ReidDataset, tiny, tmp_path: Path) -> None:

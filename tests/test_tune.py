@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -203,6 +205,40 @@ def test_trials_that_diverge_are_failures_and_others_are_tried(
     assert tuned.recipe is None
     failed = [line for line in told if line.endswith("failed: mAP is nan, it diverged")]
     assert len({line.partition(":")[2] for line in failed}) == 4, "other values each time"
+
+
+def test_a_second_search_in_one_folder_is_refused(
+    crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = rf"is in use by another process \(number {os.getpid()}\); wait until that has ended"
+
+    def searching(*ignored: object, **named: object) -> Run:
+        with pytest.raises(RunError, match=told):
+            tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=1)
+        (trial,) = optuna.load_study(study_name="resight", storage=f"sqlite:///{tmp_path / 'study.db'}").trials
+        assert trial.state.name == "RUNNING", "the second one leaves it alone"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resight.tune.train", searching)
+    with pytest.raises(KeyboardInterrupt):
+        tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=1)
+
+
+def test_a_database_in_use_is_not_called_damaged(
+    crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.dbapi2.connect
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *places, **named: connect(*places, **{**named, "timeout": 0}))
+    with closing(connect(tmp_path / "study.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(
+            RunError, match=r"study\.db is in use by another process; wait until that has ended"
+        ) as told:
+            tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=1)
+        assert "\n" not in str(told.value)
+    (tmp_path / "study.db").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(RunError, match=r"study\.db is damaged or no search"):
+        tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=1)
 
 
 @pytest.mark.parametrize(

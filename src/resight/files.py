@@ -1,14 +1,21 @@
-"""Writing files so that a kill or a full disk leaves the old file or the new one, never half of one."""
+"""Writing files so that nothing is lost: whole or not at all, and in a folder by one process at a time."""
 
 from __future__ import annotations
 
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["written_whole"]
+from filelock import FileLock, Timeout
+
+__all__ = ["locked", "written_whole"]
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk may say to a writer. Some libraries keep the words and lose the number."""
+_LOCKLESS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+"""What a file system answers that has no locks."""
 
 
 @contextmanager
@@ -43,5 +50,42 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""What a disk may say to a writer. Some libraries keep the words and lose the number."""
+@contextmanager
+def locked(folder: str | os.PathLike[str], busy: type[Exception], wait: float = 0) -> Iterator[None]:
+    """Keep all others out of `folder` who ask for it here too: other processes, and other handles of this one.
+
+    >>> with locked("gallery", RunError, wait=60):
+    ...     ...  # read, change, write
+
+    The folder is made where it is missing. The system takes the lock away when its process ends, however it ends. Raises
+    `busy`, which names that process, where the folder is not free within `wait` seconds. A file system that has no
+    locks gives none.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / ".lock"
+    lock = FileLock(file, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout:
+        raise busy(f"{folder} is in use by {_holder(file)}; wait until that has ended") from None
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
+        yield
+        return
+    try:
+        with suppress(OSError):  # a full disk: the lock holds all the same
+            file.write_text(f"{os.getpid()}\n", encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):  # while it is held: one who waits sees that the file is gone, and makes a new one
+            file.unlink()
+        lock.release()
+
+
+def _holder(file: Path) -> str:
+    """Who wrote a lock's file, as far as it can be read."""
+    with suppress(OSError, ValueError):
+        return f"another process (number {int(file.read_text(encoding='utf-8'))})"
+    return "another process"

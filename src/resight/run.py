@@ -34,7 +34,7 @@ from resight.models.abilities import Borrows
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema
 
-__all__ = ["Run", "build_model", "history"]
+__all__ = ["Run", "build_model", "history", "leftovers"]
 
 
 @dataclass
@@ -50,6 +50,8 @@ class Run:
     data: list[str] = field(default_factory=list)
     """The `--data` of the training, which a resume reads again."""
     finished: bool = False
+    digest: str | None = None
+    """`TrainingSet.digest` of what it was trained on; None in runs of versions that kept none."""
 
     @property
     def weights(self) -> Path:
@@ -77,11 +79,14 @@ class Run:
                 ),
                 data=[str(spec) for spec in facts["data"]],
                 finished=bool(facts["finished"]),
+                digest=facts.get("digest"),
             )
         except FileNotFoundError as error:
             raise RunError(
                 f"{folder} is no run folder ({error.filename} is missing); `resight train` makes one"
             ) from None
+        except NotADirectoryError:
+            raise RunError(f"{folder} is a file, perhaps of a run; give its folder: {folder.parent}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
 
@@ -101,6 +106,7 @@ class Run:
             "attributes": {name: list(values) for name, values in self.schema.classes.items()},
             "data": self.data,
             "finished": self.finished,
+            "digest": self.digest,
         }
         with written_whole(self.folder / "run.json") as partial:
             partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -123,6 +129,11 @@ class Run:
             raise RunError(
                 f"{self.weights} does not fit its recipe or is damaged: {str(error).splitlines()[0]}"
             ) from None
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Files in a folder that a training would write or read, such as another one left there."""
+    return [name for name in ("last.ckpt", "metrics.csv", "model.safetensors") if (folder / name).exists()]
 
 
 def build_model(
@@ -152,7 +163,7 @@ def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
     how = f"make one with `resight train {maker} --data … --out RUN`, and give it as model.{option}=RUN"
     if folder is None:
         raise RecipeError(f"model.{option} is missing: it names a run of {maker}; {how}")
-    if not Path(folder).is_dir():
+    if not Path(folder).exists():
         raise RunError(f"model.{option} = {folder}: no such run; {how}")
     donor = Run.open(folder)
     if donor.recipe.image != recipe.image:

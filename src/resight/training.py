@@ -6,9 +6,11 @@ import os
 import shlex
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import lightning
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from resight.data.formats import absolute_spec
 from resight.data.training_set import TrainingSet, divide
@@ -16,13 +18,14 @@ from resight.engine.callbacks import OnValidation
 from resight.engine.data_module import DataModule
 from resight.engine.system import System
 from resight.engine.trainer import make_trainer, process_rank
-from resight.errors import RunError
+from resight.errors import RecipeError, RunError
+from resight.files import locked
 from resight.recipe import Recipe, make, pick
 from resight.records import ReidDataset
-from resight.run import Run, build_model
+from resight.run import Run, build_model, leftovers
 from resight.tasks.systems import SYSTEMS
 
-__all__ = ["check", "resume", "train"]
+__all__ = ["alone", "check", "resume", "train"]
 
 Tell = Callable[[str], None]
 _NAMED = 10
@@ -47,23 +50,30 @@ def train(
     killed run loses less than one. `tell` receives a line for what is left out of training, and for how to continue an
     interrupted run. Unless `quiet`, a terminal shows a progress bar; without a terminal `tell` receives a line per
     epoch. `on_validation` is called with each validated epoch, from 1, and its figures; an error that it raises ends
-    the run, and `resume` repeats that epoch. Raises DataError, RecipeError, or RunError when `out` holds a run.
+    the run, and `resume` repeats that epoch. Raises DataError, RecipeError, or RunError when `out` holds files of
+    a training already, when another process trains in it and when the training diverges.
     """
     folder = Path(out)
-    if (folder / "run.json").exists() and process_rank() == 0:  # other processes find the run that the first one saved
-        raise RunError(
-            f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out"
-        )
+    _require_free(folder)
     training_set = _training_set(recipe, dataset, tell)
-    run = Run(folder, recipe, training_set.classes, training_set.schema, data=[absolute_spec(spec) for spec in data])
+    run = Run(
+        folder,
+        recipe,
+        training_set.classes,
+        training_set.schema,
+        data=[absolute_spec(spec) for spec in data],
+        digest=training_set.digest,
+    )
     # Everything is built, and so checked, before anything is written.
     trainer = make_trainer(run, quiet, on_validation, tell)
     system = _system(run, training_set, pretrained=None)
     batches = DataModule(recipe, training_set)
     system.configure_optimizers()
-    if process_rank() == 0:
-        run.save()
-    return _fit(run, trainer, system, batches, tell)
+    with alone(folder):
+        _require_free(folder)
+        if process_rank() == 0:
+            run.save()
+        return _fit(run, trainer, system, batches, None, tell)
 
 
 def resume(
@@ -78,23 +88,43 @@ def resume(
 
     >>> resume("runs/base", read_dataset("market1501:/data/Market-1501-v15.09.15"))
 
-    `quiet`, `tell` and `on_validation` as in `train`. Raises RunError when the folder is no run, or when the data is
-    not what the run was started on.
+    `quiet`, `tell` and `on_validation` as in `train`. A run that is finished stays as it is. Raises RunError when the
+    folder is no run or another process trains in it, when the data is not what the run was started on, and when the
+    training diverges.
     """
     run = Run.open(folder)
     if run.finished:
         return run
-    training_set = _training_set(run.recipe, dataset, tell)
+    with alone(run.folder):
+        run = Run.open(folder)  # as another process has left it, perhaps
+        return run if run.finished else _resume(run, dataset, quiet, tell, on_validation)
+
+
+def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validation: OnValidation | None) -> Run:
+    folder, training_set = run.folder, _training_set(run.recipe, dataset, tell)
     if training_set.classes != run.classes:
         raise RunError(
             f"{folder} was trained on {run.classes} identities and this data has {training_set.classes}; resume on the same data"
         )
     if training_set.schema != run.schema:
         raise RunError(f"{folder} was trained on other attributes than this data has; resume on the same data")
+    if run.digest not in (None, training_set.digest):  # None: made by a version that kept none
+        raise RunError(
+            f"{folder} was trained on other images, identities or classes than this data has; resume on the same data"
+        )
     trainer = make_trainer(run, quiet, on_validation, tell)
     fresh = not run.checkpoint.exists()  # killed in its first epoch: starts again
     system = _system(run, training_set, pretrained=None if fresh else False)
-    return _fit(run, trainer, system, DataModule(run.recipe, training_set), tell)
+    checkpoint = None if fresh else run.checkpoint
+    return _fit(run, trainer, system, DataModule(run.recipe, training_set), checkpoint, tell)
+
+
+def alone(folder: str | os.PathLike[str]) -> AbstractContextManager[None]:
+    """Keep other processes from training in a folder, or below one; those that train together pass by the first one's lock.
+
+    Raises RunError, which names the other process, when one does so already.
+    """
+    return locked(folder, RunError) if process_rank() == 0 else nullcontext()
 
 
 def check(recipe: Recipe, dataset: ReidDataset) -> None:
@@ -120,15 +150,30 @@ def _system(run: Run, training_set: TrainingSet, pretrained: bool | None) -> Sys
     return make(SYSTEMS, run.recipe.system, "system", recipe=run.recipe, model=model, training_set=training_set)
 
 
-def _fit(run: Run, trainer: lightning.Trainer, system: System, batches: DataModule, tell: Tell) -> Run:
+def _require_free(folder: Path) -> None:
+    if process_rank():  # further processes find what the first one made
+        return
+    if (folder / "run.json").exists():
+        raise RunError(
+            f"{folder} holds a run already; `resight train --resume {folder}` continues it, or choose another --out"
+        )
+    if left := leftovers(folder):
+        raise RunError(f"{folder} holds {', '.join(left)} of another training; choose another --out, or remove that")
+
+
+def _fit(
+    run: Run, trainer: lightning.Trainer, system: System, batches: DataModule, checkpoint: Path | None, tell: Tell
+) -> Run:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         try:
-            trainer.fit(system, datamodule=batches, ckpt_path=str(run.checkpoint) if run.checkpoint.exists() else None)
+            trainer.fit(system, datamodule=batches, ckpt_path=None if checkpoint is None else str(checkpoint))
         except SystemExit:  # Lightning's answer to Ctrl-C
             tell(f"continue with: {shlex.join(['resight', 'train', '--resume', str(run.folder)])}")
             raise KeyboardInterrupt from None
+        except MisconfigurationException as error:  # such as a checkpoint further on than the recipe's epochs now
+            raise RecipeError(f"{run.folder}: {str(error).splitlines()[0]}") from None
         except OSError as error:
             raise RunError(
                 f"{run.folder}: cannot write ({error.strerror or error}); earlier checkpoints are intact: make room, "

@@ -16,7 +16,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +31,7 @@ from resight.files import written_whole
 from resight.recipe import Recipe, load_recipe, read_yaml
 from resight.records import ReidDataset
 from resight.run import Run, history
-from resight.training import check, resume, train
+from resight.training import alone, check, resume, train
 
 if TYPE_CHECKING:
     import optuna
@@ -159,23 +161,43 @@ def tune(
     A trial trains on the training split and is judged by the recipe's `validation.monitor` on held-out identities:
     test images are not used. Without `validation.ratio` a fifth is held out. With `prune`, trials worse than the median
     of the earlier ones at the same epoch are cut. The same call continues a killed search, and an open trial from its
-    last epoch; further proposals depend only on `seed` and the trials so far. Only one process at a time may search a
-    folder.
+    last epoch; further proposals depend only on `seed` and the trials so far.
 
     Raises MissingExtraError without Optuna, RecipeError for a key or value that fits no recipe, RunError when `out`
-    holds another search.
+    holds another search or another process searches in it.
     """
     search = _Search(recipe, dataset, Path(out), space, data, seed, quiet, tell)
     search.check()
-    study = search.study(prune)
-    for line in search.told:
-        tell(line)
-    search.take_up(study)
-    most = len(study.trials) + 2 * trials  # a limit, should every trial fail
-    while _ended(study) < trials and len(study.trials) < most:
-        tell(search.step(study))
-        search.write(study)
-    return search.write(study)
+    with alone(out), _free(search.database):
+        study = search.study(prune)
+        for line in search.told:
+            tell(line)
+        search.take_up(study)
+        most = len(study.trials) + 2 * trials  # a limit, should every trial fail
+        while _ended(study) < trials and len(study.trials) < most:
+            tell(search.step(study))
+            search.write(study)
+        return search.write(study)
+
+
+@contextmanager
+def _free(database: Path) -> Iterator[None]:
+    """One line for a database that somebody else, such as a program that looks into it, keeps to itself."""
+    try:
+        yield
+    except Exception as error:  # Optuna's or SQLAlchemy's
+        if not _locked_out(error):
+            raise
+        raise RunError(f"{database} is in use by another process; wait until that has ended, then go on") from None
+
+
+def _locked_out(error: BaseException | None) -> bool:
+    """Whether SQLite has found its file locked, and raised this or what this was raised from."""
+    if error is None:
+        return False
+    codes = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    found = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in codes
+    return found or _locked_out(error.__cause__)
 
 
 def _optuna() -> Any:
@@ -222,6 +244,10 @@ class _Search:
         self.monitor = base.validation.monitor
         self.direction: Literal["minimize", "maximize"] = "minimize" if self.monitor == "loss" else "maximize"
 
+    @property
+    def database(self) -> Path:
+        return self.folder / "study.db"
+
     def check(self) -> None:
         """Check every key: each value (of an interval, both ends) makes a valid recipe, and at least one can train.
 
@@ -248,7 +274,7 @@ class _Search:
     def study(self, prune: bool) -> optuna.Study:
         self.folder.mkdir(parents=True, exist_ok=True)
         pruner = self.optuna.pruners.MedianPruner(n_startup_trials=3) if prune else self.optuna.pruners.NopPruner()
-        file = self.folder / "study.db"
+        file = self.database
         try:
             study = self.optuna.create_study(
                 study_name="resight",
@@ -257,9 +283,11 @@ class _Search:
                 direction=self.direction,
                 pruner=pruner,
             )
-        except self.optuna.exceptions.OptunaError as error:
-            raise RunError(f"{file} cannot be used: {str(error).splitlines()[0]}") from None
-        except Exception as error:  # SQLAlchemy's, which Optuna uses
+        except Exception as error:  # Optuna's, or SQLAlchemy's, which Optuna uses
+            if _locked_out(error):
+                raise
+            if isinstance(error, self.optuna.exceptions.OptunaError):
+                raise RunError(f"{file} cannot be used: {str(error).splitlines()[0]}") from None
             if not file.exists():
                 raise
             raise RunError(f"{file} is damaged or no search; choose another --out, or remove it") from error

@@ -55,8 +55,17 @@ def test_a_run_is_made_and_the_command_that_judges_it_told(
     assert [row["epoch"] for row in metrics(out)] == ["1", "2"]
 
 
+def test_a_finished_run_says_that_it_is_finished(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = resight("train", "--resume", trained.folder, capsys=capsys)
+    assert (status, out) == (0, "")
+    assert "is finished, nothing is left to train; to train longer, anew: resight train" in err
+    assert err.count("\n") == 1
+
+
 def test_a_run_that_does_not_know_its_data_asks_for_them(tiny, tmp_path: Path, capsys) -> None:
     run = untrained_run(tmp_path / "run", tiny())
+    run.finished = False
+    run.save()
     status, _, err = resight("train", "--resume", run.folder, capsys=capsys)
     assert status == 2
     assert f"{run.folder} does not remember its data; give it with --data" in err

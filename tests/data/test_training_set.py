@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from resight.data.training_set import divide
@@ -124,3 +126,27 @@ def test_training_without_masks_says_what_is_missing() -> None:
     dataset = ReidDataset("street", train=[Record("a.jpg", mask="a.png"), Record("bare.jpg")])
     with pytest.raises(DataError, match=r"street: 1 training images have no mask \(the first: bare.jpg\); give masks:"):
         divide(load_recipe("segmentation-unet"), dataset, {"masks"})
+
+
+def test_the_digest_tells_images_identities_and_class_numbers_apart_and_no_folders() -> None:
+    recipe = load_recipe("reid-strong-baseline", ["validation.ratio=0.2"])
+
+    def digest(records: list[Record]) -> str:
+        return divide(recipe, ReidDataset("street", train=records), {"identities"}).digest
+
+    whole = street()
+    same = digest(whole)
+    assert same == digest([replace(record, path=f"/moved/{record.path}") for record in whole])
+    renamed = [replace(record, identity=99) if record.identity == 1 else record for record in whole]
+    others = [replace(record, path=f"other-{record.path}") for record in whole]
+    swapped = [replace(record, identity={1: 2, 2: 1}.get(record.identity, record.identity)) for record in whole]
+    raw = [replace(record, path=f"\udcfc{record.path}") for record in whole]
+    assert len({same, *map(digest, (renamed, others, swapped, raw))}) == 5
+
+
+def test_the_digest_tells_what_is_learned_of_each_image() -> None:
+    recipe = load_recipe("attributes-multihead", [*PLAIN, "validation.ratio=0"])
+    data = hatted()
+    changed = [replace(data.train[0], attributes={"hat": "yes" if data.train[0].identity % 2 == 0 else "no"})]
+    other = replace(data, train=[*changed, *data.train[1:]])
+    assert divide(recipe, data, {"attributes"}).digest != divide(recipe, other, {"attributes"}).digest

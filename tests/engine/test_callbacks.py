@@ -14,11 +14,13 @@ from resight.engine.callbacks import (
     BestWeights,
     EpochBar,
     EpochLines,
+    FiniteNumbers,
     MetricsFile,
+    SomethingLearned,
     SomethingRead,
     ValidationListener,
 )
-from resight.errors import DataError, RecipeError
+from resight.errors import DataError, RecipeError, RunError
 from resight.run import Run
 from tests.support.runs import metrics, weights
 
@@ -106,6 +108,51 @@ def test_an_epoch_without_one_readable_image_ends_the_training() -> None:
     callback.on_train_batch_end(trainer(), trained, None, SimpleNamespace(images=[]), 0)
     with pytest.raises(DataError, match="none of 2 images could be read; the first: a.jpg: broken"):
         callback.on_train_epoch_end(trainer(), trained)
+
+
+def test_an_epoch_whose_batches_were_all_passed_over_ends_the_training() -> None:
+    callback, batch = SomethingLearned(), SimpleNamespace(images=[1])
+    callback.on_train_epoch_start(trainer(), system())
+    for outputs in ({}, {"loss": torch.tensor(1.0)}):
+        callback.on_train_batch_end(trainer(), system(), outputs, batch, 0)
+    callback.on_train_epoch_end(trainer(), system())
+    callback.on_train_epoch_start(trainer(1), system())
+    callback.on_train_batch_end(trainer(1), system(), {}, batch, 0)
+    with pytest.raises(DataError, match="nothing was learned in epoch 2: no batch has two images that can be read"):
+        callback.on_train_epoch_end(trainer(1), system())
+
+
+def judged(run: Run, losses: list[float], weight: float = 1.0, others: bool = True) -> None:
+    """An epoch of these losses that ends with this weight, in two processes of which the other says `others`."""
+    seen, trained, guard = trainer(1), Model(), FiniteNumbers(run)
+    seen.strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision and others)
+    trained.epoch.data.fill_(weight)
+    guard.on_train_epoch_start(seen, trained)
+    for place, loss in enumerate(losses):
+        guard.on_train_batch_end(seen, trained, {"loss": torch.tensor(loss)}, None, place)
+    guard.on_train_batch_end(seen, trained, {}, None, len(losses))
+    guard.on_validation_start(seen, trained)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_end_the_training_before_a_validation(run: Run, bad: float) -> None:
+    judged(run, [3.0, 2.0])
+    with pytest.raises(RunError, match=r"the loss is not finite in epoch 2: .* keeps epoch 1; train anew with a lower"):
+        judged(run, [3.0, bad, 2.0])
+    with pytest.raises(RunError, match="a weight is not finite in epoch 2"):
+        judged(run, [3.0, 2.0], weight=bad)
+    with pytest.raises(RunError, match="the loss is not finite"):
+        judged(run, [3.0], others=False)
+
+
+def test_a_long_epoch_is_not_waited_for_once_its_loss_is_not_finite(run: Run) -> None:
+    losses = [float("nan")] + [1.0] * (FiniteNumbers.EVERY - 1)
+    seen, guard = trainer(), FiniteNumbers(run)
+    seen.strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)
+    for place, loss in enumerate(losses[:-1]):
+        guard.on_train_batch_end(seen, system(), {"loss": torch.tensor(loss)}, None, place)
+    with pytest.raises(RunError, match="the loss is not finite in epoch 1: the training has diverged; train anew"):
+        guard.on_train_batch_end(seen, system(), {"loss": torch.tensor(1.0)}, None, len(losses) - 1)
 
 
 def epoch(file: MetricsFile, number: int, figures: dict[str, float], validated: bool = False) -> None:

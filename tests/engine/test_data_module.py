@@ -102,3 +102,18 @@ def test_what_does_not_fit_is_told_before_a_training_begins(crowd: ReidDataset, 
     recipe = tiny("augmentation={flop: {}}")
     with pytest.raises(RecipeError, match="did you mean 'flip'"):
         DataModule(recipe, divide(recipe, crowd, {"identities"}))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "told"),
+    [
+        ("{name: random, batch_size: 1}", "sampler.batch_size=1: its batches are of one image"),
+        ("{name: identities, identities: 1, images: 1}", "sampler.identities=1, sampler.images=1: its batches"),
+    ],
+)
+def test_batches_of_one_image_are_refused(sampler: str, told: str, crowd: ReidDataset, tiny) -> None:
+    recipe = tiny(f"sampler={sampler}")
+    with pytest.raises(RecipeError, match=told):
+        DataModule(recipe, divide(recipe, crowd, {"identities"}))
+    several = tiny("sampler={name: identities, identities: 1, images: 2}")
+    assert len(DataModule(several, divide(several, crowd, {"identities"})).sampler)

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 
 from resight.errors import DataError, ImageError, RunError
+from resight.files import locked
 from resight.gallery import Gallery
 from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
@@ -74,6 +75,49 @@ def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(
         Gallery.open(tmp_path / "gallery").search(query)
     with pytest.raises(RunError, match=r"holds embeddings of another model: .*run did not make them, .* index anew"):
         Gallery.open(tmp_path / "gallery", model=trained_again)
+
+
+def test_handles_side_by_side_lose_nothing(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
+    Gallery.create(tmp_path / "gallery", model=model)
+    one, other = (Gallery.open(tmp_path / "gallery", model=model) for _ in range(2))
+    assert one.add(crowd.train[:3]).count == 3
+    assert other.add(crowd.train[2:5]) == (2, [], 1)
+    one.add_embeddings(Embeddings(model.embed([crowd.train[5].path]), [crowd.train[5]]))
+    for gallery in (one, Gallery.open(tmp_path / "gallery", model=model)):
+        assert [record.path for record in gallery.records] == [record.path for record in crowd.train[:6]]
+        assert [gallery.search(record.path, k=1)[0].record for record in crowd.train[:6]] == list(crowd.train[:6])
+    assert len(list((tmp_path / "gallery").iterdir())) == 3
+
+
+def test_an_addition_waits_for_another_one_and_readers_do_not(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    gallery.add(crowd.train[:2])
+    monkeypatch.setattr("resight.gallery.gallery._PATIENCE", 0.1)
+    with locked(tmp_path / "gallery", RunError):
+        assert gallery.search(crowd.train[1].path, k=1)[0].id == 1
+        assert len(Gallery.open(tmp_path / "gallery")) == 2
+        with pytest.raises(RunError, match="gallery is in use by another process"):
+            gallery.add(crowd.train[2:4])
+    assert gallery.add(crowd.train[2:4]).count == 2
+
+
+def test_a_gallery_that_grows_while_it_is_opened_is_read_as_it_is_then(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Gallery.create(tmp_path / "gallery", model=model).add(crowd.train[:2])
+    grown = Gallery.open(tmp_path / "gallery", model=model)
+    read = Gallery._read_facts
+
+    def overtaken(folder: Path) -> dict[str, object]:
+        facts = read(folder)
+        monkeypatch.undo()
+        grown.add(crowd.train[2:4])
+        return facts
+
+    monkeypatch.setattr(Gallery, "_read_facts", staticmethod(overtaken))
+    assert len(Gallery.open(tmp_path / "gallery")) == 4
 
 
 def test_images_that_are_there_are_passed_over_and_paths_are_absolute(
@@ -226,6 +270,9 @@ def test_a_kill_between_files_leaves_the_old_gallery(
 def test_bad_input_is_named(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no gallery"):
         Gallery.open(tmp_path)
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(RunError, match="a.json is a file, perhaps of a gallery; give its folder"):
+        Gallery.open(tmp_path / "a.json")
     empty = Gallery.create(tmp_path / "gallery", model=Recognizer(model.model, model.recipe))
     with pytest.raises(DataError, match="is empty"):
         empty.search(crowd.query[0].path)

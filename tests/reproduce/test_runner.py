@@ -29,6 +29,7 @@ from resight.records import ReidDataset
 from resight.reproduce import load_table, reproduce
 from resight.run import Run
 from resight.synthetic import synthesize
+from resight.training import alone
 from tests.support.recipes import tiny_overrides
 
 CNN = [*tiny_overrides("attributes-residual-cnn"), "epochs=1"]
@@ -166,6 +167,46 @@ def test_every_row_is_checked_before_the_first_trains(crowd_spec: str, table: Pa
     ):
         reproduce(load_table(str(table)), [crowd_spec], tmp_path / "out", overrides=TINY)
     assert not list(tmp_path.glob("out/*/*/run.json"))
+
+
+def test_rows_of_other_settings_are_told_and_come_back(
+    crowd_spec: str, crowd: ReidDataset, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing is trained here: a run is saved with its recipe, and its figures are given.
+    def saved(recipe, dataset, folder, **ignored):  # type: ignore[no-untyped-def]
+        run = Run(folder, recipe, 6, finished=True)
+        run.save()
+        return run
+
+    monkeypatch.setattr("resight.reproduce.runner.train", saved)
+    monkeypatch.setattr("resight.reproduce.runner.retrieval_figures", lambda *ignored: {"mAP": 0.5})
+    monkeypatch.setattr("resight.reproduce.runner.check", lambda *ignored: None)
+    told: list[str] = []
+
+    def call(rows: str, epochs: int) -> str:
+        told.clear()
+        reproduce(
+            load_table(str(table)),
+            [crowd_spec],
+            tmp_path / "out",
+            overrides=TINY,
+            rows=rows,
+            epochs=epochs,
+            tell=told.append,
+        )
+        return (tmp_path / "out" / "table.md").read_text()
+
+    assert "other settings" not in call("1", 2)
+    page = call("2", 1)
+    words = "easured here with other settings, and so left out of this table: no neck; their runs stay"
+    assert [line for line in told if words in line]
+    assert words in page
+    assert "other settings, and so left out of this table: neck" in call("1", 2)
+
+
+def test_a_second_reproduction_in_one_folder_is_refused(crowd_spec: str, table: Path, tmp_path: Path) -> None:
+    with alone(tmp_path / "out"), pytest.raises(RunError, match=r"out is in use by another process \(number \d+\)"):
+        reproduce(load_table(str(table)), [crowd_spec], tmp_path / "out", overrides=TINY, rows="1")
 
 
 @pytest.mark.slow

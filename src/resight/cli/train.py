@@ -83,7 +83,12 @@ def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
     from resight.run import Run
     from resight.training import resume as resume_run
 
-    specs = data or Run.open(folder).data
+    run = Run.open(folder)
+    if run.finished:
+        again = shlex.join(["resight", "train", str(folder / "recipe.yaml"), "epochs=N"])
+        remark(f"{folder} is finished, nothing is left to train; to train longer, anew: {again} --data … --out …")
+        return
+    specs = data or run.data
     if not specs:
         raise RunError(f"{folder} does not remember its data; give it with --data")
     _finish(resume_run(folder, read_datasets(specs), quiet=quiet, tell=remark).folder)

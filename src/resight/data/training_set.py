@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
@@ -51,9 +53,25 @@ class TrainingSet(NamedTuple):
         return [numbers[record.identity] for record in self.fitted]
 
     @property
+    def digest(self) -> str:
+        """Says whether another training set is the same: images by file name, their identities and class numbers.
+
+        Folders play no part, so that data may be moved, nor does the order of the images.
+        """
+        fitted = zip(self.fitted, self.labels, self.targets.tolist(), strict=True)
+        lines = [_line(record, label, *targets) for record, label, targets in fitted]
+        lines += [_line(record, "held out") for record in self.validation]
+        return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
+
+    @property
     def class_counts(self) -> list[list[int]]:
         """Fitted images per class of each attribute."""
         return class_counts(self.targets, self.schema)
+
+
+def _line(record: Record, *numbers: object) -> bytes:
+    said = (os.path.basename(record.path), record.identity, *numbers)
+    return "\t".join(map(str, said)).encode("utf-8", "surrogateescape")
 
 
 def divide(

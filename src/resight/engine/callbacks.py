@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
-from resight.errors import RecipeError, none_readable
+from resight.errors import DataError, RecipeError, RunError, none_readable
 from resight.files import written_whole
 from resight.run import Run
 
@@ -18,8 +19,10 @@ __all__ = [
     "BestWeights",
     "EpochBar",
     "EpochLines",
+    "FiniteNumbers",
     "MetricsFile",
     "OnValidation",
+    "SomethingLearned",
     "SomethingRead",
     "ValidationListener",
 ]
@@ -88,6 +91,72 @@ class SomethingRead(Callback):
         if not self.read:
             failed = sorted(pl_module.unreadable)
             raise none_readable(len(failed), failed)
+
+
+class SomethingLearned(Callback):
+    """Ends a training that has taken no step in an epoch, since each of its batches was passed over."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.learned = 0
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.learned += bool(outputs)  # empty for a batch that was passed over
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not self.learned:
+            raise DataError(
+                f"nothing was learned in epoch {trainer.current_epoch + 1}: no batch has two images that can be read; "
+                "raise the sampler's batch, or see to the images"
+            )
+
+
+class FiniteNumbers(Callback):
+    """Ends a training that diverges before the checkpoint, the best weights or a figure are of it.
+
+    Losses are looked at every `EVERY` batches, so that a GPU is not waited for at each, and with the weights at the end
+    of an epoch, before it is validated. Raises RunError in all processes of a training alike.
+    """
+
+    EVERY = 50
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.finite = torch.tensor(True)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.finite = torch.tensor(True)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # The loss alone: where half precision is scaled, a gradient that overflows is a step left out, and no error.
+        if outputs:
+            self.finite = outputs["loss"].detach().isfinite().all() & self.finite.to(outputs["loss"].device)
+        if (batch_idx + 1) % self.EVERY == 0:
+            self._require(trainer, self.finite, "the loss")
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._whole(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._whole(trainer, pl_module)
+
+    def _whole(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._require(trainer, self.finite, "the loss")
+        numbers = [value.isfinite().all() for value in pl_module.state_dict().values() if value.is_floating_point()]
+        self._require(trainer, torch.stack(numbers).all(), "a weight")
+
+    def _require(self, trainer: lightning.Trainer, finite: torch.Tensor, what: str) -> None:
+        # Asked of all processes: one that ended alone would leave the others waiting.
+        if not trainer.strategy.reduce_boolean_decision(bool(finite), all=True):
+            done = trainer.current_epoch
+            raise RunError(
+                f"{what} is not finite in epoch {done + 1}: the training has diverged; "
+                + (f"{self.run.folder} keeps epoch {done}; " if done else "")
+                + "train anew with a lower optimiser.lr, or with trainer.clip"
+            )
 
 
 class EpochBar(RichProgressBar):

@@ -11,7 +11,7 @@ from resight.data.samplers import SAMPLERS, BatchSampler
 from resight.data.targets import encode, junk_targets
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
-from resight.errors import DataError
+from resight.errors import DataError, RecipeError
 from resight.recipe import Recipe, make
 
 __all__ = ["DataModule"]
@@ -20,13 +20,19 @@ __all__ = ["DataModule"]
 class DataModule(lightning.LightningDataModule):
     """Batches of the fitted records, drawn by the recipe's sampler and augmented; each held-out record once, in order.
 
-    Raises DataError when the sampler can make no batch of the records, RecipeError for options that do not fit.
+    Raises DataError when the sampler can make no batch of the records, RecipeError for options that do not fit and for
+    a sampler whose batches hold one image: `System` trains on two at least.
     """
 
     def __init__(self, recipe: Recipe, training_set: TrainingSet) -> None:
         super().__init__()
         self.recipe, self.training_set = recipe, training_set
         self.sampler = _sampler(recipe, training_set)
+        if len(self.sampler) and all(len(batch) < 2 for batch in self.sampler):
+            sizes = ", ".join(f"sampler.{name}={value}" for name, value in recipe.sampler.items() if value == 1)
+            raise RecipeError(
+                f"{sizes or 'sampler'}: its batches are of one image, and training learns from two at least; raise it"
+            )
         self.images = _images(recipe, training_set)
 
     def train_dataloader(self) -> DataLoader[Batch]:

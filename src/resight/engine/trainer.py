@@ -21,8 +21,10 @@ from resight.engine.callbacks import (
     BestWeights,
     EpochBar,
     EpochLines,
+    FiniteNumbers,
     MetricsFile,
     OnValidation,
+    SomethingLearned,
     SomethingRead,
     ValidationListener,
 )
@@ -45,7 +47,7 @@ def make_trainer(
     recipe = run.recipe
     terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
-    callbacks: list[Callback] = [SomethingRead(), MetricsFile(run)]
+    callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), MetricsFile(run)]
     if validated:
         callbacks.append(BestWeights(run))
         if on_validation is not None:

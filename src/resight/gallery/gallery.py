@@ -30,7 +30,7 @@ from PIL import Image
 
 from resight.embedding import embed
 from resight.errors import DataError, RunError, none_readable
-from resight.files import written_whole
+from resight.files import locked, written_whole
 from resight.gallery.hit import Hit
 from resight.recognizer import Progress, Recognizer, load
 from resight.records import Embeddings, Record, as_records, nameable, record_table, table_attributes, table_records
@@ -39,6 +39,8 @@ from resight.retrieval import metric_between, nearest
 __all__ = ["Added", "Gallery"]
 
 FORMAT = 3
+_PATIENCE = 600
+"""Seconds that an addition waits for another one to be written."""
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
@@ -58,6 +60,8 @@ class Gallery:
     >>> gallery.search("query.jpg", k=10)[0].record.path
 
     A change is written to new files, which gallery.json then names: after a kill the old or the new state is there.
+    Additions by several handles and processes wait for one another, and all are kept. A search sees the images that were
+    there when its handle was opened or last added to.
     """
 
     def __init__(
@@ -80,8 +84,7 @@ class Gallery:
         Raises RunError when the folder is a gallery already.
         """
         folder = Path(folder)
-        if (folder / "gallery.json").exists():
-            raise RunError(f"{folder} is a gallery already; open it with Gallery.open, or choose another folder")
+        _require_none(folder)
         recognizer = model if isinstance(model, Recognizer) else load(model)
         facts = {
             "format": FORMAT,
@@ -92,7 +95,9 @@ class Gallery:
             "generation": 0,
         }
         gallery = cls(folder, facts, model=recognizer)
-        gallery._write_facts()
+        with locked(folder, RunError, _PATIENCE):
+            _require_none(folder)
+            gallery._write_facts()
         return gallery
 
     @classmethod
@@ -110,9 +115,22 @@ class Gallery:
 
     @classmethod
     def _read(cls, folder: Path) -> Self:
+        facts = cls._read_facts(folder)
+        while True:
+            try:
+                return cls._read_generation(folder, dict(facts))
+            except RunError:  # nobody waits to read: another process may have put a new one in this one's place
+                before, facts = facts, cls._read_facts(folder)
+                if facts == before:
+                    raise
+
+    @staticmethod
+    def _read_facts(folder: Path) -> dict[str, Any]:
         try:
             facts = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-            generation, version = int(facts["generation"]), facts["format"]
+            facts["generation"], version = int(facts["generation"]), facts["format"]
+        except NotADirectoryError:
+            raise RunError(f"{folder} is a file, perhaps of a gallery; give its folder: {folder.parent}") from None
         except FileNotFoundError:
             raise RunError(f"{folder} is no gallery (gallery.json is missing); make one with `resight index`") from None
         except (ValueError, KeyError, TypeError) as error:
@@ -121,6 +139,11 @@ class Gallery:
             raise RunError(
                 f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`"
             )
+        return dict(facts)
+
+    @classmethod
+    def _read_generation(cls, folder: Path, facts: dict[str, Any]) -> Self:
+        generation, version = facts["generation"], facts["format"]
         facts["format"] = FORMAT
         if not generation:
             return cls(folder, facts)
@@ -184,26 +207,52 @@ class Gallery:
         """Embed images and add them to the gallery.
 
         Images that cannot be read, or whose names are not UTF-8, are left out and listed; those whose path is there
-        already are skipped.
-        `progress` is called with the number of images done since the last call.
+        already are skipped, also where another process has added it meanwhile. `progress` is called with the number of
+        images done since the last call. Raises RunError when another process holds the gallery for longer than ten
+        minutes.
         """
         records, unwritable = nameable(as_records(images))
         if unwritable and not records:
             raise none_readable(len(unwritable), unwritable)
-        there = {record.path for record in self.records}
-        new = [record for record in records if os.path.abspath(record.path) not in there]
-        if records and not new:
+        new = self._unknown(records)
+        if len(records) and not len(new):
             return Added(0, unwritable, len(records))
-        embedded = embed(self.model, new, progress=progress)
-        self.add_embeddings(embedded.embeddings)
-        return Added(len(embedded.embeddings), [*unwritable, *embedded.failed], len(records) - len(new))
+        embedded = embed(self.model, [records[place] for place in new], progress=progress)
+        found = embedded.embeddings
+        with locked(self.folder, RunError, _PATIENCE):
+            self._read_anew()
+            kept = self._unknown(found.records)
+            if len(kept):
+                self._append(found.select(kept))
+        known = len(records) - len(new) + len(found) - len(kept)
+        return Added(len(kept), [*unwritable, *embedded.failed], known)
+
+    def _unknown(self, records: Sequence[Record]) -> NDArray[np.int64]:
+        """Positions of those whose path is not in the gallery."""
+        there = {record.path for record in self.records}
+        return np.array(
+            [place for place, record in enumerate(records) if os.path.abspath(record.path) not in there], np.int64
+        )
 
     def add_embeddings(self, embeddings: Embeddings) -> None:
         """Add embeddings that the gallery's model has made; paths become absolute.
 
-        Raises DataError when the width of their features or attributes is another than the gallery's, or a number is
-        not finite.
+        Raises DataError when the width of their features or attributes is not the gallery's, or a number is not finite;
+        RunError when another process holds the gallery for longer than ten minutes.
         """
+        with locked(self.folder, RunError, _PATIENCE):
+            self._read_anew()
+            self._append(embeddings)
+
+    def _read_anew(self) -> None:
+        """Take up what other handles and processes have added since."""
+        current = type(self)._read(self.folder)
+        if current._facts["fingerprint"] != self._facts["fingerprint"]:
+            raise RunError(f"{self.folder} was made anew with another model meanwhile; open it again")
+        self._facts, self._index = current._facts, current._index
+        self.records, self._attributes = current.records, current._attributes
+
+    def _append(self, embeddings: Embeddings) -> None:
         features = np.ascontiguousarray(embeddings.features, np.float32)
         _require_finite("these have", features, embeddings.attributes)
         self._require_widths("these have", features, embeddings.attributes)
@@ -290,6 +339,11 @@ class Gallery:
     def _write_facts(self) -> None:
         with written_whole(self.folder / "gallery.json") as partial:
             partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _require_none(folder: Path) -> None:
+    if (folder / "gallery.json").exists():
+        raise RunError(f"{folder} is a gallery already; open it with Gallery.open, or choose another folder")
 
 
 def _taken_apart(index: Any, attributes: int) -> tuple[Any, NDArray[np.float32]]:

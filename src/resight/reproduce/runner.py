@@ -37,7 +37,7 @@ from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, history
 from resight.tasks.attributes.evaluation import Result, evaluate
-from resight.training import check, resume, train
+from resight.training import alone, check, resume, train
 from resight.views import charts
 
 __all__ = ["reproduce"]
@@ -64,41 +64,44 @@ def reproduce(
     Figures are on the dataset's query and gallery; if it has none, a fifth of its identities is held out for them.
     Either way these images are not used in training or to choose an epoch. `overrides` and `forced` as in `plan`,
     `epochs` as in `shorter`, `identities` as in `fewer_identities`, `rows` as in `chosen_rows`. Every row is checked
-    before the first one trains. Raises DataError, RecipeError, or RunError when `out` was made with other data or a
-    row's folder holds a run of another recipe.
+    before the first one trains. Raises DataError, RecipeError, or RunError when `out` was made with other data, when
+    a row's folder holds a run of another recipe, and when another process reproduces in `out`.
     """
-    chosen = chosen_rows(table, rows)
-    material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first")
-    planned, notes = plan(table, overrides, forced, epochs, material.fitted)
-    used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
-    job = _Job(table, planned, material, Path(out), used)
-    work = [(planned[number], seed) for number in chosen for seed in seeds]
-    missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
-    for line in [*notes, *material.told]:
-        tell(line)
-    for row in {row.folder: row for row, _ in missing}.values():
-        try:
-            check(row.recipe(0), material.dataset)
-        except (DataError, RecipeError) as error:
-            raise type(error)(f"row {row.row.name}: {error}; choose others with --rows") from None
-    asked: dict[str, object] = {
-        "overrides": list(overrides),
-        "forced": list(forced),
-        "epochs": epochs,
-        "seeds": list(seeds),
-    }
-    job.write_settings(asked)
-    if len(missing) < len(work):
-        tell(f"{len(work) - len(missing)} of {len(work)} done before")
-    clock = _Clock(len({(row.folder, seed) for row, seed in missing}))
-    for number, (row, seed) in enumerate(missing, 1):
-        label = f"{number}/{len(missing)} {row.row.name}" + (f", seed {seed}" if len(seeds) > 1 else "")
-        tell(f"{label} …")
-        figures = job.run(row, seed, quiet, tell)
-        shown = ", ".join(f"{name} {figures[name]:.4g}" for name in table.figures if name in figures)
-        tell(f"{label}: {shown or 'no figure'}; {clock.lap((row.folder, seed))}")
-        job.write_tables()
-    return job.write_tables()
+    with alone(out):
+        chosen = chosen_rows(table, rows)
+        material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first")
+        planned, notes = plan(table, overrides, forced, epochs, material.fitted)
+        used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
+        job = _Job(table, planned, material, Path(out), used)
+        work = [(planned[number], seed) for number in chosen for seed in seeds]
+        missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
+        for line in [*notes, *material.told]:
+            tell(line)
+        for row in {row.folder: row for row, _ in missing}.values():
+            try:
+                check(row.recipe(0), material.dataset)
+            except (DataError, RecipeError) as error:
+                raise type(error)(f"row {row.row.name}: {error}; choose others with --rows") from None
+        asked: dict[str, object] = {
+            "overrides": list(overrides),
+            "forced": list(forced),
+            "epochs": epochs,
+            "seeds": list(seeds),
+        }
+        job.write_settings(asked)
+        if other := job.of_other_settings():
+            tell(other)
+        if len(missing) < len(work):
+            tell(f"{len(work) - len(missing)} of {len(work)} done before")
+        clock = _Clock(len({(row.folder, seed) for row, seed in missing}))
+        for number, (row, seed) in enumerate(missing, 1):
+            label = f"{number}/{len(missing)} {row.row.name}" + (f", seed {seed}" if len(seeds) > 1 else "")
+            tell(f"{label} …")
+            figures = job.run(row, seed, quiet, tell)
+            shown = ", ".join(f"{name} {figures[name]:.4g}" for name in table.figures if name in figures)
+            tell(f"{label}: {shown or 'no figure'}; {clock.lap((row.folder, seed))}")
+            job.write_tables()
+        return job.write_tables()
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,20 @@ class _Job:
         facts = json.loads(self._kept(row, seed).read_text(encoding="utf-8"))
         return facts["figures"] if facts.items() >= self._conditions(row).items() else None
 
+    def of_other_settings(self) -> str | None:
+        """A line on the rows that were measured here with other settings than these, if there are any."""
+        names = [
+            row.row.name
+            for row in self.planned
+            if any(self._kept(row, seed).exists() and self.figures(row, seed) is None for seed in self._seeds(row))
+        ]
+        if not names:
+            return None
+        return (
+            f"measured here with other settings, and so left out of this table: {', '.join(names)}; their runs stay, and "
+            "the settings of then show them again"
+        )
+
     def write_settings(self, asked: dict[str, object]) -> None:
         from resight.version import __version__
 
@@ -261,6 +278,8 @@ class _Job:
             lines.append(f"{' or '.join(shares)} of the training identities are held out to choose the epoch.")
         if self.changed:
             lines.append(f"Changed by hand: {', '.join(self.changed)}.")
+        if other := self.of_other_settings():
+            lines.append(f"{other[0].upper()}{other[1:]}.")
         if any(len(seeds) > 1 for seeds in measured):
             lines.append("Several seeds: mean ± standard deviation; differences are taken seed by seed.")
         return lines

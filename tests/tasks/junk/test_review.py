@@ -54,6 +54,18 @@ def test_decisions_are_on_disk_at_once_and_a_review_goes_on(images: list[Record]
         again.decide(0, "maybe")
 
 
+def test_two_who_review_one_scan_keep_each_others_decisions(images: list[Record], tmp_path: Path) -> None:
+    listed(tmp_path, images)
+    one, other = Review.open(tmp_path), Review.open(tmp_path)
+    one.decide(10, "accepted")
+    other.decide(11, "accepted")
+    one.decide(3, "rejected")
+    other.decide(10, None)
+    for review in (other, Review.open(tmp_path)):
+        assert [review.decision(place) for place in (3, 10, 11)] == ["rejected", None, "accepted"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["decisions.csv", "suspects.csv"]
+
+
 def test_a_decision_that_cannot_be_written_is_not_believed(images: list[Record], tmp_path: Path, monkeypatch) -> None:
     listed(tmp_path, images[:4])
     review = Review.open(tmp_path)

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Self
 
 from resight.errors import DataError, RunError
-from resight.files import written_whole
+from resight.files import locked, written_whole
 from resight.records import Record, ReidDataset
 
 __all__ = ["DECISIONS", "Review", "Suspect", "without_junk", "write_rows"]
 
 DECISIONS = ("accepted", "rejected")
 """The decisions on a suspect: `accepted` as junk, to be left out, or `rejected`, to be kept."""
+_PATIENCE = 10
+"""Seconds that a decision waits for another one to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Review:
     >>> review = Review.open("suspects")
     >>> review.decide(0, "accepted")
 
-    Every decision is on disk when `decide` returns.
+    Every decision is on disk when `decide` returns, beside those of others who review the same scan.
     """
 
     def __init__(self, folder: Path, suspects: list[Suspect], decisions: dict[str, str]) -> None:
@@ -54,31 +56,27 @@ class Review:
             raise RunError(f"{folder} holds no suspects.csv; make it with `resight junk scan`") from None
         except (ValueError, OSError, csv.Error) as error:
             raise RunError(f"{folder / 'suspects.csv'} is damaged ({error}); scan anew") from None
-        try:
-            decisions = dict(_read_rows(folder / "decisions.csv"))
-        except FileNotFoundError:
-            decisions = {}
-        except (ValueError, OSError, csv.Error) as error:
-            raise RunError(f"{folder / 'decisions.csv'} is damaged ({error}); mend it or move it away") from None
-        if wrong := set(decisions.values()) - set(DECISIONS):
-            raise RunError(f"{folder / 'decisions.csv'}: {sorted(wrong)[0]!r} is not one of {', '.join(DECISIONS)}")
-        return cls(folder, suspects, decisions)
+        return cls(folder, suspects, _read_decisions(folder))
 
     def decision(self, position: int) -> str | None:
         """The decision on a suspect, by its position; None where there is none yet."""
         return self._decisions.get(self.suspects[position].path)
 
     def decide(self, position: int, decision: str | None) -> None:
-        """Record a decision, or withdraw it with None. Raises DataError for an unknown position or decision."""
+        """Record a decision, or withdraw it with None.
+
+        Raises DataError for an unknown position or decision, RunError when decisions.csv has been damaged meanwhile.
+        """
         if not 0 <= position < len(self.suspects):
             raise DataError(f"no suspect {position}; there are 0 to {len(self.suspects) - 1}")
         if decision is not None and decision not in DECISIONS:
             raise DataError(f"decision {decision!r} is not one of {', '.join(DECISIONS)}")
         path = self.suspects[position].path
-        changed = {name: said for name, said in self._decisions.items() if name != path}
-        if decision is not None:
-            changed[path] = decision
-        write_rows(self.folder / "decisions.csv", ("path", "decision"), changed.items())
+        with locked(self.folder, RunError, _PATIENCE):  # others may have said something since
+            changed = {name: said for name, said in _read_decisions(self.folder).items() if name != path}
+            if decision is not None:
+                changed[path] = decision
+            write_rows(self.folder / "decisions.csv", ("path", "decision"), changed.items())
         self._decisions = changed
 
     @property
@@ -125,6 +123,19 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def _read_decisions(folder: Path) -> dict[str, str]:
+    """Path -> decision, as they are on disk now. Raises RunError when the file is damaged."""
+    try:
+        decisions = dict(_read_rows(folder / "decisions.csv"))
+    except FileNotFoundError:
+        decisions = {}
+    except (ValueError, OSError, csv.Error) as error:
+        raise RunError(f"{folder / 'decisions.csv'} is damaged ({error}); mend it or move it away") from None
+    if wrong := set(decisions.values()) - set(DECISIONS):
+        raise RunError(f"{folder / 'decisions.csv'}: {sorted(wrong)[0]!r} is not one of {', '.join(DECISIONS)}")
+    return decisions
 
 
 def _read_rows(path: Path) -> list[tuple[str, str]]:
