@@ -38,7 +38,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(partial, target)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno is not None:  # without a number the words would be lost
             error.filename = os.fspath(target)
         raise
     except Exception as error:
