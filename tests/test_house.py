@@ -46,7 +46,6 @@ UNMIRRORED = {
     "__init__.py": "the public names: test_public_api.py",
     "__main__.py": "one call, which every test that starts a process makes",
     "version.py": "one number",
-    "tasks/written.py": "a pair of values, which the tests of each prediction.py read",
     "reproduce/__init__.py": "names of other files",
     "retrieval/__init__.py": "names of other files",
     "synthetic/__init__.py": "names of other files",
