@@ -29,7 +29,7 @@ def test_unknown_tables_rows_and_files_that_are_none_are_named(tmp_path: Path) -
     (tmp_path / "t.yaml").write_text(
         "{title: x, source: y, recipe: reid-strong-baseline, figures: [mAP], rows: [{name: a}]}"
     )
-    with pytest.raises(RecipeError, match="have a protocol: market1501"):
+    with pytest.raises(RecipeError, match="need a protocol: market1501"):
         load_table(str(tmp_path / "t.yaml"))
     with pytest.raises(RecipeError, match=r"no row 'withot'; there is: 1 without-residual-connection, 2"):
         chosen_rows(load_table("attributes-skip"), "withot")
@@ -62,8 +62,8 @@ def test_a_row_sets_what_the_table_sets_and_its_own_or_all_above_it() -> None:
         ({"rows": [{"name": "a", "of": "validation"}]}, "'test' or 'train'"),
         ({"rows": [{"name": "a", "sets": []}]}, "Extra inputs are not permitted"),
         ({"beside": {"another model": {"rank-1": 3}}}, "unknown figure 'rank-1'"),
-        ({"figures": ["mAP", "accuracy"]}, "figures of retrieval stand alone"),
-        ({"protocol": "market"}, "have a protocol: market1501"),
+        ({"figures": ["mAP", "accuracy"]}, "retrieval figures go with no others"),
+        ({"protocol": "market"}, "need a protocol: market1501"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(changed: dict, told: str) -> None:
