@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
@@ -46,6 +47,15 @@ def test_the_seed_alone_decides_and_other_random_numbers_go_on() -> None:
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(augmented(IMAGE, shaken, 7), first)
     assert not torch.equal(augmented(IMAGE, shaken, 8), first)
+
+
+def test_a_seed_gives_the_numbers_of_torchs_own_and_leaves_other_devices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in (0, 7, 2**62 - 1):
+        torch.manual_seed(seed)
+        expected = shaken(IMAGE)
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a GPU was seeded"))
+            assert torch.equal(augmented(IMAGE, shaken, seed), expected)
 
 
 def test_an_image_and_its_mask_move_together_and_come_back_as_plain_tensors() -> None:

@@ -36,7 +36,9 @@ def _first(change: Callable[[Tensor], Tensor], given: Any) -> Any:
 def augmented(tensor: Any, change: Augmentation, seed: int) -> Any:
     """Apply a random change whose random numbers depend on `seed` alone; torch's own generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # The processor's generator alone: `torch.manual_seed` goes round to all devices as well, which takes longer than
+        # many a change, and would seed a GPU's anew, which is not put back.
+        torch.default_generator.manual_seed(seed)
         return change(tensor)
 
 
