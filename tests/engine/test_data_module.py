@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from resight.data.samplers import SAMPLERS
 from resight.data.training_set import TrainingSet, divide
 from resight.engine.data_module import DataModule
 from resight.engine.system import System
@@ -117,3 +118,11 @@ def test_batches_of_one_image_are_refused(sampler: str, told: str, crowd: ReidDa
         DataModule(recipe, divide(recipe, crowd, {"identities"}))
     several = tiny("sampler={name: identities, identities: 1, images: 2}")
     assert len(DataModule(several, divide(several, crowd, {"identities"})).sampler)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_recipe_cannot_say_which_process_it_is(name: str, crowd: ReidDataset, tiny) -> None:
+    for key in ("rank", "world"):
+        recipe = tiny(f"sampler={{name: {name}, {key}: 1}}")
+        with pytest.raises(RecipeError, match=f"unknown key '{key}'"):
+            DataModule(recipe, divide(recipe, crowd, {"identities"}))

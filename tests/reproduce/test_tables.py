@@ -48,7 +48,7 @@ PUBLISHED = {
 def _check(recipe: Recipe) -> None:
     """Every part takes its options."""
     arguments(MODELS, recipe.model, "model", ("num_classes", "attributes", "image_size"))
-    arguments(SAMPLERS, recipe.sampler, "sampler", ("ids", "cameras", "targets", "seed", "rank", "world"))
+    arguments(SAMPLERS, recipe.sampler, "sampler", ("ids", "cameras", "targets", "seed"))
     arguments(OPTIMISERS, recipe.optimiser, "optimiser", ("parameters",))
     arguments(SCHEDULES, recipe.schedule, "schedule", ("epochs",))
     for key, options in recipe.augmentation.items():

@@ -40,7 +40,7 @@ class DataModule(lightning.LightningDataModule):
         system = self.trainer.lightning_module
         assert isinstance(system, System)
         # Epoch and process are known only now, and the first batches are asked for before Lightning announces the epoch.
-        self.sampler.rank, self.sampler.world = self.trainer.global_rank, self.trainer.world_size
+        self.sampler.share(self.trainer.global_rank, self.trainer.world_size)
         self.sampler.set_epoch(system.first_epoch)
         if len(self.sampler) == 0:
             raise DataError(

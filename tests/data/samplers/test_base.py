@@ -12,7 +12,8 @@ class Counting(BatchSampler):
     """`count` batches of three: 0 1 2, 3 4 5, …"""
 
     def __init__(self, count: int, rank: int = 0, world: int = 1, seed: int = 0) -> None:
-        super().__init__(seed, rank, world)
+        super().__init__(seed)
+        self.share(rank, world)
         self.count = count
 
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:

@@ -42,7 +42,8 @@ def test_order_and_seeds_come_from_seed_and_epoch_alone(name: str) -> None:
 def test_processes_share_an_epoch_without_overlap_and_in_equal_parts(name: str, world: int) -> None:
     whole, parts = list(sampler(name)), []
     for rank in range(world):
-        part = sampler(name, rank=rank, world=world)
+        part = sampler(name)
+        part.share(rank, world)
         assert len(list(part)) == len(part) == len(whole) // world
         parts.append(list(part))
     assert [batch for turn in zip(*parts, strict=True) for batch in turn] == whole[: len(parts[0]) * world]

@@ -31,14 +31,18 @@ class BatchSampler(Sampler[list[Draw]]):
     junk: float = 0.0
     """Share of the draws that become junk."""
 
-    def __init__(self, seed: int, rank: int, world: int) -> None:
-        self.seed, self.rank, self.world = seed, rank, world
-        self.epoch = 0
+    def __init__(self, seed: int) -> None:
+        self.seed, self.epoch = seed, 0
+        self.rank, self.world = 0, 1
 
     @property
     def sampler(self) -> BatchSampler:
         # Lightning announces each epoch to `batch_sampler.sampler`.
         return self
+
+    def share(self, rank: int, world: int) -> None:
+        """Leave only the batches of process `rank` of `world`, from 0. A recipe does not say it: the trainer knows."""
+        self.rank, self.world = rank, world
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch

@@ -36,10 +36,8 @@ class CameraSampler(IdentitySampler):
         identities: Annotated[int, Field(ge=2)] = 16,
         images: Annotated[int, Field(ge=2)] = 4,
         seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
     ) -> None:
-        super().__init__(ids, cameras, identities, images, seed, rank, world)
+        super().__init__(ids, cameras, identities, images, seed)
         self.cameras = np.asarray(cameras, np.int64)
         if (self.cameras == NO_CAMERA).all():
             raise DataError("the training split has no camera labels; set sampler=identities")

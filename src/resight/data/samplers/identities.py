@@ -36,10 +36,8 @@ class IdentitySampler(BatchSampler):
         identities: Annotated[int, Field(ge=1)] = 16,
         images: Annotated[int, Field(ge=1)] = 4,
         seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
     ) -> None:
-        super().__init__(seed, rank, world)
+        super().__init__(seed)
         self.identities, self.images = identities, images
         self.groups = images_by_identity(ids)
         if len(self.groups) < identities:

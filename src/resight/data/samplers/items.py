@@ -40,10 +40,8 @@ class ItemSampler(BatchSampler):
         items: Annotated[int, Field(ge=1)] = 8,
         junk: Annotated[int, Field(ge=0)] = 0,
         seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
     ) -> None:
-        super().__init__(seed, rank, world)
+        super().__init__(seed)
         groups = images_by_identity(ids)
         most = max(map(len, groups), default=0)
         dealt = sum(len(group) // SAME for group in groups)

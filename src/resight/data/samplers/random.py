@@ -34,10 +34,8 @@ class RandomSampler(BatchSampler):
         weak: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         weak_people: Annotated[int, Field(ge=1)] = 30,
         seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
     ) -> None:
-        super().__init__(seed, rank, world)
+        super().__init__(seed)
         if len(ids) < batch_size:
             raise DataError(f"{len(ids)} training images make no batch of {batch_size}; lower sampler.batch_size")
         if (junk or weak) and targets is None:

@@ -34,10 +34,8 @@ class TripletSampler(BatchSampler):
         cameras: Sequence[int] | None = None,
         batch_size: Annotated[int, Field(ge=1)] = 32,
         seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
     ) -> None:
-        super().__init__(seed, rank, world)
+        super().__init__(seed)
         groups = images_by_identity(ids)
         if len(groups) < 2:
             raise DataError("triplets want a negative of another identity and the training split has one identity")
