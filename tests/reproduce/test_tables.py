@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import re
+import statistics
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from resight.data.augmentations import AUGMENTATIONS
@@ -10,39 +16,35 @@ from resight.engine.optimisers import OPTIMISERS
 from resight.engine.schedules import SCHEDULES
 from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
 from resight.models import MODELS
-from resight.recipe import Recipe, arguments
+from resight.recipe import Recipe, arguments, built_in_recipes
 from resight.reproduce import load_table, tables
 from resight.reproduce.planning import plan
+from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
 
-PUBLISHED = {
-    ("attributes-skip", 2): {"accuracy": 79.87},
-    ("attributes-targets", "hat"): {"accuracy": 96.3, "precision": 98.1, "recall": 50.3},
-    ("strong-baseline-ladder", 1): {"rank-1": 87.7, "mAP": 74.0},
-    ("strong-baseline-ladder", 8): {"rank-1": 95.4, "mAP": 94.2},
-    ("vae", "on its training images"): {"mAP": 60},
-    ("vae", 2): {},
-    ("bruna", "mask as a fourth channel"): {"mAP": 59},
-    ("bruna", "Bruna"): {},
-    ("two-branch-id-loss", 1): {"mAP": 64, "train loss": 0.01670, "validation loss": 0.01563},
-    ("two-branch-id-loss", 2): {"mAP": 81, "train loss": 0.01931, "validation loss": 0.17935},
-    ("two-branch-margins", "margin 10"): {"mAP": 81},
-    ("two-branch-margins", "margin 5"): {},
-    ("vehicle-steps", 1): {"rank-1": 79.1, "mAP": 49.5},
-    ("vehicle-steps", 8): {"rank-1": 92.4, "mAP": 66.7},
-    ("vehicle-architectures", "SE-ResNeXt-50"): {"rank-1": 93.6, "mAP": 68.9},
-    ("vehicle-augmentations", 3): {"rank-1": 90.4, "mAP": 65.7},
-    ("vehicle-embedding", "embedding 512"): {"rank-1": 89.0, "mAP": 60.7},
-    ("vehicle-batch", "batch 32"): {"rank-1": 85.6, "mAP": 54.6},
-    ("vehicle-schedules", "warm-up cosine"): {"rank-1": 91.1, "mAP": 62.7},
-    ("vehicle-schedules", "cyclic"): {},
-    ("vehicle-image-size", "512×288"): {"rank-1": 88.2, "mAP": 60.5},
-    ("vehicle-optimisers", "SGD"): {"rank-1": 80.5, "mAP": 48.9},
-    ("vehicle-heads", "FC-BN-ReLU-Dropout-FC"): {"rank-1": 91.7, "mAP": 67.2},
-    ("camera-mining", "baseline"): {"mAP": 85.8, "rank-1": 94.5},
-    ("camera-mining", "k = 5 m = 0.1"): {"mAP": 85.9, "rank-1": 94.6},
-    ("camera-mining", "k = 9 m = 0.4"): {"mAP": 85.9, "rank-1": 93.7},
+READ = list(csv.DictReader((Path(__file__).parent / "published.csv").read_text(encoding="utf-8").splitlines()))
+"""Every figure that the five sources print, typed from them by another reader than the tables' own: the place and the row
+as the source calls them, the value as it stands there, and where it is here: `table: row`, or – and why it is in none."""
+
+COMPUTED = {
+    "attributes-targets: twelve attributes": "validation",
+    "attributes-targets: twelve attributes, trained on": "train",
 }
-"""Table and row (number or name) -> what its source prints."""
+"""Rows whose figures no source prints: means of what it prints, on these images."""
+
+LITERATURE = ("strong-baseline-ladder",)
+"""Tables of papers, not of the five sources."""
+
+RECIPES = {
+    "attributes-multihead": "two-branch",
+    "attributes-residual-cnn": "VAE",
+    "attributes-resnet18": "Bruna",
+    "reid-bruna": "Bruna",
+    "reid-camera-mining": "camera mining",
+    "reid-two-branch": "two-branch",
+    "reid-vae": "VAE",
+    "vehicle": "vehicle",
+}
+"""Beginning of recipes' names -> the source of their figures."""
 
 
 def _check(recipe: Recipe) -> None:
@@ -89,11 +91,105 @@ def test_rows_of_a_table_differ(name: str) -> None:
     assert len({row.folder for row in shared}) == len(shared)
 
 
-@pytest.mark.parametrize(("table", "row"), PUBLISHED)
-def test_published_figures_are_the_sources(table: str, row: int | str) -> None:
-    rows = load_table(table).rows
-    found = rows[row - 1] if isinstance(row, int) else next(found for found in rows if found.name == row)
-    assert found.published == PUBLISHED[table, row]
+def _value(line: dict[str, str]) -> float:
+    """As tables have it: per cent, except losses."""
+    number = float(line["value"].removesuffix("%"))
+    fraction = number < 1 and "loss" not in line["figure"]
+    return round(100 * number, 6) if fraction else number
+
+
+def _read() -> dict[tuple[str, str], set[float]]:
+    """(`table: row`, figure) -> the values that the sources have for it."""
+    found: dict[tuple[str, str], set[float]] = {}
+    for line in READ:
+        for here in line["here"].split(" | "):
+            found.setdefault((here, line["figure"]), set()).add(_value(line))
+    return {key: values for key, values in found.items() if not key[0].startswith("–")}
+
+
+def _printed() -> dict[tuple[str, str], float]:
+    """(`table: row`, figure) -> the value that the table has; macro recall is balanced accuracy."""
+    return {
+        (f"{name}: {row.name}", {"balanced": "recall"}.get(figure, figure)): value
+        for name in tables()
+        if name not in LITERATURE
+        for row in load_table(name).rows
+        for figure, value in row.published.items()
+    }
+
+
+def _twelve(images: str, figure: str) -> float:
+    """A mean over the twelve attributes, of the figures that the source prints for each."""
+    values = [
+        _value(line)
+        for line in READ
+        if line["place"] == "Bruna report, table 1"
+        and line["figure"] == figure
+        and line["row"].endswith(f", {images}")
+        and line["row"].split(",")[0] not in ("Camera4", "Camera6", "Junk", "Overall")
+    ]
+    assert len(values) == 12
+    return round(statistics.fmean(values), 1)
+
+
+def test_the_transcription_is_whole() -> None:
+    """Rows and figures of each place, counted in the sources."""
+    assert len(READ) == 235
+    counts = Counter(line["place"] for line in READ)
+    assert counts["Bruna report, table 1"] == 16 * 2 * 3
+    assert counts["camera mining slides, hyperparameters"] == 2 + 9 * 2
+    tables_of_vehicles = [counts[f"vehicle coursework, table {number}"] for number in range(1, 10)]
+    assert tables_of_vehicles == [2 * rows for rows in (8, 8, 3, 4, 5, 3, 4, 5, 6)]
+
+
+def test_every_figure_of_the_sources_is_in_a_table() -> None:
+    printed = _printed()
+    missing = {key: values for key, values in _read().items() if values != {printed.get(key)}}
+    assert not missing, "published.csv says what the sources print, and its last column in which row it stands here"
+
+
+def test_every_figure_of_the_tables_is_in_a_source() -> None:
+    read = _read()
+    for (row, figure), value in _printed().items():
+        known = {_twelve(COMPUTED[row], figure)} if row in COMPUTED else read.get((row, figure), set())
+        assert known == {value}, (row, figure)
+
+
+def test_what_stands_in_no_table_is_in_words() -> None:
+    """The bound on attributes and the peak of mAP."""
+    assert [line["value"] for line in READ if line["here"].startswith("–")] == ["60%", "82%"]
+    assert "peak mAP is 82" in load_table("two-branch-id-loss").note
+
+
+def test_figures_beside_attribute_results_are_those_of_the_table() -> None:
+    for name, six in ATTRIBUTE_TABLES["attributes-resnet18"].items():
+        here = [f"attributes-targets: {name}, trained on", f"attributes-targets: {name}"]
+        assert list(six) == [_printed()[row, figure] for row in here for figure in ("accuracy", "precision", "recall")]
+    assert len(ATTRIBUTE_TABLES["attributes-resnet18"]) == 15
+
+
+@pytest.mark.parametrize("name", sorted(built_in_recipes()))
+def test_figures_in_words_are_the_sources(name: str) -> None:
+    """The header of a recipe, and the line below its results."""
+    source = next((place for beginning, place in RECIPES.items() if name.startswith(beginning)), None)
+    header = built_in_recipes()[name].read_text(encoding="utf-8").split("\nsystem:")[0].replace("\n#", "")
+    figures = _FIGURES.findall(f"{header} {ATTRIBUTE_MEANS.get(name, '')}")
+    values = [float(number) for text in figures for number in text.split(" / ")]
+    if source is None:
+        assert name == "reid-strong-baseline" or not values
+        return
+    known = {_value(line) for line in READ if line["place"].startswith(source)}
+    if source == "Bruna":
+        known |= {_twelve("validation", figure) for figure in ("accuracy", "precision", "recall")}
+    assert values or "Published: –" in header
+    assert {100 * value if value < 1 else value for value in values} <= known
+
+
+_FIGURES = re.compile(
+    r"\d+(?:\.\d+)?(?: / \d+(?:\.\d+)?)+"
+    r"|\d+(?:\.\d+)?(?= % (?:rank-1|mAP|mean|validation|without|accuracy|precision|recall|at its peak))"
+    r"|(?<=mAP about )\d+|\b0\.\d+(?= mAP| after)|(?<=figure: )0\.\d+|(?<=accuracy )\d+\.\d+|(?<=precision )\d+\.\d+|(?<=recall )\d+\.\d+"
+)
 
 
 def test_rows_that_two_tables_share_are_one_recipe() -> None:
