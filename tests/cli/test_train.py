@@ -10,9 +10,10 @@ import yaml
 
 from resight.recipe import Recipe, built_in_recipes, load_recipe
 from resight.run import Run
-from tests.support.commands import resight
+from tests.support.commands import command, resight
 from tests.support.recipes import tiny_overrides
 from tests.support.runs import metrics, untrained_run
+from tests.support.terminal import in_terminal
 
 
 def test_recipes_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,3 +103,16 @@ def test_a_file_where_a_folder_should_be_is_one_line(crowd_spec: str, tmp_path: 
     status, _, err = resight("train", "reid-strong-baseline", *words, capsys=capsys)
     assert status == 2
     assert err.splitlines()[-1] == f"error: --out {out}: a file; name a folder"
+
+
+def test_a_terminal_shows_one_bar_whatever_the_number_of_epochs(crowd_spec: str, tmp_path: Path) -> None:
+    words = [*tiny_overrides(), "epochs=3", "validation.ratio=0.4", "validation.every=1", "validation.pictures=false"]
+    out = tmp_path / "run"
+    status, lines = in_terminal(
+        command("train", "reid-strong-baseline", *words, "--data", crowd_spec, "--out", out), columns=400
+    )
+    assert status == 0
+    bar, *told = filter(None, lines)
+    assert bar.startswith("epoch 3/3 ")
+    assert "val/mAP" in bar
+    assert [line.split(":")[0] for line in told] == ["run", "next"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 from resight.engine.callbacks import (
@@ -23,6 +25,7 @@ from resight.engine.callbacks import (
 from resight.errors import DataError, RecipeError, RunError
 from resight.run import Run
 from tests.support.runs import metrics, weights
+from tests.support.terminal import screen
 
 
 class Model(nn.Module):
@@ -198,8 +201,44 @@ def test_a_line_an_epoch_tells_figures_and_the_time_left(monkeypatch: pytest.Mon
     assert told == ["epoch 5/10  train/loss 1.235  50 s left"]
 
 
-def test_the_bar_shows_no_number_of_a_loggers_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning.pytorch.callbacks import RichProgressBar
+@pytest.mark.parametrize(("width", "shown"), [(80, "loss 0.500  val/mAP 0.300"), (52, "loss…")])
+def test_the_bar_is_one_line_that_stays(width: int, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    terminal = Console(file=written, force_terminal=True, width=width)
+    monkeypatch.setattr("resight.engine.callbacks.Console", lambda stderr: terminal)
+    bar, resumed = EpochBar(), system(first_epoch=7)
+    bar.on_train_start(at(7), resumed)
+    for epoch in (7, 8, 9):
+        bar.on_train_epoch_start(at(epoch), resumed)
+        for place in range(4):
+            bar.on_train_batch_end(at(epoch, {"loss": 0.5}), resumed, None, None, place)
+            bar.bar.refresh()
+        bar.on_validation_start(at(epoch), resumed)
+        bar.bar.refresh()
+        assert f"epoch {epoch + 1}/10, validation" in screen(written.getvalue())[0]
+        bar.on_train_epoch_end(at(epoch, {"loss": 0.5, "val/mAP": 0.3}), resumed)
+    bar.on_train_end(at(9), resumed)
+    (line,) = filter(None, screen(written.getvalue()))
+    assert line.startswith("epoch 10/10 ━")
+    assert line.endswith(f"12/12 0:00:00 {shown}")
 
-    monkeypatch.setattr(RichProgressBar, "get_metrics", lambda *_: {"v_num": 3, "loss": 0.5})
-    assert EpochBar().get_metrics(trainer(), system()) == {"loss": 0.5}
+
+def test_the_bar_ends_with_an_error_and_only_the_first_process_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    terminal = Console(file=written, force_terminal=True, width=70)
+    monkeypatch.setattr("resight.engine.callbacks.Console", lambda stderr: terminal)
+    bar = EpochBar()
+    bar.on_train_start(at(0, first=False), system())
+    bar.on_train_batch_end(at(0, first=False), system(), None, None, 0)
+    bar.on_train_end(at(0, first=False), system())
+    assert not written.getvalue()
+    bar.on_train_start(at(0), system())
+    bar.on_exception(at(0), system(), RunError("diverged"))
+    assert written.getvalue().endswith("\x1b[?25h"), "the cursor is shown again"
+
+
+def at(epoch: int, shown: dict[str, float] | None = None, first: bool = True) -> SimpleNamespace:
+    """The trainer in an epoch of four batches, with these figures for the bar."""
+    seen = trainer(epoch, first=first)
+    seen.num_training_batches, seen.progress_bar_metrics = 4, shown or {}
+    return seen

@@ -9,7 +9,10 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from resight.errors import DataError, RecipeError, RunError, none_readable
 from resight.files import written_whole
@@ -159,16 +162,68 @@ class FiniteNumbers(Callback):
             )
 
 
-class EpochBar(RichProgressBar):
-    """Lightning's progress bar, on standard error, without the logger's version number."""
+class EpochBar(Callback):
+    """One bar for the whole training on standard error: the epoch, batches, the time left and the last figures.
+
+    It is one line, cut where the terminal ends, and stays as it is when the training ends, well or not.
+    """
+
+    EVERY = 0.2
+    """Seconds between two looks at the figures: a GPU is waited for at each."""
 
     def __init__(self) -> None:
-        super().__init__(leave=False, console_kwargs={"stderr": True})
+        self.bar: Progress | None = None
+        self.looked = 0.0
 
-    def get_metrics(self, trainer: lightning.Trainer, pl_module: Any) -> dict[str, Any]:
-        figures = dict(super().get_metrics(trainer, pl_module))
-        figures.pop("v_num", None)
-        return figures
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+        # What is told meanwhile comes above the bar; results on standard output stay there.
+        self.bar = Progress(*columns, figures, console=Console(stderr=True), redirect_stdout=False, expand=True)
+        epochs = (trainer.max_epochs or 0) - pl_module.first_epoch
+        self.bar.add_task(_epoch(trainer), total=epochs * int(trainer.num_training_batches), figures="")
+        self.bar.start()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._show(trainer)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        done = (trainer.current_epoch - pl_module.first_epoch) * int(trainer.num_training_batches) + batch_idx + 1
+        self._show(trainer, completed=done)
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._show(trainer, ", validation")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.looked = 0.0
+        self._show(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._stop()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        self._stop()
+
+    def _show(self, trainer: lightning.Trainer, doing: str = "", **moved: Any) -> None:
+        if self.bar is None:
+            return
+        if time.monotonic() - self.looked > self.EVERY:
+            self.looked = time.monotonic()
+            figures = {name: float(value) for name, value in trainer.progress_bar_metrics.items()}
+            moved["figures"] = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        self.bar.update(self.bar.task_ids[0], description=_epoch(trainer) + doing, **moved)
+
+    def _stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def _epoch(trainer: lightning.Trainer) -> str:
+    return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
 
 
 class MetricsFile(Callback):
@@ -228,4 +283,4 @@ class EpochLines(Callback):
             figures = "  ".join(
                 f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name
             )
-            self.tell(f"epoch {done}/{total}  {figures}  {rest:.0f} s left")
+            self.tell(f"{_epoch(trainer)}  {figures}  {rest:.0f} s left")

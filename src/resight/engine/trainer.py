@@ -75,12 +75,12 @@ def make_trainer(
         callbacks.append(EpochBar() if terminal else EpochLines(tell))
     _hush()
     try:
-        return _lightning_trainer(run, callbacks, validated, bar=terminal and not quiet)
+        return _lightning_trainer(run, callbacks, validated)
     except (MisconfigurationException, ValueError) as error:
         raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
 
 
-def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, bar: bool) -> lightning.Trainer:
+def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool) -> lightning.Trainer:
     recipe, options = run.recipe, run.recipe.trainer
     return lightning.Trainer(
         max_epochs=recipe.epochs,
@@ -99,7 +99,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool, bar
         use_distributed_sampler=False,  # our sampler divides its batches among processes
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        enable_progress_bar=bar,
+        enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=run.folder,
     )
