@@ -133,6 +133,9 @@ class RetrievalOptions(_Section):
         description="evaluation protocol, a key of resight.retrieval.PROTOCOLS; null: the dataset's own, and market1501 "
         "in validation",
     )
+    depth: int | None = Field(
+        None, ge=1, description="only so many nearest images are looked at in an evaluation; null looks at all"
+    )
 
 
 class Recipe(_Section):

@@ -24,6 +24,7 @@ OPTIONS: dict[str, tuple[set[str], list[str]]] = {
     "k2": (EMBEDDING, ["--rerank", "--k2", "2"]),
     "lambda_value": (EMBEDDING, ["--rerank", "--lambda", "0.5"]),
     "average_precision": (EMBEDDING, ["--ap", "trapezoid"]),
+    "depth": (EMBEDDING, ["--depth", "3"]),
     "baselines": (EMBEDDING, ["--baselines"]),
     "drop_junk": ({"bruna"}, ["--drop-junk"]),
     "keep_junk": ({"bruna"}, ["--keep-junk"]),

@@ -12,7 +12,7 @@ from resight.data.splits import held_out, query_gallery_split
 from resight.recognizer import load
 from resight.records import AttributeSchema, ReidDataset
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
-from resight.reproduce.table import Row
+from resight.reproduce.table import Row, Table
 from resight.retrieval import KReciprocal
 from resight.run import Run
 from resight.tasks.attributes.evaluation import Result, Split
@@ -20,6 +20,7 @@ from resight.tasks.attributes.scores import score
 from resight.tasks.reid.evaluation import evaluate
 from tests.support.runs import untrained_run
 
+TABLE = Table(title="t", source="s", recipe="r", protocol="course", figures=["mAP"], rows=[Row(name="a")])
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "bag": ("no", "yes")})
 
 
@@ -63,9 +64,10 @@ def run(tiny, tmp_path: Path) -> Run:
 
 
 def test_retrieval_is_that_of_query_and_gallery(run: Run, crowd: ReidDataset) -> None:
-    expected = evaluate(load(run.folder), crowd, protocol="course", rerank=KReciprocal()).results
+    table = TABLE.model_copy(update={"depth": 2})
+    expected = evaluate(load(run.folder), crowd, protocol="course", depth=2, rerank=KReciprocal()).results
     for name, row in (("model", Row(name="a")), ("model, re-ranked", Row(name="a", rerank=True))):
-        found = retrieval_figures(run, crowd, "course", row)
+        found = retrieval_figures(run, crowd, table, row)
         assert found["mAP"] == pytest.approx(expected[name].mean_average_precision)
         assert found["rank-1"] == pytest.approx(expected[name].cmc[0])
         assert set(found) <= {"mAP", "rank-1", "rank-5", "rank-10", "mINP"}
@@ -73,7 +75,7 @@ def test_retrieval_is_that_of_query_and_gallery(run: Run, crowd: ReidDataset) ->
 
 def test_a_row_of_the_training_images_leaves_out_those_held_out(run: Run, crowd: ReidDataset) -> None:
     """Six people, two of them held out: a tenth of the others' images searches the rest."""
-    found = retrieval_figures(run, crowd, "course", Row(name="a", of="train"))
+    found = retrieval_figures(run, crowd, TABLE, Row(name="a", of="train"))
     fitted, held = held_out(list(crowd.train), 0.34, 0)
     assert len({record.identity for record in held}) == 2
     halves = query_gallery_split(fitted)

@@ -125,7 +125,7 @@ def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path) ->
     assert [row["seeds"] for row in rows] == ["0 1", "0 1", "0 1"]
     assert all(row["mAP deviation"] for row in rows)
     assert "± " in result.output
-    assert "Protocol course: only the 80 nearest" in result.output
+    assert "Protocol course: images of the query's own camera count as well" in result.output
     assert Image.open(out / "curves.png").width > 300
     assert json.loads((out / "settings.json").read_text())["epochs"] == 1
 

@@ -99,8 +99,9 @@ def test_one_cluster_of_all_is_the_plain_evaluation() -> None:
     assert within.mean_inp == whole.mean_inp
 
 
+@pytest.mark.parametrize("depth", [None, 10])
 @pytest.mark.parametrize("seed", range(5))
-def test_search_within_clusters_equals_a_loop(seed: int) -> None:
+def test_search_within_clusters_equals_a_loop(seed: int, depth: int | None) -> None:
     rng = np.random.default_rng(seed)
     # Twenty places for 120 images make ties; labels of -1 are images in no cluster.
     places = rng.normal(size=(20, 3)).astype("f")
@@ -109,7 +110,7 @@ def test_search_within_clusters_equals_a_loop(seed: int) -> None:
     of_query, of_gallery = rng.integers(-1, 3, 15), rng.integers(-1, 3, 120)
     result = evaluate_clusters(
         queries, gallery, query_ids=ids, gallery_ids=names, query_clusters=of_query, gallery_clusters=of_gallery,
-        metric="euclidean",
+        metric="euclidean", depth=depth,
     )  # fmt: skip
     for q in range(15):
         relevant = sum(name == ids[q] for name in names)
@@ -117,8 +118,9 @@ def test_search_within_clusters_equals_a_loop(seed: int) -> None:
         seen.sort(key=lambda g: (float(((queries[q] - gallery[g]) ** 2).sum()), g))
         hits = [names[g] == ids[q] for g in seen]
         # What the cluster does not hold comes after everything that is looked at.
-        hits = hits[:80] + [False] * 80 + [True] * (relevant - sum(hits[:80]))
-        assert result.average_precision[q] == pytest.approx(brute.measures(hits, 80)[0])
+        looked = hits[: depth or 120]
+        hits = [*looked, *[False] * 120, *[True] * (relevant - sum(looked))]
+        assert result.average_precision[q] == pytest.approx(brute.measures(hits, 120 if depth is None else depth)[0])
 
 
 def test_scores_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from resight.errors import DataError
 from resight.records import Relevance
-from resight.retrieval.protocol import PROTOCOLS, Judgement, Protocol, judge, judge_lists, without_themselves
+from resight.retrieval.protocol import PROTOCOLS, Judgement, Protocol, judge, judge_lists, within, without_themselves
 
 # Two identities, a distractor (0), junk (-1), and an image whose camera is unknown (-1).
 GALLERY_IDS = np.array([1, 0, 1, -1, 2, 1, 1])
@@ -56,14 +56,13 @@ def test_protocols_without_a_camera_rule_need_no_cameras(name: str) -> None:
     assert positions(found, found.left_out) == [[], []]
 
 
-def test_only_the_course_looks_at_80_images() -> None:
-    assert {name: protocol.depth for name, protocol in PROTOCOLS.items()} == {
-        "market1501": None,
-        "veri776": None,
-        "vehicleid": None,
-        "course": 80,
-    }
-    assert all(protocol.name == name for name, protocol in PROTOCOLS.items())
+def test_every_protocol_looks_at_the_whole_gallery_unless_it_is_told_a_depth() -> None:
+    assert all(protocol.name == name and protocol.depth is None for name, protocol in PROTOCOLS.items())
+    found = judged("course", [1, 2])
+    assert within(found, None).protocol == PROTOCOLS["course"]
+    assert within(found, 80).protocol == Protocol("course", camera_rule=False, depth=80)
+    with pytest.raises(DataError, match="depth = 0: at least one image"):
+        within(found, 0)
 
 
 def test_queries_without_an_identity_and_missing_cameras_are_refused() -> None:

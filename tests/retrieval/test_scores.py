@@ -74,6 +74,7 @@ cases = st.fixed_dictionaries(
         "identities": st.integers(1, 6),
         "levels": st.sampled_from([1, 2, 5, 1000]),  # few levels: many equal distances
         "protocol": st.sampled_from(["market1501", "veri776", "course"]),
+        "depth": st.sampled_from([None, 1, 80]),
         "max_rank": st.integers(1, 60),
     }
 )
@@ -96,7 +97,7 @@ def test_equals_the_definition(case: dict) -> None:
         distances,
         *labels.values(),
         max_rank=case["max_rank"],
-        depth=80 if course else None,
+        depth=case["depth"],
         cameras=not course,
     )
     for column, definition in enumerate(("precision", "trapezoid")):
@@ -104,6 +105,7 @@ def test_equals_the_definition(case: dict) -> None:
             distances,
             **labels,
             protocol=case["protocol"],
+            depth=case["depth"],
             max_rank=case["max_rank"],
             average_precision=definition,
         )
@@ -213,7 +215,8 @@ def test_single_shot_cmc_is_the_mean_over_all_draws() -> None:
     np.testing.assert_allclose(found, wanted, atol=0.03)
 
 
-def test_course_protocol_divides_by_all_relevant_images() -> None:
+@pytest.mark.parametrize(("depth", "found"), [(80, 1 / 2), (None, (1 + 2 / 100) / 2)])
+def test_a_depth_divides_by_all_relevant_images(depth: int | None, found: float) -> None:
     """Right answers beyond the 80 nearest lose recall; nothing is left out for its camera."""
     distances = np.arange(100, dtype=np.float32)[None]
     ids = np.full(100, 7)
@@ -225,9 +228,11 @@ def test_course_protocol_divides_by_all_relevant_images() -> None:
         query_cameras=[1],
         gallery_cameras=np.ones(100, int),
         protocol="course",
+        depth=depth,
     )
-    assert result.mean_average_precision == pytest.approx(1 / 2)
-    assert result.mean_inp == 0
+    assert result.mean_average_precision == pytest.approx(found)
+    assert result.mean_inp == (0 if depth else 2 / 100)
+    assert result.summary()["depth"] == depth
 
 
 def test_a_dataset_s_own_lists() -> None:

@@ -37,6 +37,15 @@ def evaluate(
             "dataset's own. Of attribute runs: sources (the default) or apr."
         ),
     ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Of embedding runs: look at the N nearest images alone; a right answer beyond them counts as not found. "
+            "0 looks at all.  [default: the recipe's retrieval.depth, else all]",
+        ),
+    ] = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Of embedding runs: evaluate chance and a colour histogram as well.")
     ] = False,
@@ -86,6 +95,7 @@ def evaluate(
         "rerank": KReciprocal(k1, k2, lambda_value),
         "average_precision": average_precision,
         "protocol": protocol,
+        "depth": depth,
         "baselines": baselines,
         "drop_junk": drop_junk,
     }

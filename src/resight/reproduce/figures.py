@@ -8,7 +8,7 @@ from dataclasses import replace
 from resight.data.splits import held_out, query_gallery_split
 from resight.recognizer import load
 from resight.records import ReidDataset
-from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row
+from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row, Table
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.tasks.attributes.evaluation import Result
@@ -17,15 +17,16 @@ from resight.tasks.reid.evaluation import evaluate
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
 
-def retrieval_figures(run: Run, dataset: ReidDataset, protocol: str, row: Row) -> dict[str, float]:
+def retrieval_figures(run: Run, dataset: ReidDataset, table: Table, row: Row) -> dict[str, float]:
     """Figures in [0, 1] on the dataset's query and gallery, or on the training images for a row with `of: train`."""
     if row.of == "train":
         fitted, _ = held_out(list(dataset.train), run.recipe.validation.ratio, run.recipe.seed)
         halves = query_gallery_split([record for record in fitted if record.identity > 0])
         dataset = replace(dataset, query=halves.query, gallery=halves.gallery, relevance=None)
-    result = evaluate(load(run.folder), dataset, protocol=protocol, rerank=KReciprocal() if row.rerank else None)
-    summary = result.results["model, re-ranked" if row.rerank else "model"].summary()
-    return {name: float(summary[name]) for name in RETRIEVAL if name in summary}
+    rerank = KReciprocal() if row.rerank else None
+    result = evaluate(load(run.folder), dataset, protocol=table.protocol, depth=table.depth or 0, rerank=rerank)
+    found = result.results["model, re-ranked" if row.rerank else "model"].figures
+    return {name: found[name] for name in RETRIEVAL if name in found}
 
 
 def attribute_figures(result: Result, row: Row) -> dict[str, float]:

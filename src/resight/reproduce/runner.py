@@ -184,7 +184,7 @@ class _Job:
         else:
             run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet, tell=tell)
         if self.table.retrieves:
-            found = retrieval_figures(run, self.material.dataset, str(self.table.protocol), row.row)
+            found = retrieval_figures(run, self.material.dataset, self.table, row.row)
         else:
             if folder not in self.evaluated:
                 self.evaluated.clear()
@@ -258,7 +258,11 @@ class _Job:
         return self._place(row, seed) / f"figures-{slug(row.row.name)}.json"
 
     def _conditions(self, row: Planned) -> dict[str, object]:
-        return {"protocol": self.table.protocol, **row.row.model_dump(include={"rerank", "of", "targets"})}
+        return {
+            "protocol": self.table.protocol,
+            "depth": self.table.depth,
+            **row.row.model_dump(include={"rerank", "of", "targets"}),
+        }
 
     def _seeds(self, row: Planned) -> list[int]:
         return sorted(int(place.name[5:]) for place in (self.folder / row.folder).glob("seed-*"))
@@ -270,7 +274,8 @@ class _Job:
         if self.table.retrieves:
             metrics = " or ".join(dict.fromkeys(recipe.retrieval.metric for recipe in recipes))
             lines.append(
-                f"{_PROTOCOLS[str(self.table.protocol)]}; {metrics} distance; average precision by the precision at each hit."
+                f"{_PROTOCOLS[str(self.table.protocol)]}; {_seen(self.table)}; {metrics} distance; average precision by the "
+                "precision at each hit."
             )
         elif not any(record.attributes for record in [*self.material.dataset.query, *self.material.dataset.gallery]):
             lines.append("No query or gallery image is annotated: figures of the identities held out for validation.")
@@ -301,7 +306,8 @@ class _Job:
                 place = f"{row.folder}/seed-{seed}"
                 train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
                 judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
-                judge += ["--protocol", str(self.table.protocol)] if self.table.retrieves else []
+                if self.table.retrieves:
+                    judge += ["--protocol", str(self.table.protocol), "--depth", str(self.table.depth or 0)]
                 commands = [shlex.join(train_it), *([shlex.join(judge)] if row.row.of == "test" else [])]
                 lines += [command for command in commands if command not in told]
                 told |= {*commands}
@@ -326,8 +332,13 @@ _DRAWN = ("train/loss", "val/loss", "val/mAP", "val/accuracy")
 _PROTOCOLS = {
     "market1501": "Protocol market1501: the query's identity in its own camera is left out",
     "veri776": "Protocol veri776: the query's vehicle in its own camera is left out",
-    "course": "Protocol course: only the 80 nearest images count, including those of the query's camera",
+    "vehicleid": "Protocol vehicleid: no camera is known, and none plays a part",
+    "course": "Protocol course: images of the query's own camera count as well",
 }
+
+
+def _seen(table: Table) -> str:
+    return f"only the {table.depth} nearest images count" if table.depth else "the whole gallery counts"
 
 
 class _Clock:

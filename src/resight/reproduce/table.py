@@ -59,6 +59,7 @@ class Table(BaseModel):
     source: str = Field(description="where it was published")
     recipe: str
     protocol: str | None = Field(None, description="of retrieval: a key of resight.retrieval.PROTOCOLS")
+    depth: int | None = Field(None, ge=1, description="of retrieval: only so many nearest images are looked at")
     figures: list[str] = Field(min_length=1, description="per cent, except losses")
     set: list[str] = Field(default_factory=list, description="overrides that every row has: what the table holds fixed")
     cumulative: bool = Field(False, description="each row has the changes of the rows above it as well")

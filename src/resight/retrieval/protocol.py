@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.records import JUNK, NO_CAMERA, Relevance
 
-__all__ = ["PROTOCOLS", "Judgement", "Protocol", "judge", "judge_lists", "without_themselves"]
+__all__ = ["PROTOCOLS", "Judgement", "Protocol", "judge", "judge_lists", "within", "without_themselves"]
 
 Positions = NDArray[np.int64]
 
@@ -33,9 +33,10 @@ PROTOCOLS: dict[str, Protocol] = {
     "veri776": Protocol("veri776", camera_rule=True),
     # VehicleID (Liu et al. 2016) has no camera labels; its gallery holds one image of each vehicle.
     "vehicleid": Protocol("vehicleid", camera_rule=False),
-    "course": Protocol("course", camera_rule=False, depth=80),
+    "course": Protocol("course", camera_rule=False),
 }
-"""Name -> protocol. All of them leave junk (identity -1) out and keep distractors (identity 0) as wrong answers."""
+"""Name -> protocol. All of them leave junk (identity -1) out and keep distractors (identity 0) as wrong answers, and
+look at the whole gallery: a depth is asked for with each evaluation."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,16 @@ def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:
                     f"the lists of query {number} name gallery image {row[-1]}; there are 0 to {gallery - 1}"
                 )
     return Judgement(Protocol("lists", camera_rule=False), np.arange(gallery), good, left_out)
+
+
+def within(judgement: Judgement, depth: int | None) -> Judgement:
+    """The judgement where only the `depth` nearest images are looked at; None looks at all.
+
+    Raises DataError for a depth below 1.
+    """
+    if depth is not None and depth < 1:
+        raise DataError(f"depth = {depth}: at least one image must be looked at")
+    return replace(judgement, protocol=replace(judgement.protocol, depth=depth))
 
 
 def without_themselves(judgement: Judgement, own: Positions) -> Judgement:

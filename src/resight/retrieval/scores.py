@@ -17,7 +17,7 @@ from resight.errors import DataError
 from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
 from resight.retrieval.distance import Distance, checked_pair, distances, the_metric
-from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, without_themselves
+from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, within, without_themselves
 from resight.retrieval.tiles import Tiles, over_tiles
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Evaluation:
     inverse_negative_penalty: Floats
     """[Q]: per query; nan where the query has no match."""
     first_rank: NDArray[np.int64]
-    """[Q]: rank, from 1, of the first right answer; 0 where there is none (within the protocol's depth)."""
+    """[Q]: rank, from 1, of the first right answer; 0 where there is none (within the depth)."""
     judgement: Judgement
     """Which gallery images were right and which left out."""
     definition: str
@@ -70,21 +70,30 @@ class Evaluation:
         return self.judgement.protocol.name
 
     @property
+    def depth(self) -> int | None:
+        """How many of the nearest images were looked at; None for the whole gallery."""
+        return self.judgement.protocol.depth
+
+    @property
     def without_match(self) -> int:
         """Queries without a match in the gallery; they are not counted."""
         return int(np.isnan(self.average_precision).sum())
 
-    def summary(self) -> dict[str, float | int | str]:
-        """The scores as plain values, shares in [0, 1]."""
+    @property
+    def figures(self) -> dict[str, float]:
+        """mAP, rank-1 and further ranks, and mINP by their names, shares in [0, 1]."""
         ranks = {f"rank-{rank}": float(self.cmc[rank - 1]) for rank in (1, 5, 10, 20) if rank <= len(self.cmc)}
+        return {"mAP": self.mean_average_precision, **ranks, "mINP": self.mean_inp}
+
+    def summary(self) -> dict[str, float | int | str | None]:
+        """The figures and how they were measured, as plain values."""
         return {
-            "mAP": self.mean_average_precision,
-            **ranks,
-            "mINP": self.mean_inp,
+            **self.figures,
             "queries": len(self.average_precision) - self.without_match,
             "without match": self.without_match,
             "average precision": self.definition,
             "protocol": self.protocol,
+            "depth": self.depth,
             "metric": self.metric,
             "reranked": self.reranked,
         }
@@ -103,6 +112,7 @@ def evaluate(
     max_rank: int = 50,
     average_precision: str = "precision",
     protocol: str | Relevance = "market1501",
+    depth: int | None = None,
     gallery_tracks: Array | None = None,
     own: Positions | None = None,
     threads: int | None = None,
@@ -113,7 +123,8 @@ def evaluate(
 
     Identities are int [Q], [G]: gallery images of identity -1 are junk and left out, those of 0 are distractors and
     stay. `protocol` is a name of PROTOCOLS, or a dataset's own good and junk lists; "market1501" leaves out
-    images of the query's identity from the query's camera. Equal distances are ordered by gallery index.
+    images of the query's identity from the query's camera. `depth` looks at so many nearest images only: a right answer
+    beyond them counts as not found. Equal distances are ordered by gallery index.
     `average_precision` is "precision", the mean of the precision at each right answer (torchreid, FastReID, the strong
     baseline), or "trapezoid", the datasets' own MATLAB code, which reads lower. With `rerank` the k-reciprocal
     distances (always of L2-normalised features, as their paper has it) take the metric's place.
@@ -124,7 +135,9 @@ def evaluate(
     Raises DataError for shapes that do not fit, values that are not finite, missing cameras, unknown names.
     """
     query, gallery = checked_pair(query_features, gallery_features)
-    judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
+    judgement = _judgement(
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
+    )
     if own is not None:
         judgement = without_themselves(judgement, as_labels(own, "own", len(query), f"the {len(query)} queries"))
     columns = judgement.columns
@@ -155,6 +168,7 @@ def evaluate_distances(
     max_rank: int = 50,
     average_precision: str = "precision",
     protocol: str | Relevance = "market1501",
+    depth: int | None = None,
     gallery_tracks: Array | None = None,
     threads: int | None = None,
 ) -> Evaluation:
@@ -170,7 +184,7 @@ def evaluate_distances(
     if not np.isfinite(matrix.sum(dtype=np.float64)) and not np.isfinite(matrix).all():
         raise DataError("distances hold nan or infinity; see which images gave them")
     judgement = _judgement(
-        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, protocol
+        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
     )
     tiles = _Given(matrix, judgement.columns)
     return _Measures(max_rank, average_precision, gallery_tracks, "given", reranked=False)(tiles, judgement, threads)
@@ -191,6 +205,7 @@ def evaluate_clusters(
     max_rank: int = 50,
     average_precision: str = "precision",
     protocol: str | Relevance = "course",
+    depth: int | None = None,
 ) -> Evaluation:
     """Evaluate a search in which a query is shown the gallery images of its own cluster, nearest first, and no others.
 
@@ -198,7 +213,9 @@ def evaluate_clusters(
     Everything else as in `evaluate`.
     """
     query, gallery = checked_pair(query_features, gallery_features)
-    judgement = _judgement(len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol)
+    judgement = _judgement(
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
+    )
     if own is not None:
         judgement = without_themselves(judgement, own)
     columns = judgement.columns
@@ -238,10 +255,12 @@ def _judgement(
     query_cameras: Array | None,
     gallery_cameras: Array | None,
     protocol: str | Relevance,
+    depth: int | None,
 ) -> Judgement:
+    """The judgement of an evaluation by its arguments, as deep as it looks."""
     of_query, of_gallery = f"the {queries} queries", f"the {gallery} gallery images"
     if isinstance(protocol, Relevance):
-        return judge_lists(protocol, queries, gallery)
+        return within(judge_lists(protocol, queries, gallery), depth)
     if protocol not in PROTOCOLS:
         raise DataError(f"unknown protocol {protocol!r}; known are {', '.join(PROTOCOLS)}, or a Relevance with lists")
     rules = PROTOCOLS[protocol]
@@ -251,12 +270,13 @@ def _judgement(
             as_labels(query_cameras, "query_cameras", queries, of_query),
             as_labels(gallery_cameras, "gallery_cameras", gallery, of_gallery),
         ]
-    return judge(
+    found = judge(
         rules,
         as_labels(query_ids, "query_ids", queries, of_query),
         as_labels(gallery_ids, "gallery_ids", gallery, of_gallery),
         *cameras,
     )
+    return within(found, depth)
 
 
 class _Given:
@@ -428,7 +448,7 @@ def single_shot_cmc(
     """
     matrix = to_numpy(distances)
     judgement = _judgement(
-        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501"
+        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501", None
     )
     ids = to_numpy(gallery_ids)[judgement.columns]
     rng = np.random.default_rng(seed)

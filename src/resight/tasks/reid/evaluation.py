@@ -60,7 +60,7 @@ class Result:
         asked = self.query.select(queries)
         return distances(asked.features, self.gallery.features, _distance(asked, self.gallery, self.metric, self.junk))
 
-    def summary(self) -> dict[str, dict[str, float | int | str]]:
+    def summary(self) -> dict[str, dict[str, float | int | str | None]]:
         """Name -> scores as plain values, shares in [0, 1], of the model and of all that it is compared with."""
         return {name: result.summary() for name, result in self.results.items()}
 
@@ -72,6 +72,7 @@ def evaluate(
     rerank: KReciprocal | None = None,
     average_precision: str = "precision",
     protocol: str | None = None,
+    depth: int | None = None,
     baselines: bool = False,
     drop_junk: bool | None = None,
     progress: Progress | None = None,
@@ -80,7 +81,8 @@ def evaluate(
 
     >>> evaluate(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
-    `protocol` is by default the recipe's, or else the dataset's own. `rerank` adds an evaluation with re-ranking,
+    `protocol` is by default the recipe's, or else the dataset's own; of `depth` nearest images, by default the recipe's
+    number, right answers count, and of 0 all. `rerank` adds an evaluation with re-ranking,
     `baselines` those of random features and of a colour histogram, and a metric that weighs attributes adds one by the
     features alone. `drop_junk` ranks gallery images last that the model calls junk, by default as the recipe says.
     Raises DataError for a dataset without a labelled query and gallery, RunError for `drop_junk` with a model that does
@@ -96,7 +98,8 @@ def evaluate(
     junk = model.junk(sides[1]) if dropped else None
     metric = _distance(*sides, model.metric, junk)
     protocol = protocol or model.recipe.retrieval.protocol
-    options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol}
+    depth = model.recipe.retrieval.depth if depth is None else depth or None
+    options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol, "depth": depth}
     results = {"model": evaluate_embeddings(*sides, dataset, metric=metric, **options)}
     require_answers(results["model"], sides[0].records, sides[1].records)
     if model.weighs_attributes:
@@ -132,11 +135,13 @@ def evaluate_embeddings(
     rerank: KReciprocal | None = None,
     average_precision: str = "precision",
     protocol: str | None = None,
+    depth: int | None = None,
 ) -> Evaluation:
     """Evaluate embeddings of a dataset's query and gallery images, of which some may be missing.
 
-    A query's own file in the gallery is left out for it. With `rerank`, re-ranked distances of the features replace the metric. Raises DataError when one side is empty, or
-    has no attributes where the metric weighs them.
+    A query's own file in the gallery is left out for it. `protocol` is by default the dataset's own; `depth` as in
+    `resight.retrieval.evaluate`. With `rerank`, re-ranked distances of the features replace the metric. Raises DataError
+    when one side is empty, or has no attributes where the metric weighs them.
     """
     if not len(query) or not len(gallery):
         raise DataError(f"{dataset.name}: no query or no gallery image could be read")
@@ -154,6 +159,7 @@ def evaluate_embeddings(
         rerank=rerank,
         average_precision=average_precision,
         protocol=protocol or relevance or dataset.protocol,
+        depth=depth,
         own=own_positions(query.records, gallery.records),
     )
 

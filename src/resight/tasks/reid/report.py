@@ -55,8 +55,8 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
 
 
 def _figures(figures: Evaluation) -> list[str]:
-    summary = figures.summary()
-    return [per_cent(float(summary.get(name, math.nan))) for name in _COLUMNS]
+    found = figures.figures
+    return [per_cent(found.get(name, math.nan)) for name in _COLUMNS]
 
 
 def _conditions(result: Result) -> str:
@@ -68,10 +68,14 @@ def _conditions(result: Result) -> str:
         else ""
     )
     return (
-        f"{figures.protocol} protocol, {figures.metric} distance{junk}, "
+        f"{figures.protocol} protocol, {_depth(figures)}, {figures.metric} distance{junk}, "
         f"average precision by {'the precision at each hit' if figures.definition == 'precision' else 'trapezoid'}"
         f" ({figures.definition}), {figures.summary()['queries']} queries"
     )
+
+
+def _depth(figures: Evaluation) -> str:
+    return "all images of the gallery" if figures.depth is None else f"the {figures.depth} nearest images alone"
 
 
 def _remarks(result: Result) -> list[str]:

@@ -63,7 +63,8 @@ class RetrievalSystem(System):
         first = int(np.searchsorted(positions, len(self.training_set.query)))
         query, gallery = whole.select(slice(first)), whole.select(slice(first, None))
         nothing_more = ReidDataset("validation")
-        result = evaluate_embeddings(query, gallery, nothing_more, metric=self.metric, protocol=self.protocol)
+        rules: Any = {"protocol": self.protocol, "depth": self.recipe.retrieval.depth}
+        result = evaluate_embeddings(query, gallery, nothing_more, metric=self.metric, **rules)
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
