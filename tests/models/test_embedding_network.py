@@ -44,9 +44,38 @@ def test_vanilla_without_an_embedding_is_the_pooled_feature() -> None:
         network(head="fc-bn-fc", embedding=0)
 
 
-def test_the_classifiers_bias_is_an_option() -> None:
-    assert network().classifier.bias is not None
-    assert network(classifier_bias=False).classifier.bias is None
+@pytest.mark.parametrize("head", [head for head in get_args(HeadDesign) if head != "vanilla"])
+def test_a_further_classifier_reads_the_result_of_the_whole_head(head: str) -> None:
+    model = network(head=head, further_classifier=True)
+    layers = [LETTERS[type(layer).__name__] for layer in [*model.embedding, model.classifier]]
+    assert "-".join(layers) == f"{head}-fc"
+    output = model(IMAGES)
+    torch.testing.assert_close(output.logits[0], model.classifier(output.features[0]))
+
+
+# Of MobileNetV3-Small's 576 pooled channels, 1024 numbers and 576 vehicles: an FC has 576 · 1024 = 589,824 weights, or
+# 1024 · 1024 = 1,048,576 within the head, and the classifier 589,824; each has a bias for every output. BatchNorm has
+# 2 · 1024 = 2,048.
+VANILLA = 589_824 + 1_024 + 589_824 + 576
+COUNTS = [
+    ({"head": "vanilla", "embedding": 0}, 576 * 576 + 576),
+    ({"head": "vanilla", "embedding": 0, "classifier_bias": False}, 576 * 576),
+    ({"head": "vanilla"}, VANILLA),
+    ({"head": "vanilla", "further_classifier": True}, VANILLA),
+    ({"head": "vanilla", "embedding_bias": False, "classifier_bias": False}, 589_824 + 589_824),
+    *(({"head": head}, VANILLA + 2_048) for head in get_args(HeadDesign) if head != "vanilla"),
+    ({"head": "fc-bn-relu-dropout-fc", "further_classifier": True}, VANILLA + 2_048 + 1_048_576 + 1_024),
+    ({"head": "fc-bn-fc", "classifier_bias": False}, VANILLA + 2_048 - 576),
+    ({"head": "fc-bn-fc", "embedding_bias": False}, VANILLA + 2_048 - 1_024),
+    ({"head": "fc-bn-fc", "embedding_bias": False, "further_classifier": True}, VANILLA + 2_048 - 1_024 + 1_048_576),
+]
+
+
+def test_the_parameters_of_every_head_by_hand() -> None:
+    for options, count in COUNTS:
+        layers = network(backbone="mobilenetv3_small_100", num_classes=576, **{"embedding": 1024, **options})
+        parts = [*layers.embedding.parameters(), *layers.classifier.parameters()]
+        assert sum(part.numel() for part in parts) == count, options
 
 
 @pytest.mark.parametrize("fusion", ["none", "concat", "add", "global-concat"])

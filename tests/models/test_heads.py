@@ -55,6 +55,17 @@ def test_a_head_does_what_its_name_says(head: str) -> None:
     assert alone == (head == "vanilla"), "only vanilla's answer for an image does not depend on its batch"
 
 
+@pytest.mark.parametrize("head", get_args(HeadDesign))
+def test_with_a_further_classifier_the_last_fc_is_a_layer(head: str) -> None:
+    alone = embedding_layers(12, 5, head, dropout=0.5)
+    followed = embedding_layers(12, 5, head, dropout=0.5, further_classifier=True)
+    added = [] if head == "vanilla" else [nn.Linear]
+    assert [type(layer) for layer in followed] == [*map(type, alone), *added]
+    assert followed(torch.randn(4, 12)).shape == (4, 5)
+    if added:
+        assert followed.eval()(torch.randn(64, 12)).min() < 0, "no ReLU comes last"
+
+
 def test_dropout_of_0_drops_nothing() -> None:
     layers = embedding_layers(512, 16, "fc-relu-dropout-bn-fc", dropout=0.0)
     features = torch.randn(8, 512)

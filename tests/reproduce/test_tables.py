@@ -207,6 +207,34 @@ def test_rows_that_two_tables_share_are_one_recipe() -> None:
     steps, schedules = recipe("vehicle-steps", 4), recipe("vehicle-schedules", 1)
     # The schedule is written out in one and not in the other.
     assert steps.model_dump(exclude={"schedule"}) == schedules.model_dump(exclude={"schedule"})
-    assert recipe("vehicle-steps", 8).model_dump(exclude={"augmentation"}) == recipe(
-        "vehicle-augmentations", 1
-    ).model_dump(exclude={"augmentation"})
+    assert recipe("vehicle-steps", 8) == recipe("vehicle-augmentations", 1)
+
+
+def test_each_row_of_camera_mining_is_the_variant_that_the_note_says() -> None:
+    table = load_table("camera-mining")
+    mined = {row.row.name: row.recipe(0).losses["triplet"]["mining"] for row in plan(table)[0]}
+    drawn = {name for name, mining in mined.items() if mining.get("negatives") == "raise"}
+    assert drawn == {"k = 5 m = 0.1, as drawn"}
+    for name, mining in mined.items():
+        if "baseline" in name:
+            assert mining == {"name": "batch-hard"}
+        else:
+            assert mining["bias_std"] == ("zeros" if name in drawn else "valid"), name
+            assert f"k = {mining['k']} m = {mining['m']}" in name
+            assert (mining["decay"], mining["epochs"]) == (True, 0), "the bias decays and does not end"
+
+
+def test_erasing_of_vehicles_is_as_stated_and_an_override_changes_it_where_it_is() -> None:
+    overrides = ["augmentation.erasing.aspect=0.75", "augmentation.erasing.fill=after-normalisation"]
+    for name in ("vehicle-steps", "vehicle-augmentations"):
+        stated, changed = (
+            [row.recipe(0).augmentation.get("erasing") for row in plan(load_table(name), given)[0]]
+            for given in ((), overrides)
+        )
+        assert any(stated)
+        assert all(
+            (erasing["area"], erasing["aspect"], erasing["fill"]) == ([0.02, 0.4], 0.3, "pixel-mean")
+            for erasing in stated
+            if erasing
+        )
+        assert changed == [erasing and erasing | {"aspect": 0.75, "fill": "after-normalisation"} for erasing in stated]

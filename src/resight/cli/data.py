@@ -84,9 +84,7 @@ def augment_data(
     image: Annotated[Path, typer.Argument(help="The image to change.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE", help="Recipe keys to change, such as augmentation.erasing.aspect=squarish."
-        ),
+        typer.Argument(metavar="KEY=VALUE", help="Recipe keys to change, such as augmentation.erasing.aspect=0.75."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Picture to write (.png, .jpg or .webp).")] = Path(
         "augmentations.png"

@@ -22,11 +22,14 @@ class EmbeddingNetwork(nn.Module):
     >>> model.eval().embed(images).shape  # (batch, 1024)
 
     - `attention` sits after each stage and `fusion` joins stages (see `StageFusion`); both need a ResNet trunk.
-    - `head` is one of the source's table 9 and names its layers in order; its last FC is the classifier. "vanilla" is
-      one FC to `embedding` and the classifier, with nothing between.
+    - `head` is one of the source's table 9 and names its layers in order; its last FC is the classifier, as in the
+      public code. "vanilla" is one FC to `embedding` and the classifier, with nothing between.
+    - `further_classifier` follows the text (section 6), which passes the result of the whole head, its last FC included,
+      to one more FC that classifies. That FC's input is then the embedding.
     - `embedding=0` has no FC: the pooled feature itself is the embedding, as in the public code's "vanilla", where
       MobileNetV3-Small's 576 pooled channels go straight to the classifier; its other heads bring them to 1024. Only
       the head "vanilla" allows it.
+    - `embedding_bias` and `classifier_bias`: the text sets the bias of "the fc layers" to zero, the code has biases.
 
     Of MobileNetV3 the last convolution's 576 channels are pooled, as there; timm's 1024-wide layer after the pooling
     is not used.
@@ -43,6 +46,8 @@ class EmbeddingNetwork(nn.Module):
         head: HeadDesign = "fc-bn-relu-fc",
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
         classifier_bias: bool = True,
+        embedding_bias: bool = True,
+        further_classifier: bool = False,
         last_stride: Literal[1, 2] = 2,
         pooling: Literal["average", "max", "gem"] = "average",
         image_size: tuple[int, int] | None = None,
@@ -54,7 +59,9 @@ class EmbeddingNetwork(nn.Module):
             else StagedBackbone(backbone, pretrained, last_stride, pooling, attention, fusion)
         )
         self.dim = embedding or self.backbone.dim
-        self.embedding = embedding_layers(self.backbone.dim, embedding, head, dropout)
+        self.embedding = embedding_layers(
+            self.backbone.dim, embedding, head, dropout, embedding_bias, further_classifier
+        )
         self.classifier = nn.Linear(self.dim, num_classes, bias=classifier_bias)
 
     def forward(self, images: Tensor) -> ReidOutput:

@@ -16,7 +16,8 @@ __all__ = ["AttributeHeads", "HeadDesign", "embedding_layers", "probabilities"]
 HeadDesign = Literal[
     "vanilla", "fc-relu-dropout-bn-fc", "fc-relu-bn-fc", "fc-bn-relu-dropout-fc", "fc-bn-relu-fc", "fc-bn-fc"
 ]
-"""The head designs of the vehicle coursework's table 9; each names its layers in order, the last FC is the classifier."""
+"""The head designs of the vehicle coursework's table 9. Each names its layers in order; the last FC is the classifier, as in
+its public code, unless a further classifier follows, as in its text."""
 
 
 class AttributeHeads(nn.Module):
@@ -63,12 +64,16 @@ def _probabilities(values: Tensor) -> Tensor:
     return torch.cat([1 - yes, yes], dim=1)
 
 
-def embedding_layers(dim: int, embedding: int, head: HeadDesign, dropout: float) -> nn.Module:
+def embedding_layers(
+    dim: int, embedding: int, head: HeadDesign, dropout: float, bias: bool = True, further_classifier: bool = False
+) -> nn.Module:
     """The layers of a head design before its classifier: (batch, dim) -> (batch, embedding).
 
     >>> embedding_layers(512, 1024, "fc-bn-relu-fc", dropout=0.5)  # Linear, BatchNorm1d, ReLU
 
-    An `embedding` of 0 leaves the first FC out; raises RecipeError unless the head is "vanilla".
+    With a `further_classifier` the design's last FC is one of these layers, of `embedding` numbers; "vanilla", which has
+    nothing after its first FC, stays as it is. `bias` is that of every FC here. An `embedding` of 0 leaves the first FC
+    out; raises RecipeError unless the head is "vanilla".
     """
     between = [] if head == "vanilla" else head.split("-")[1:-1]
     if not embedding:
@@ -79,5 +84,8 @@ def embedding_layers(dim: int, embedding: int, head: HeadDesign, dropout: float)
         "bn": lambda: nn.BatchNorm1d(embedding),
         "relu": nn.ReLU,
         "dropout": lambda: nn.Dropout(dropout),
+        "fc": lambda: nn.Linear(embedding, embedding, bias=bias),
     }
-    return nn.Sequential(nn.Linear(dim, embedding), *(layers[name]() for name in between))
+    if between and further_classifier:
+        between.append("fc")
+    return nn.Sequential(nn.Linear(dim, embedding, bias=bias), *(layers[name]() for name in between))

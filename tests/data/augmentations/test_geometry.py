@@ -19,14 +19,15 @@ def test_flip_mirrors_left_to_right_or_leaves_the_image() -> None:
     assert 70 < sum(flipped) < 130, "100 of 200; a deviation is 7"
 
 
-def test_translation_moves_by_at_most_an_eighth_and_shows_no_border() -> None:
+def test_translation_zooms_and_moves_by_at_most_a_sixteenth_and_shows_no_border() -> None:
     # A pixel's value is its column in red, its row in green: where in the old image a new pixel comes from.
     rows, columns = torch.meshgrid(torch.arange(96), torch.arange(64), indexing="ij")
     image = torch.stack([columns, rows, torch.full_like(rows, 255)]).to(torch.uint8)
     change = build(96, 64, translation={"probability": 1})
     corners = torch.stack([made[:2, 48, 32].double() for made in draws(change, image, 300)])
     # The enlarged image is 8 columns and 12 rows larger: the pixel at (48, 32) comes from within
-    # (32.5 + 0 to 8) / 1.125 - 0.5 = 28.4 to 35.5 and (48.5 + 0 to 12) / 1.125 - 0.5 = 42.6 to 53.3
+    # (32.5 + 0 to 8) / 1.125 - 0.5 = 28.4 to 35.5 and (48.5 + 0 to 12) / 1.125 - 0.5 = 42.6 to 53.3: ± 3.6 and ± 5.3 of
+    # the old image, which the zoom makes ± 4 of 64 and ± 6 of 96 in the new one, a sixteenth.
     assert corners.amin(0).tolist() == pytest.approx([28.4, 42.6], abs=0.8)
     assert corners.amax(0).tolist() == pytest.approx([35.5, 53.3], abs=0.8)
     for made in draws(change, image, 20):

@@ -27,12 +27,12 @@ def erasing(
     """Paint over one random box.
 
     `area` is the box's least and largest share of the image; its height over its width lies in [aspect, 1 / aspect]. A
-    box that does not fit into the image is drawn again, up to ten times. The vehicle coursework took squarer boxes than
-    the usual ones, which suit upright people, and does not say how square: `aspect="squarish"` is 0.75.
+    box that does not fit into the image is drawn again, up to ten times. The vehicle coursework states the usual aspect
+    of 0.3, which its code has too, and also says that it erases "more square" regions: `aspect="squarish"` is 0.75.
 
     `fill="pixel-mean"` paints the mean colour, as FastReID does. The strong baseline's code erases after normalisation
     and fills in the mean's own numbers: `fill="after-normalisation"` paints the colour that normalisation turns into
-    those numbers.
+    those numbers. The vehicle coursework's code does likewise with CIFAR-10's mean: within 2 of 255 the same grey.
     """
     if area[0] > area[1]:
         raise RecipeError(f"augmentation.erasing.area = {list(area)}: the least share comes first")

@@ -31,9 +31,11 @@ def pad_crop(
 def translation(
     image: ImageOptions, enlarge: Annotated[float, Field(ge=1)] = 1.125, probability: Probability = 0.5
 ) -> Augmentation:
-    """Enlarge, then crop the image's size at a random place: a shift by up to 1/8 of the image that shows no border.
+    """Enlarge, then crop the image's size at a random place: a zoom, and a shift that shows no border.
 
-    This is torchreid's Random2DTranslation. The vehicle coursework applied it instead of resizing; here it comes after
+    At 1.125 the content is 1/8 larger and its centre moves by up to 1/16 of the image to either side: 4 pixels of 64. The
+    vehicle coursework's text says a shift by up to 1/8, and nothing of a zoom; its code does what is done here, which is
+    torchreid's Random2DTranslation. There it stands in place of the resize of every training image; here it comes after
     the resize to the recipe's size, as every augmentation does.
     """
     size = [round(enlarge * side) for side in (image.height, image.width)]
