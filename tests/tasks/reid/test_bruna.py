@@ -65,10 +65,11 @@ def bruna(street: str, tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_learned(folder: Path, street: str) -> None:
-    results = evaluate(load(folder), read_dataset(street), baselines=True).results
+    # Across cameras: colours alone find the images of the query's own.
+    results = evaluate(load(folder), read_dataset(street), baselines=True, protocol="market1501").results
     figures = {name: result.mean_average_precision for name, result in results.items()}
     print({name: round(100 * value, 1) for name, value in figures.items()})
-    least = max(figures["colour histogram"], figures["chance"]) + 0.08  # colours alone mislead across cameras
+    least = max(figures["colour histogram"], figures["chance"]) + 0.08
     assert figures["model"] > least
     assert figures["model, features alone"] > least
 
