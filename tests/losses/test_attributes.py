@@ -60,6 +60,29 @@ def test_several_attributes_equal_a_loop_and_torch(weights: str) -> None:
     assert ours.item() == pytest.approx(total, abs=1e-5)
 
 
+@pytest.mark.parametrize("weights", ["none", "majority"])
+def test_sigmoid_outputs_are_labels_of_their_own(weights: str) -> None:
+    torch.manual_seed(0)
+    counts = [[40, 10], [5, 20, 25]]
+    logits = {"hat": torch.randn(9, 1), "age": torch.randn(9, 3)}
+    targets = torch.stack([torch.randint(2, (9,)), torch.randint(3, (9,))], dim=1)
+    targets[0, 1] = -1
+    ours = AttributeLoss(counts, class_weights=weights, outputs="sigmoid")(logits, targets)
+    total = 0.0
+    for column, (values, numbers) in enumerate(zip(logits.values(), counts, strict=True)):
+        parts, norm = 0.0, 0.0
+        for row in range(9):
+            label = int(targets[row, column])
+            if label < 0:
+                continue
+            truth = torch.tensor([float(label)]) if len(values[row]) == 1 else torch.eye(3)[label]
+            weight = max(numbers) / numbers[label] if weights == "majority" else 1.0
+            parts += weight * F.binary_cross_entropy_with_logits(values[row], truth, reduction="sum").item()
+            norm += weight
+        total += parts / norm
+    assert ours.item() == pytest.approx(total, abs=1e-5)
+
+
 def test_all_unknown_is_zero_and_has_a_gradient_of_zero() -> None:
     values = torch.randn(3, 2, requires_grad=True)
     loss = AttributeLoss([[1, 1]])({"hat": values}, torch.full((3, 1), -1))
@@ -92,8 +115,9 @@ def test_validation_does_not_count_towards_the_weights() -> None:
 
 
 @pytest.mark.parametrize("class_weights", ["none", "majority"])
-def test_gradients_numerically(class_weights: str) -> None:
-    loss = AttributeLoss([[5, 1], [3, 2, 1]], class_weights=class_weights).double()
+@pytest.mark.parametrize("outputs", ["softmax", "sigmoid"])
+def test_gradients_numerically(class_weights: str, outputs: str) -> None:
+    loss = AttributeLoss([[5, 1], [3, 2, 1]], class_weights=class_weights, outputs=outputs).double()
     torch.manual_seed(0)
     hat, age = (torch.randn(3, width, dtype=torch.float64, requires_grad=True) for width in (1, 3))
     targets = torch.tensor([[0, 2], [1, -1], [0, 1]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from resight.data.attributes import MARKET_SCHEMA
 from resight.models.attribute_classifier import AttributeClassifier
 
 WIDTHS = {"gender": 2, "age": 4, "a.b c": 3}
@@ -29,3 +30,11 @@ def test_the_heads_read_the_pooled_feature_of_the_trunk() -> None:
     logits = model.recognise(images)
     assert logits["gender"].shape == (2, 1)
     torch.testing.assert_close(logits["age"], model.heads(feature)["age"])
+
+
+def test_a_single_head_has_the_reports_thirty_outputs_and_the_two_multi_colours() -> None:
+    widths = {name: len(classes) for name, classes in MARKET_SCHEMA.classes.items()}
+    model = AttributeClassifier(widths, "resnet10t", pretrained=False, binary_outputs=1, heads="single")
+    assert sum(values.shape[1] for values in model.recognise(torch.randn(2, 3, 64, 32)).values()) == 30 + 2
+    (weight,) = (values for name, values in model.heads.named_parameters() if name.endswith("weight"))
+    assert weight.shape == (32, model.backbone.dim)

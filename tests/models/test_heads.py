@@ -25,6 +25,17 @@ def test_heads_of_one_output_are_the_probability_of_the_second_class() -> None:
         torch.testing.assert_close(values.sum(1), torch.ones(5))
 
 
+def test_a_single_head_divides_its_outputs_among_the_attributes() -> None:
+    heads = AttributeHeads(8, WIDTHS, binary_outputs=1, single=True)
+    features = torch.randn(5, 8)
+    (linear,) = (layer for layer in heads.modules() if isinstance(layer, nn.Linear))
+    assert linear.out_features == 1 + 4 + 3
+    found = heads(features)
+    assert list(found) == list(WIDTHS)
+    torch.testing.assert_close(torch.cat(list(found.values()), dim=1), linear(features))
+    assert [values.shape[1] for values in found.values()] == [1, 4, 3]
+
+
 def test_hidden_layers_of_a_head_are_its_own() -> None:
     heads = AttributeHeads(8, WIDTHS, hidden=5)
     sizes = [(layer.in_features, layer.out_features) for layer in heads.modules() if isinstance(layer, nn.Linear)]

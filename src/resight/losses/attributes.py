@@ -24,6 +24,8 @@ class AttributeLoss(Loss):
 
     `counts` are each attribute's images per class in the training split. An attribute with one output has the sigmoid
     cross-entropy in the form softplus((1 - 2y) z), which does not saturate (Goodfellow et al. 2016, section 6.2.2.2).
+    `outputs="sigmoid"` takes every output of the others so as well, as its class or not, and sums over an attribute's: the
+    loss of a single head whose outputs are labels of their own.
 
     `class_weights="majority"` weighs a class by (images of the most frequent class) / (its own), as the two-branch
     report does; the mean is then weighted, as in PyTorch. A class without images has weight 0.
@@ -41,8 +43,10 @@ class AttributeLoss(Loss):
         class_weights: Literal["none", "majority"] = "none",
         target_weights: Literal["none", "adaptive"] = "none",
         growth: float = 1.1,
+        outputs: Literal["softmax", "sigmoid"] = "softmax",
     ) -> None:
         super().__init__()
+        self.outputs = outputs
         self.adaptive, self.growth = target_weights == "adaptive", growth
         width = max(len(classes) for classes in counts)
         weights = torch.ones(len(counts), width)
@@ -67,11 +71,14 @@ class AttributeLoss(Loss):
         known = target != UNKNOWN
         labels = target.clamp(min=0)
         if values.shape[1] == 1:
-            each = F.softplus((1 - 2 * labels) * values[:, 0])
+            each = _softplus_form(values[:, 0], labels)
             guess = (values[:, 0] > 0).long()
         else:
-            each = F.cross_entropy(values, labels, reduction="none")
             guess = values.argmax(1)
+            if self.outputs == "sigmoid":
+                each = _softplus_form(values, F.one_hot(labels, values.shape[1])).sum(1)
+            else:
+                each = F.cross_entropy(values, labels, reduction="none")
         if self.training and self.adaptive:
             cells = (labels * self.confusion.shape[2] + guess)[known]
             self.confusion[column].view(-1).scatter_add_(0, cells, torch.ones_like(cells))
@@ -90,6 +97,11 @@ class AttributeLoss(Loss):
         lowest = f1.argsort(stable=True)[: len(f1) // 3]
         self.target_weight[lowest] *= self.growth
         self.confusion.zero_()
+
+
+def _softplus_form(logits: Tensor, labels: Tensor) -> Tensor:
+    """The sigmoid cross-entropy of each logit, labels 0 or 1 of the same shape."""
+    return F.softplus((1 - 2 * labels) * logits)
 
 
 def majority_weights(counts: Sequence[int]) -> Tensor:

@@ -17,6 +17,9 @@ class AttributeClassifier(nn.Module):
     """timm backbone -> average pooling -> attribute heads.
 
     >>> AttributeClassifier({"gender": 2, "age": 4}, pretrained=False)(images)["age"].shape  # (batch, 4)
+
+    `heads="single"` is the one head that the two-branch report gave up for a head each. On one feature the two differ by
+    what is dropped and by the loss alone: give it `losses.attributes.outputs=sigmoid`.
     """
 
     def __init__(
@@ -26,11 +29,14 @@ class AttributeClassifier(nn.Module):
         pretrained: bool = True,
         dropout: float = 0.2,
         binary_outputs: Literal[1, 2] = 2,
+        heads: Literal["each", "single"] = "each",
         image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, pretrained, image_size=image_size)
-        self.heads = AttributeHeads(self.backbone.dim, attributes, dropout=dropout, binary_outputs=binary_outputs)
+        self.heads = AttributeHeads(
+            self.backbone.dim, attributes, dropout=dropout, binary_outputs=binary_outputs, single=heads == "single"
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return self.recognise(images)

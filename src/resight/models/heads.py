@@ -25,7 +25,8 @@ class AttributeHeads(nn.Module):
 
     >>> AttributeHeads(512, {"gender": 2, "age": 4})(features)["age"].shape  # (batch, 512) -> (batch, 4)
 
-    With `binary_outputs=1` an attribute of two classes has one output, the logit of its second class.
+    With `binary_outputs=1` an attribute of two classes has one output, the logit of its second class. With `single`
+    there is one head, whose outputs are those of all attributes, one attribute after the other.
     """
 
     def __init__(
@@ -35,15 +36,18 @@ class AttributeHeads(nn.Module):
         hidden: int = 0,
         dropout: float = 0.0,
         binary_outputs: Literal[1, 2] = 2,
+        single: bool = False,
     ) -> None:
         super().__init__()
-        self.names = tuple(attributes)
-        widths = [binary_outputs if classes == 2 else classes for classes in attributes.values()]
+        self.names, self.single = tuple(attributes), single
+        self.widths = [binary_outputs if classes == 2 else classes for classes in attributes.values()]
         # A list, since attributes' names may have characters that modules' names may not.
-        self.heads = nn.ModuleList(_head(dim, width, hidden, dropout) for width in widths)
+        outputs = [sum(self.widths)] if single else self.widths
+        self.heads = nn.ModuleList(_head(dim, width, hidden, dropout) for width in outputs)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        return {name: head(features) for name, head in zip(self.names, self.heads, strict=True)}
+        found = [head(features) for head in self.heads]
+        return dict(zip(self.names, found[0].split(self.widths, dim=1) if self.single else found, strict=True))
 
 
 def _head(dim: int, width: int, hidden: int, dropout: float) -> nn.Module:
