@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from resight.losses.reconstruction import KLDivergence, MaximumMeanDiscrepancy, SquaredError
+from resight.losses.reconstruction import BinaryCrossEntropy, KLDivergence, MaximumMeanDiscrepancy, SquaredError
 
 
 def test_squared_error_is_summed_over_an_image_or_averaged() -> None:
@@ -50,3 +52,21 @@ def test_the_discrepancy_equals_its_definition(monkeypatch: pytest.MonkeyPatch) 
     kernel = lambda a, b: sum(float(torch.exp(-(x - y).square().sum() / (2 * 3))) for x in a for y in b) / 25  # noqa: E731
     expected = kernel(ours, ours) + kernel(prior, prior) - 2 * kernel(ours, prior)
     assert float(MaximumMeanDiscrepancy()(ours)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_cross_entropy_of_pixels_by_hand() -> None:
+    given = torch.tensor([[0.0, 1], [0.5, 0.25]]).view(2, 1, 1, 2)
+    made = torch.tensor([[0.5, 0.25], [0.5, 1]]).view(2, 1, 1, 2)
+    # -ln(1 - 0.5), -ln(0.25); then -ln(0.5), and -0.25·ln(1) - 0.75·ln(0), where ln(0) is -100.
+    first, second = [math.log(2), math.log(4)], [math.log(2), 75.0]
+    assert BinaryCrossEntropy("sum")(made, given) == pytest.approx((sum(first) + sum(second)) / 2, rel=1e-6)
+    assert BinaryCrossEntropy("mean")(made, given) == pytest.approx((sum(first) + sum(second)) / 4, rel=1e-6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert BinaryCrossEntropy()(made.bfloat16(), given).dtype == torch.float32
+
+
+def test_cross_entropy_has_a_right_gradient() -> None:
+    torch.manual_seed(0)
+    made = torch.rand(2, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    given = torch.rand(2, 3, 2, 2, dtype=torch.float64)
+    assert torch.autograd.gradcheck(BinaryCrossEntropy(), (made, given))

@@ -70,3 +70,16 @@ def test_a_size_that_cannot_be_halved_so_often_is_named() -> None:
         RecipeError, match=r"image: 64×40 cannot be halved 4 times .*that 16 divides, or fewer channels"
     ):
         VariationalAutoencoder({}, image_size=(64, 40))
+
+
+@pytest.mark.parametrize(("activation", "function"), [("sigmoid", torch.sigmoid), ("tanh", torch.tanh)])
+def test_a_last_activation_bounds_what_the_decoder_makes(activation: str, function) -> None:
+    images = torch.randn(2, 3, 16, 8)
+    plain, bounded = small_vae().eval(), small_vae(activation=activation).eval()
+    bounded.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        assert torch.equal(bounded.reconstruct(images), function(plain.reconstruct(images)))
+        plain.decoder[-1].bias.fill_(40.0)
+        bounded.load_state_dict(plain.state_dict())
+        assert bounded.sample(2).amin() == 1 == bounded.pixels[1]
+    assert plain.pixels is None

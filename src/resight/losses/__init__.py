@@ -17,7 +17,7 @@ from resight.losses.circle import CircleLoss
 from resight.losses.identity import IdentityLoss, VerificationLoss
 from resight.losses.margin_softmax import ArcFaceLoss, CosFaceLoss, SphereFaceLoss
 from resight.losses.masks import DiceLoss, PixelLoss
-from resight.losses.reconstruction import KLDivergence, MaximumMeanDiscrepancy, SquaredError
+from resight.losses.reconstruction import BinaryCrossEntropy, KLDivergence, MaximumMeanDiscrepancy, SquaredError
 from resight.losses.triplet import TripletLoss
 
 __all__ = ["ATTRIBUTE_LOSSES", "BRUNA_LOSSES", "LOSSES", "MASK_LOSSES", "RECONSTRUCTION_LOSSES"]
@@ -38,6 +38,7 @@ ATTRIBUTE_LOSSES: dict[str, Callable[..., Loss]] = {"cross-entropy": AttributeLo
 
 RECONSTRUCTION_LOSSES: dict[str, Callable[..., Loss]] = {
     "reconstruction": SquaredError,
+    "binary-cross-entropy": BinaryCrossEntropy,
     "kl": KLDivergence,
     "mmd": MaximumMeanDiscrepancy,
 }

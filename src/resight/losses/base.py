@@ -30,6 +30,8 @@ class Loss(nn.Module):
     """
     group: int = 1
     """Number of consecutive images that belong together; a group with an image that cannot be read is left out."""
+    pixels: tuple[float, float] | None = None
+    """Of a loss of reconstructions, the least and the greatest pixel value that it is defined for; None: any."""
     needs_cameras: bool = False
     """Whether data without camera labels is refused."""
     own_optimiser: Callable[..., Optimizer] | None = None

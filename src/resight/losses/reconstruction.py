@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from resight.losses.base import Loss
+from resight.losses.precision import in_full_precision
 
-__all__ = ["KLDivergence", "MaximumMeanDiscrepancy", "SquaredError"]
+__all__ = ["BinaryCrossEntropy", "KLDivergence", "MaximumMeanDiscrepancy", "SquaredError"]
+
+Reduction = Literal["mean", "sum"]
 
 
 class SquaredError(Loss):
@@ -23,13 +27,35 @@ class SquaredError(Loss):
 
     reads = ("made", "given")
 
-    def __init__(self, reduction: Literal["mean", "sum"] = "mean") -> None:
+    def __init__(self, reduction: Reduction = "mean") -> None:
         super().__init__()
         self.reduction = reduction
 
     def forward(self, made: Tensor, given: Tensor) -> Tensor:
-        each = (made.float() - given.float()).square().flatten(1)
-        return (each.sum(1) if self.reduction == "sum" else each.mean(1)).mean()
+        return _reduced((made.float() - given.float()).square(), self.reduction)
+
+
+class BinaryCrossEntropy(Loss):
+    """-x·ln(y) - (1 - x)·ln(1 - y) of each pixel x and its reconstruction y, both in [0, 1]; reduced as the squared error.
+
+    >>> BinaryCrossEntropy("sum")(made, given)  # (batch, 3, height, width) twice -> scalar
+
+    The VAE report's first loss, with a sigmoid after the decoder (section 3.2): `model.activation=sigmoid`, and images
+    that are scaled to [0, 1]. Its logarithms are at least -100, as PyTorch has it.
+    """
+
+    reads = ("made", "given")
+    pixels = (0.0, 1.0)
+
+    def __init__(self, reduction: Reduction = "sum") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    @in_full_precision
+    def forward(self, made: Tensor, given: Tensor) -> Tensor:
+        # Normalised bytes may leave the interval by a rounding.
+        target = given.to(made.dtype).clamp(0, 1)
+        return _reduced(F.binary_cross_entropy(made, target, reduction="none"), self.reduction)
 
 
 class KLDivergence(Loss):
@@ -74,3 +100,9 @@ class MaximumMeanDiscrepancy(Loss):
     def _kernel(self, left: Tensor, right: Tensor) -> Tensor:
         squares = (left[:, None] - right[None]).square().sum(2)
         return torch.exp(-squares / (self.bandwidth * left.shape[1])).mean()
+
+
+def _reduced(each: Tensor, reduction: Reduction) -> Tensor:
+    """(batch, …) -> the sum or the mean over an image, averaged over the batch."""
+    values = each.flatten(1)
+    return (values.sum(1) if reduction == "sum" else values.mean(1)).mean()

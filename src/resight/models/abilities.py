@@ -16,6 +16,7 @@ from torch import Tensor, nn
 __all__ = [
     "Borrowed",
     "Borrows",
+    "Bounds",
     "Embeds",
     "ReadsLabels",
     "Recognises",
@@ -50,6 +51,14 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Images -> images of the same shape and normalisation."""
+
+
+@runtime_checkable
+class Bounds(Protocol):
+    """Says between which values the pixels of its reconstructions stay."""
+
+    pixels: tuple[float, float] | None
+    """The least and the greatest normalised value; None for any."""
 
 
 @runtime_checkable

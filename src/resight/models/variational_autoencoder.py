@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,13 @@ __all__ = ["VariationalAutoencoder"]
 
 Width = Annotated[int, Field(ge=1)]
 
+_ACTIVATIONS: dict[str, tuple[type[nn.Module], tuple[float, float] | None]] = {
+    "none": (nn.Identity, None),
+    "sigmoid": (nn.Sigmoid, (0.0, 1.0)),
+    "tanh": (nn.Tanh, (-1.0, 1.0)),
+}
+"""Name of the decoder's last activation -> its layer, and the pixel values between which it stays."""
+
 
 class VariationalAutoencoder(nn.Module):
     """Strided convolutions to a Gaussian over `dim` latents, and back. The embedding is the Gaussian's mean.
@@ -26,7 +33,8 @@ class VariationalAutoencoder(nn.Module):
     >>> model.embed(images).shape, model.reconstruct(images).shape  # (batch, 128), (batch, 3, 64, 64)
 
     Each of `channels` is a layer that halves the image. As in the report, the decoder has one more convolution at its
-    end and no final activation: images are scaled to [-1, 1], and reconstructed pixels are not bounded.
+    end and no final `activation`: images are scaled to [-1, 1], and reconstructed pixels are not bounded. The report
+    tried sigmoid, for images that are scaled to [0, 1], and then tanh, for [-1, 1].
 
     With `labels` the classes of an image's attributes, one-hot, are joined to the encoder's maps and to the latents. An
     unknown attribute is all zeros, as is every attribute if only images are given; in training the share `hidden` of
@@ -40,6 +48,7 @@ class VariationalAutoencoder(nn.Module):
         channels: tuple[Width, ...] = (32, 64, 128, 256),
         labels: bool = False,
         hidden: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        activation: Literal["none", "sigmoid", "tanh"] = "none",
         image_size: tuple[int, int] = (64, 64),
     ) -> None:
         super().__init__()
@@ -53,6 +62,7 @@ class VariationalAutoencoder(nn.Module):
         if labels and not attributes:
             raise RecipeError("model.labels: this system learns no attributes; give system=labelled-reconstruction")
         self.dim, self.hidden = dim, hidden
+        last, self.pixels = _ACTIVATIONS[activation]
         self.classes = list(attributes.values()) if labels else []
         known = sum(self.classes)
         self.grid = (channels[-1], image_size[0] // halvings, image_size[1] // halvings)
@@ -64,6 +74,8 @@ class VariationalAutoencoder(nn.Module):
         self.decoder = nn.Sequential(
             *(_up(*pair) for pair in itertools.pairwise(back)), nn.Conv2d(channels[0], 3, 3, padding=1)
         )
+        # In float32: in half precision a sigmoid is soon 0 or 1 exactly, where its cross-entropy has no gradient.
+        self.activation = last()
 
     def forward(self, images: Tensor, targets: Tensor | None = None) -> Reconstruction:
         """Normalised images, and class numbers (batch, attributes) for a model with labels -> what the losses read.
@@ -97,7 +109,8 @@ class VariationalAutoencoder(nn.Module):
         return mean, log_variance.clamp(-20, 20)
 
     def _decode(self, latents: Tensor, known: Tensor) -> Tensor:
-        return self.decoder(self.from_latents(torch.cat([latents, known], dim=1)).unflatten(1, self.grid))
+        maps = self.decoder(self.from_latents(torch.cat([latents, known], dim=1)).unflatten(1, self.grid))
+        return self.activation(maps.float())
 
     def _one_hot(self, count: int, targets: Tensor | None, like: Tensor) -> Tensor:
         """Class numbers -> (count, all classes); a row of an unknown attribute is zero."""

@@ -42,6 +42,38 @@ def test_a_variational_run_logs_its_parts_and_retrieves(crowd: ReidDataset, tiny
     assert load(run.folder, "cpu").embed([record.path for record in crowd.query]).shape == (len(crowd.query), 8)
 
 
+UNIT = ["image.mean=[0,0,0]", "image.std=[1,1,1]"]
+SIGMOID = ["model.activation=sigmoid", *UNIT]
+ENTROPY = ["losses.reconstruction.weight=0", "losses.binary-cross-entropy.weight=1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "loss", "falls"),
+    [
+        ([*SIGMOID, *ENTROPY], "binary-cross-entropy", 0.97),
+        (
+            ["model.activation=tanh", "losses.reconstruction.reduction=mean", "losses.kl.weight=0.001"],
+            "reconstruction",
+            0.8,
+        ),
+        (["model.activation=tanh"], "reconstruction", 0.8),
+    ],
+    ids=["sigmoid", "tanh, mean", "tanh, sum"],
+)
+def test_the_activations_that_the_report_tried_learn(
+    overrides: list[str], loss: str, falls: float, crowd: ReidDataset, tiny, tmp_path: Path
+) -> None:
+    short = ["epochs=8", "sampler.batch_size=8", "validation.ratio=0.34", "optimiser.lr=0.003"]
+    run = train(tiny(*short, *overrides, recipe="reid-vae"), crowd, tmp_path / "run", quiet=True)
+    values = [float(row[f"train/{loss}"]) for row in metrics(run.folder)]
+    # A cross-entropy does not fall to 0: it is least where the reconstruction is the image.
+    assert values[-1] < falls * values[0], values
+    made = load(run.folder, "cpu").reconstruct_batch(np_images(crowd))
+    assert made.shape == (2, 3, 32, 16)
+    assert made.std() > 0
+
+
 @pytest.mark.slow
 def test_images_of_nobody_known_train_an_autoencoder(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     nameless = replace(crowd, train=[replace(record, identity=UNLABELLED) for record in crowd.train])
@@ -100,6 +132,28 @@ def test_the_latent_means_beat_those_of_random_weights(tiny, tmp_path: Path) -> 
         ("reid-vae", ["model.labels=true"], "system=labelled-reconstruction"),
         ("reid-vae", ["losses={kl: {weight: 0}}"], "every weight is 0"),
         ("junk-autoencoder", ["image.height=36"], "36×16 cannot be halved"),
+        (
+            "reid-vae",
+            ["model.activation=sigmoid"],
+            r"^model.activation=sigmoid makes pixels from 0 to 1, and the images are scaled to -1 to 1; give "
+            r"image.mean=\[0.0, 0.0, 0.0\] image.std=\[1.0, 1.0, 1.0\]$",
+        ),
+        (
+            "reid-vae",
+            ["model.activation=tanh", "image.std=[0.25,0.25,0.25]"],
+            r"tanh makes pixels from -1 to 1, and the images are scaled to -2 to 2; give image.mean=\[0.5, .*=\[0.5, ",
+        ),
+        (
+            "reid-vae",
+            [*ENTROPY, *UNIT],
+            "losses.binary-cross-entropy is for reconstructions from 0 to 1; give model.act",
+        ),
+        (
+            "reid-vae",
+            [*ENTROPY, "model.activation=tanh"],
+            "losses.binary-cross-entropy is for reconstructions from 0 to 1",
+        ),
+        ("junk-autoencoder", ENTROPY, "losses.binary-cross-entropy is for reconstructions from 0 to 1"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(

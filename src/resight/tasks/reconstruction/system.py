@@ -14,9 +14,9 @@ from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses import RECONSTRUCTION_LOSSES
 from resight.losses.base import Loss
-from resight.models.abilities import Embeds, ReadsLabels, Reconstructs
+from resight.models.abilities import Bounds, Embeds, ReadsLabels, Reconstructs
 from resight.models.output import Reconstruction
-from resight.recipe import Recipe
+from resight.recipe import ImageOptions, Recipe
 from resight.tasks.reid.system import RetrievalSystem
 from resight.views.grids import reconstructions
 
@@ -50,6 +50,7 @@ class ReconstructionSystem(RetrievalSystem):
     def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
         super().__init__(recipe, model, training_set)
         self.losses = WeightedLosses(recipe.losses, RECONSTRUCTION_LOSSES)
+        _check_pixels(recipe, model, self.losses)
         self.retrieves = bool(training_set.query) and isinstance(model, Embeds)
 
     def run_model(self, inputs: Tensor, batch: Batch) -> Reconstruction:
@@ -109,3 +110,32 @@ def _read(output: Reconstruction, loss: Loss, label: str) -> list[Tensor]:
     if any(part is None for part in parts):
         raise RecipeError(f"losses.{label} is for a variational autoencoder; leave it out, or change model.name")
     return parts
+
+
+def _check_pixels(recipe: Recipe, model: nn.Module, losses: WeightedLosses) -> None:
+    """Raises RecipeError where images, the reconstructions' bounds and a loss do not fit each other."""
+    bounds = model.pixels if isinstance(model, Bounds) else None
+    scaled = _scaled(recipe.image)
+    if bounds is not None and not _within(scaled, bounds):
+        wide = bounds[1] - bounds[0]
+        mean, std = abs(bounds[0]) / wide, 1 / wide
+        raise RecipeError(
+            f"model.activation={recipe.model.get('activation')} makes pixels from {bounds[0]:g} to {bounds[1]:g}, and the "
+            f"images are scaled to {scaled[0]:.3g} to {scaled[1]:.3g}; give image.mean={[mean] * 3} image.std={[std] * 3}"
+        )
+    for label, loss in losses.items():
+        if loss.pixels is not None and (bounds is None or not _within(bounds, loss.pixels)):
+            raise RecipeError(
+                f"losses.{label} is for reconstructions from {loss.pixels[0]:g} to {loss.pixels[1]:g}; give "
+                "model.activation=sigmoid, or take losses.reconstruction"
+            )
+
+
+def _scaled(image: ImageOptions) -> tuple[float, float]:
+    """The least and the greatest value that a pixel of normalised images can have."""
+    ends = [(shade - mean) / std for mean, std in zip(image.mean, image.std, strict=True) for shade in (0, 1)]
+    return min(ends), max(ends)
+
+
+def _within(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
+    return outer[0] - 1e-6 <= inner[0] and inner[1] <= outer[1] + 1e-6
