@@ -132,7 +132,7 @@ def test_a_file_of_features_must_be_the_runs_own(tmp_path: Path, capsys: pytest.
     facts = json.loads((tmp_path / "made" / "clusters.json").read_text())
     assert facts["metric"] == "euclidean", "features alone have means"
     assert safetensors.numpy.load_file(tmp_path / "made" / "centroids.safetensors")["centroids"].shape == (2, 16)
-    status, _, err = resight("cluster", LEGACY / "runs" / "vae", file, *options, capsys=capsys)
+    status, _, err = resight("cluster", LEGACY / "runs" / "vae", file, *options, "--force", capsys=capsys)
     assert status == 2
     assert "holds features of 22 numbers, this run makes 4: another model made them" in " ".join(err.split())
 
@@ -145,4 +145,4 @@ def test_the_command_that_a_report_quotes_runs_with_blanks_in_paths(
     assert resight(*words, capsys=capsys)[0] == 0
     line = quoted(out / "report.html")
     assert sorted(shlex.split(line)[1:]) == sorted(map(str, words))
-    assert resight(*shlex.split(line)[1:], capsys=capsys)[0] == 0
+    assert resight(*shlex.split(line)[1:], "--force", capsys=capsys)[0] == 0

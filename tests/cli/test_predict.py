@@ -13,7 +13,7 @@ PREDICTS = {"masks", "attributes", "bruna"}
 
 
 def test_multi_is_the_only_option() -> None:
-    assert options_of("predict", {"run", "images", "out"}) == {"multi"}
+    assert options_of("predict", {"run", "images", "out", "force"}) == {"multi"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

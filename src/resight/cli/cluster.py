@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resight.cli.console import ForceOption
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -68,6 +70,7 @@ def cluster(
         Path | None,
         typer.Option(metavar="DIR", help="Assign IMAGES to the clusters of this folder, without clustering again."),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Group images without labels by the person or vehicle that they show.
 
@@ -81,7 +84,7 @@ def cluster(
     takes 0.5 GiB; density takes many times as long and little memory.
     """
     from resight.cli.console import output, show
-    from resight.cli.destinations import require_folder
+    from resight.cli.destinations import replaced, require_folder, require_free
     from resight.cli.options import command_line, given, needs
     from resight.errors import OptionError
     from resight.recognizer import load
@@ -90,6 +93,8 @@ def cluster(
     from resight.views.grids import save
 
     require_folder(out)
+    require_free(out, force)
+    anew = replaced(out)
     every = {"threshold": threshold, "clusters": clusters, "linkage": linkage, "neighbours": neighbours, "memory": memory, "smallest": smallest}  # fmt: skip
     chosen = {name: value for name, value in every.items() if value is not None}
     if assign is not None and {*chosen, "method", "learn_on", "figure"} & given(context).keys():
@@ -122,7 +127,7 @@ def cluster(
     drawn.finish(out / "report.html", command=command_line(context), failed=failed)
     write_assignments(out, embeddings, assigned)
     save(contact_sheet(embeddings, assigned), out / "contact-sheet.jpg")
-    output().print(f"manifest: {out / 'manifest.csv'}\nreport: {out / 'report.html'}", markup=False)
+    output().print(f"manifest: {out / 'manifest.csv'}\nreport: {out / 'report.html'}{anew}", markup=False)
 
 
 def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:

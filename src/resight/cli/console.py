@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataOption",
+    "ForceOption",
     "errors",
     "images_of",
     "name_failed",
@@ -35,6 +36,8 @@ DataOption = Annotated[
         help="Dataset, such as market1501:PATH or manifest:FILE; `resight data formats` lists them all. Repeat it for several.",
     ),
 ]
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Write over what --out names, where it is there already.")]
 
 
 def output() -> Console:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli.console import DataOption
+from resight.cli.console import DataOption, ForceOption
 
 __all__ = ["app"]
 
@@ -48,7 +48,7 @@ def inspect_data(
     from dataclasses import asdict
 
     from resight.cli.console import output, show
-    from resight.cli.destinations import require_folder
+    from resight.cli.destinations import replaced, require_folder
     from resight.data.summary import attribute_counts, find_problems, images_per_identity, summarise
     from resight.data.union import read_datasets
     from resight.views.charts import attribute_imbalance, images_per_identity_chart, save
@@ -74,8 +74,9 @@ def inspect_data(
     if counts:
         charts["images-per-identity.png"] = images_per_identity_chart(counts)
     for name, figure in charts.items():
+        anew = replaced(out / name)
         save(figure, out / name)
-        console.print(f"chart: {out / name}", markup=False)
+        console.print(f"chart: {out / name}{anew}", markup=False)
 
 
 @app.command("augment")
@@ -100,7 +101,7 @@ def augment_data(
     applied with its probability, as in training.
     """
     from resight.cli.console import output
-    from resight.cli.destinations import PICTURES, require_file
+    from resight.cli.destinations import PICTURES, replaced, require_file, require_other
     from resight.data.augmentations.examples import examples
     from resight.data.images import read_image
     from resight.data.loaders import resize
@@ -108,6 +109,7 @@ def augment_data(
     from resight.views.grids import image_rows, save
 
     require_file(out, PICTURES)
+    require_other(out, [image])
     loaded = load_recipe(recipe, overrides or [])
     picture = resize(read_image(image), loaded.image)
     rows = examples(loaded.augmentation, loaded.image, picture, draws, seed)
@@ -115,8 +117,9 @@ def augment_data(
         {caption: [tensor.permute(1, 2, 0).numpy() for tensor in tensors] for caption, tensors in rows.items()},
         height=min(256, max(128, loaded.image.height)),
     )
+    anew = replaced(out)
     save(drawn, out)
-    output().print(f"picture: {out}", markup=False)
+    output().print(f"picture: {out}{anew}", markup=False)
 
 
 @app.command("split")
@@ -130,13 +133,14 @@ def split_data(
         str, typer.Option(help="first: each identity's first image per camera; ratio: a share of its images.")
     ] = "first",
     query_ratio: Annotated[float, typer.Option(help="Share of an identity's images, for --queries ratio.")] = 0.1,
+    force: ForceOption = False,
 ) -> None:
     """Split the training images by identity, and the held-out images into query and gallery. Shares of attributes are kept.
 
     `resight data split --data course:/data/market-course --out split.csv`, then `--data manifest:split.csv`
     """
     from resight.cli.console import output, writable
-    from resight.cli.destinations import MANIFESTS, require_file
+    from resight.cli.destinations import MANIFESTS, replaced, require_file, require_free
     from resight.cli.options import given
     from resight.data.formats.manifest import write_manifest
     from resight.data.splits import split_dataset
@@ -148,12 +152,14 @@ def split_data(
     if queries == "first" and "query_ratio" in given(context):
         raise OptionError("--query-ratio is for --queries ratio")
     require_file(out, MANIFESTS)
+    require_free(out, force)
     made = split_dataset(writable(read_datasets(data)), ratio, seed, queries, query_ratio)  # type: ignore[arg-type]
+    anew = replaced(out)
     write_manifest(out, made)
     for name, records in made.splits.items():
         identities = len({record.identity for record in records if record.identity > 0})
         output().print(f"{name}: {len(records)} images of {identities} identities")
-    output().print(f"manifest: {out}\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False)
+    output().print(f"manifest: {out}{anew}\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False)
 
 
 @app.command("synthesize")

@@ -1,14 +1,30 @@
-"""Where a command will write, tried before it works: hours are not lost to a folder that cannot be had."""
+"""Where a command will write, tried before it works: hours are not lost to a folder that cannot be had.
+
+What is there already is dealt with in one of three ways. Data (a manifest, features, predictions, masks, clusters) may
+hold somebody's work or corrections: `require_free` refuses to write over it unless --force is given. Views of data
+(reports, pictures, charts, a scan) are made anew, and the line that names them says so: `replaced`. Folders that a
+command goes on with (a gallery, a search, a table, the demo) have rules of their own, beside what reads them.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from resight.errors import OptionError
 
-__all__ = ["MANIFESTS", "PAGES", "PICTURES", "require_file", "require_folder"]
+__all__ = [
+    "MANIFESTS",
+    "PAGES",
+    "PICTURES",
+    "replaced",
+    "require_file",
+    "require_folder",
+    "require_free",
+    "require_other",
+]
 
 MANIFESTS = (".csv", ".parquet", ".pq")
 PAGES = (".html", ".htm")
@@ -34,6 +50,29 @@ def require_folder(path: Path, option: str = "--out") -> None:
     if path.exists() and not path.is_dir():
         raise OptionError(f"{option} {path}: a file; name a folder")
     _try(path, path, option)
+
+
+def require_free(path: Path, force: bool, option: str = "--out") -> None:
+    """Raise OptionError when there is a file at `path`, or a folder that holds something, and `force` is not given."""
+    if force or not _is_taken(path):
+        return
+    what = "a folder that holds files" if path.is_dir() else "a file that exists"
+    raise OptionError(f"{option} {path}: {what}; choose another, or --force to write over it")
+
+
+def replaced(path: Path) -> str:
+    """What is said after the name of an output that is there already; ask before it is written."""
+    return " (replaced)" if _is_taken(path) else ""
+
+
+def require_other(path: Path, inputs: Iterable[str | os.PathLike[str]], option: str = "--out") -> None:
+    """Raise OptionError when a command would write over one of its own inputs."""
+    if path.exists() and any(os.path.exists(given) and path.samefile(given) for given in inputs):
+        raise OptionError(f"{option} {path}: an input of this command; choose another file")
+
+
+def _is_taken(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
 def _try(folder: Path, path: Path, option: str) -> None:

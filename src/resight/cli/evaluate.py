@@ -74,7 +74,7 @@ def evaluate(
     run is refused.
     """
     from resight.cli.console import name_failed, output, progress, remark, show
-    from resight.cli.destinations import PAGES, require_file
+    from resight.cli.destinations import PAGES, replaced, require_file
     from resight.cli.options import applying, command_line, needs
     from resight.data.union import read_datasets
     from resight.recognizer import load
@@ -107,10 +107,11 @@ def evaluate(
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
+    anew = replaced(target)
     page = pages.page(result, model, dataset)
     page.finish(target, command=command_line(context), failed=result.failed, curves=curves)
     if as_json:
         print(json.dumps(result.summary(), indent=2))
     else:
         show(pages.tables(result), dataset.name)
-        output().print(f"report: {target}", markup=False)
+        output().print(f"report: {target}{anew}", markup=False)

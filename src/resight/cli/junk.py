@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resight.cli.console import DataOption
+from resight.cli.console import DataOption, ForceOption
 from resight.cli.search import ImagesArgument, RunArgument
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def scan_images(
     prints precision and recall, and those of each kind of junk that a column junk_kind names.
     """
     from resight.cli.console import images_of, name_failed, output, progress, show
-    from resight.cli.destinations import require_folder
+    from resight.cli.destinations import replaced, require_folder
     from resight.cli.options import command_line
     from resight.data.formats import read_dataset
     from resight.errors import OptionError
@@ -89,13 +89,14 @@ def scan_images(
             progress=advance,
         )
     name_failed(found.failed)
+    anew = replaced(out / "scan.json")
     write_scan(out, found, {"run": run, "source": images})
     facts = {"Run": run, "Score": found.score}
     page(found, images, facts).finish(out / "report.html", command=command_line(context), failed=found.failed)
     show(tables(found), images)
     output().print(
         f"{len(found.suspects)} of {len(found.scored.records)} images have a score ({found.score}) of "
-        f"{found.threshold:.6g} or more\nsuspects: {out / 'suspects.csv'}\npictures: {out / 'report.html'}\n"
+        f"{found.threshold:.6g} or more\nsuspects: {out / 'suspects.csv'}\npictures: {out / 'report.html'}{anew}\n"
         f"next: {shlex.join(['resight', 'junk', 'review', str(out)])}",
         markup=False,
     )
@@ -150,29 +151,33 @@ def apply_decisions(
     folder: ScanArgument,
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", help="Manifest to write (.csv or .parquet).")],
+    force: ForceOption = False,
 ) -> None:
     """Write a manifest of the data without the images accepted as junk. No image is deleted.
 
     `resight junk apply suspects --data market1501:/data/Market-1501-v15.09.15 --out kept.csv`
     """
     from resight.cli.console import errors, output, writable
-    from resight.cli.destinations import MANIFESTS, require_file
+    from resight.cli.destinations import MANIFESTS, replaced, require_file, require_free
     from resight.data.formats.manifest import write_manifest
     from resight.data.union import read_datasets
     from resight.errors import DataError
     from resight.tasks.junk.review import Review, without_junk
 
     require_file(out, MANIFESTS)
+    require_free(out, force)
     review = Review.open(folder)
     if len(review.undecided) == len(review.suspects) and review.suspects:
         raise DataError(f"nobody has looked at the suspects in {folder} yet; run `resight junk review {folder}`")
     kept, left_out = without_junk(writable(read_datasets(data)), review.accepted)
+    anew = replaced(out)
     write_manifest(out, kept)
     if undecided := len(review.undecided):
         errors().print(f"[yellow]{undecided} suspects are not decided and stay[/]")
     images = sum(map(len, kept.splits.values()))
     output().print(
-        f"{left_out} images left out, {images} kept\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False
+        f"{left_out} images left out, {images} kept -> {out}{anew}\nuse it as --data {shlex.quote(f'manifest:{out}')}",
+        markup=False,
     )
 
 

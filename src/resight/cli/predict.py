@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from resight.cli.console import ForceOption
 from resight.cli.search import ImagesArgument
 
 __all__ = ["predict"]
@@ -23,6 +24,7 @@ def predict(
         bool,
         typer.Option("--multi", help="Of attribute runs: add the columns upmulticolor and downmulticolor to a .csv."),
     ] = False,
+    force: ForceOption = False,
 ) -> None:
     """Predict the attributes of images, or their masks.
 
@@ -33,7 +35,7 @@ def predict(
     with the image's size and name. Images that cannot be read are named and left out.
     """
     from resight.cli.console import images_of, name_failed, output, progress
-    from resight.cli.destinations import require_file, require_folder
+    from resight.cli.destinations import replaced, require_file, require_folder, require_free
     from resight.cli.options import applying
     from resight.recognizer import load
     from resight.tasks.evaluations import TASKS, room
@@ -43,12 +45,14 @@ def predict(
         require_folder(out)
     else:
         require_file(out)
+    require_free(out, force)
     records = images_of(images)
     writing = {name: room(name, "prediction").write_predictions for name in ("masks", "attributes")}
     task = "masks" if model.segments else "attributes"
     functions = {TASKS[name].run: write for name, write in writing.items()}
     options = applying(context, {"multi": multi}, functions, TASKS[task].run, run)
+    anew = replaced(out)
     with progress("predicting", len(records)) as advance:
         written = writing[task](out, model, records, **options, progress=advance)
     name_failed(written.failed)
-    output().print(f"{written.images} images -> {out}", markup=False)
+    output().print(f"{written.images} images -> {out}{anew}", markup=False)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resight.cli.console import ForceOption
+
 if TYPE_CHECKING:
     from resight.records import Record
 
@@ -28,27 +30,30 @@ def embed(
             help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them.",
         ),
     ],
+    force: ForceOption = False,
 ) -> None:
     """Turn images into embeddings.
 
     `resight embed runs/street crops/ --out features.parquet`
     """
     from resight.cli.console import images_of, name_failed, output, progress
-    from resight.cli.destinations import require_file
+    from resight.cli.destinations import replaced, require_file, require_free
     from resight.embedding import embed as embed_images
     from resight.recognizer import load
 
     require_file(out, (".parquet",))
+    require_free(out, force)
     records = images_of(images)
     model = load(run)
     with progress("embedding", len(records)) as advance:
         embedded = embed_images(model, records, progress=advance)
+    anew = replaced(out)
     embedded.embeddings.save(out)
     name_failed(embedded.failed)
     count, width = embedded.embeddings.features.shape
     attributes = embedded.embeddings.attributes
     beside = "" if attributes is None else f" and {attributes.shape[1]} attribute probabilities"
-    output().print(f"{count} images × {width} numbers{beside} -> {out}", markup=False)
+    output().print(f"{count} images × {width} numbers{beside} -> {out}{anew}", markup=False)
 
 
 def index(
@@ -118,13 +123,16 @@ def search(
     `resight search gallery query.jpg -k 20 --picture ranked.png`
     """
     from resight.cli.console import output
-    from resight.cli.destinations import PICTURES, require_file
+    from resight.cli.destinations import PICTURES, replaced, require_file, require_other
     from resight.errors import OptionError
     from resight.gallery import Gallery
 
     if picture is not None:
         require_file(picture, PICTURES, "--picture")
+        require_other(picture, queries, "--picture")
     opened = Gallery.open(gallery, model=run)
+    if picture is not None:
+        require_other(picture, (record.path for record in opened.records), "--picture")
     junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
     if drop_junk and not any("junk" in record.attributes for record in opened.records):
         raise OptionError(f"{gallery} does not say what is junk; index it with --attributes RUN")
@@ -141,9 +149,10 @@ def search(
     if picture is not None:
         from resight.gallery.picture import search_picture
 
+        anew = replaced(picture)
         search_picture(answers, picture)
         if not as_json:
-            output().print(f"picture: {picture}", markup=False)
+            output().print(f"picture: {picture}{anew}", markup=False)
 
 
 def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
