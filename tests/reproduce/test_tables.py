@@ -192,6 +192,24 @@ _FIGURES = re.compile(
 )
 
 
+@pytest.mark.parametrize("suffix", ["", ", trained on"])
+def test_means_over_targets_are_those_of_the_printed_rows(suffix: str) -> None:
+    """The twelve attributes' are computed, since the source prints the means over all fifteen alone."""
+    rows = {
+        row.name: row
+        for row in load_table("attributes-targets").rows
+        if row.name.endswith("trained on") == bool(suffix)
+    }
+    single = {row.targets[0]: row.published for row in rows.values() if len(row.targets) == 1}
+    twelve = rows[f"twelve attributes{suffix}"]
+    assert len(single) == 15
+    assert set(single) - set(twelve.targets) == {"camera-4", "camera-6", "junk"}
+    for name, means in ((f"overall{suffix}", list(single)), (twelve.name, twelve.targets)):
+        for figure in ("accuracy", "precision", "recall"):
+            mean = sum(single[target][figure] for target in means) / len(means)
+            assert rows[name].published[figure] == pytest.approx(mean, abs=0.0501), (name, figure, mean)
+
+
 def test_rows_that_two_tables_share_are_one_recipe() -> None:
     """Where the source has one set-up in two tables, so have we."""
 

@@ -126,6 +126,19 @@ def test_a_killed_attribute_run_resumes_to_equal_weights(street: str, tmp_path: 
     assert figures == [{key: row[key] for key in row if key != "seconds"} for row in metrics(tmp_path / "cut")]
 
 
+def test_the_first_look_without_a_lower_loss_ends_the_residual_networks_training(
+    street: str, tiny, tmp_path: Path
+) -> None:
+    quick = ["epochs=20", "validation.ratio=0.2", "validation.every=2", "optimiser.lr=0.01"]
+    run = train(tiny(*quick, recipe="attributes-residual-cnn"), read_dataset(street), tmp_path / "run", quiet=True)
+    looks = [(int(row["epoch"]), float(row["val/loss"])) for row in metrics(run.folder) if row["val/loss"]]
+    epochs, losses = zip(*looks, strict=True)
+    assert list(epochs) == list(range(2, epochs[-1] + 1, 2))
+    assert len(metrics(run.folder)) == epochs[-1] < 20
+    assert list(losses[:-1]) == sorted(losses[:-1], reverse=True), "each lower than the one before"
+    assert losses[-1] >= losses[-2]
+
+
 def test_what_cannot_be_learned_is_named_before_anything_is_written(street: str, tiny, tmp_path: Path) -> None:
     """The other refusals are those of `divide`: tests/data/test_training_set.py."""
     dataset = read_dataset(street)
