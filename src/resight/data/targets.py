@@ -16,6 +16,7 @@ __all__ = [
     "check_learnable",
     "class_counts",
     "encode",
+    "is_further",
     "junk_targets",
     "target_schema",
     "weak_images",
@@ -117,14 +118,15 @@ def check_learnable(targets: NDArray[np.int64], schema: AttributeSchema, where: 
         # Junk images are made during training.
         if len(present) < 2 and name != JUNK_TARGET:
             found = f"only {present[0]!r}" if present else "no value"
-            others = [other for other in schema.names if other != name and not _is_further(other)]
+            others = [other for other in schema.names if other != name and not is_further(other)]
             remedy = "attributes.cameras=[]" if name.startswith(_CAMERA) else f"attributes.names=[{','.join(others)}]"
             raise DataError(
                 f"attribute {name} has {found} in {where}, so there is nothing to learn; leave it out: {remedy}"
             )
 
 
-def _is_further(name: str) -> bool:
+def is_further(name: str) -> bool:
+    """Whether a target is one of Bruna's further ones, a camera or junk, and no attribute of the individual."""
     return name == JUNK_TARGET or name.startswith(_CAMERA)
 
 

@@ -63,10 +63,30 @@ def test_without_a_published_table_no_column_speaks_of_one() -> None:
     assert columns == ["%", "train", "validation", "test", "majority"]
 
 
+def test_it_is_told_which_attributes_are_not_above_sixty_per_cent() -> None:
+    schema = AttributeSchema(dict.fromkeys(("hat", "bag", "up", "hair", "camera-4"), ("no", "yes")))
+    # Of five images each: 5, 3 and 4 right, none annotated, and a camera of 1.
+    right = {"hat": 5, "bag": 3, "up": 4, "hair": 0, "camera-4": 1}
+    found = {name: np.eye(2)[[0] * count + [1] * (5 - count)] for name, count in right.items()}
+    targets = np.zeros((5, 5), np.int64)
+    targets[:, 3] = -1
+    scores = score(found, targets, schema)
+    split = Split(scores, scores, [], found, targets)
+    result = Result({"validation": split, "train": split}, schema, "sources", [])
+    table = tables(result)[0]
+    assert table.rows[-1] == ["accuracy above 60 %", "2 of 3", "2 of 3", "2 of 3"]
+    assert "Accuracy not above 60 % (validation): bag 60.0." in table.note
+    summary = result.summary()["validation"]
+    assert (summary["attributes above 60 %"], summary["attributes below"]) == (2, 1)
+    assert scores.mean("accuracy", scores.own) == (1 + 0.6 + 0.8) / 3
+
+
 def test_the_sources_targets_stand_beside_what_it_printed(evaluated: Result) -> None:
     per_attribute = tables(evaluated)[0]
     rows = {row[0]: row[1:] for row in per_attribute.rows}
-    assert list(rows) == [*evaluated.schema.names, "mean of the 12 attributes", "mean of all 15"]
+    means = ["mean of the 12 attributes", "mean of all 15"]
+    assert list(rows) == [*evaluated.schema.names, *means, "accuracy above 60 %"]
+    assert rows["accuracy above 60 %"][-2:] == ["12 of 12", "12 of 12"], "as printed"
     assert rows["backpack"][-2:] == ["85.7 85.9 74.2", "80.9 78.3 69.1"]
     assert "validation accuracy 85.1" in per_attribute.note
     mean = evaluated.splits["test"].scores.mean("accuracy")

@@ -69,7 +69,8 @@ class Result:
         return judged(self.splits)
 
     def summary(self) -> dict[str, dict[str, float | None]]:
-        """Split -> the number of images and the mean scores as plain numbers in [0, 1]; None where undefined."""
+        """Split -> the number of images, the mean scores as plain numbers in [0, 1], None where undefined, and the number
+        of attributes with an accuracy above 60 % and of the others."""
         return {name: _summary(split) for name, split in self.splits.items()}
 
 
@@ -172,7 +173,8 @@ def _summary(split: Split) -> dict[str, float | None]:
         "mA": split.scores.mean_balanced,
         **{f"instance {figure}": getattr(split.scores, f"instance_{figure}") for figure in INSTANCE_FIGURES},
     }
-    return {"images": split.scores.images, **{name: _plain(value) for name, value in figures.items()}}
+    counts = {"attributes above 60 %": len(split.scores.above), "attributes below": len(split.scores.below)}
+    return {"images": split.scores.images, **{name: _plain(value) for name, value in figures.items()}, **counts}
 
 
 def _plain(value: float) -> float | None:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from resight.data.targets import JUNK_TARGET
 from resight.recognizer import Recognizer
 from resight.records import ReidDataset
 from resight.tasks.attributes.evaluation import FIGURES, INSTANCE_FIGURES, Result, Split
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
+from resight.tasks.attributes.scores import ABOVE, AttributeScores
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
 
@@ -33,7 +33,7 @@ def tables(result: Result) -> list[Table]:
     """Two tables, in per cent, for the terminal and the page.
 
     The first has accuracy, precision and recall of every attribute in every split, of the majority guess and, where they
-    are known, as published. The second has mA and the instance figures, which the pedestrian-attribute field reports.
+    are known, as published, and says how many attributes have an accuracy above 60 % and which have not. The second has mA and the instance figures, which the pedestrian-attribute field reports.
     """
     return [_per_attribute(result), _field(result)]
 
@@ -62,19 +62,43 @@ def _per_attribute(result: Result) -> Table:
     header = ["%", *result.splits, "majority", *(_PUBLISHED if published else ())]
     names = list(result.schema.names)
     # Cameras and junk are no attributes of people: there is a mean with them, and one without, as in the source.
-    further = [name for name in names if name == JUNK_TARGET or name.startswith("camera-")]
+    own = result.judged.scores.own
     rows = [_row(result, [name], name, published) for name in names]
-    if further:
-        plain = [name for name in names if name not in further]
-        rows.append(_row(result, plain, f"mean of the {len(plain)} attributes", published))
+    if len(own) < len(names):
+        rows.append(_row(result, own, f"mean of the {len(own)} attributes", published))
     rows.append(_row(result, names, f"mean of all {len(names)}", published))
+    rows.append(_above(result, published))
     known = f" Published: {ATTRIBUTE_MEANS[result.source]}." if result.source in ATTRIBUTE_MEANS else ""
-    return Table(header, rows, "Per attribute", _EXPLAINED + known)
+    return Table(header, rows, "Per attribute", f"{_EXPLAINED} {_below(result)}{known}")
+
+
+def _above(result: Result, published: Mapping[str, tuple[float, ...]]) -> list[str]:
+    """The row that counts attributes with an accuracy above 60 %."""
+    row = [f"{len(scores.above)} of {len(scores.above + scores.below)}" for scores in _compared(result)]
+    if published:
+        own = result.judged.scores.own
+        known = [published[name] for name in own if name in published]
+        above = [sum(figures[place] > 100 * ABOVE for figures in known) for place in (0, 3)]
+        row += [f"{count} of {len(own)}" if len(known) == len(own) else "–" for count in above]
+    return ["accuracy above 60 %", *row]
+
+
+def _below(result: Result) -> str:
+    """A sentence on the attributes that are not above 60 % where the model is judged."""
+    scores = result.judged.scores
+    below = [f"{name} {per_cent(scores.attributes[name].accuracy)}" for name in scores.below]
+    split = next(name for name, split in result.splits.items() if split is result.judged)
+    return f"Accuracy not above 60 % ({split}): {', '.join(below) or 'of no attribute'}."
+
+
+def _compared(result: Result) -> list[AttributeScores]:
+    """The scores that stand side by side: of every split, and of the majority guess where the model is judged."""
+    return [*(split.scores for split in result.splits.values()), result.judged.majority]
 
 
 def _row(result: Result, names: list[str], label: str, published: Mapping[str, tuple[float, ...]]) -> list[str]:
     row = [label]
-    for scores in (*(split.scores for split in result.splits.values()), result.judged.majority):
+    for scores in _compared(result):
         row.append(_cell([100 * scores.mean(figure, names) for figure in FIGURES]))
     if published:
         known = [published[name] for name in names if name in published]

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.data.targets import is_further
 from resight.errors import DataError
 from resight.records import AttributeSchema
 
 __all__ = ["AttributeFigures", "AttributeScores", "majority_guess", "score"]
 
 UNKNOWN = -1
+ABOVE = 0.6
+"""The accuracy that every attribute of the two-branch report's classifier is above (section 3)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,21 @@ class AttributeScores:
         """Harmonic mean of `instance_precision` and `instance_recall`."""
         both = self.instance_precision + self.instance_recall
         return _ratio(2 * self.instance_precision * self.instance_recall, both)
+
+    @property
+    def own(self) -> list[str]:
+        """The attributes of the individual: all but cameras and junk."""
+        return [name for name in self.attributes if not is_further(name)]
+
+    @property
+    def above(self) -> list[str]:
+        """Those of `own` with an accuracy above `ABOVE`."""
+        return [name for name in self.own if self.attributes[name].accuracy > ABOVE]
+
+    @property
+    def below(self) -> list[str]:
+        """Those of `own` with an accuracy of `ABOVE` or less; one of which no image is annotated is in neither."""
+        return [name for name in self.own if self.attributes[name].accuracy <= ABOVE]
 
     def mean(self, figure: str, names: Sequence[str] | None = None) -> float:
         """Mean of a score (`accuracy`, `precision`, `recall` or `f1`) over the attributes named, by default all."""
