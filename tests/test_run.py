@@ -19,7 +19,7 @@ from resight.errors import RecipeError, RunError
 from resight.recipe import Recipe
 from resight.recognizer import load
 from resight.records import NO_ATTRIBUTES, AttributeSchema
-from resight.run import Run, build_model, history
+from resight.run import Run, build_model, histories, history
 from tests.support.legacy import LEGACY
 
 HATS = AttributeSchema({"hat": ("no", "yes"), "größe": ("klein", "groß")})
@@ -167,6 +167,25 @@ def test_history_has_the_points_of_each_curve(tmp_path: Path) -> None:
     assert history(file) == {"train/loss": [(1, 2.5), (2, 1.5)], "val/mAP": [(2, 0.25)]}
     file.write_text("epoch,seconds,train/loss\n")
     assert history(file) == history(tmp_path / "missing.csv") == {}
+
+
+def test_histories_join_runs_and_seeds_by_column(tmp_path: Path) -> None:
+    texts = {
+        "a": "epoch,seconds,lr,train/loss,val/mAP\n1,0.5,0.1,3,\n2,0.5,0.1,2,0.5\n",
+        "b": "epoch,seconds,lr,train/loss\n1,0.5,0.2,4\n",
+        "c": "epoch,seconds,lr,train/fooled\n1,0.5,0.3,1\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.csv").write_text(text)
+    found = histories({"two seeds": [tmp_path / "a", tmp_path / "b"], "one": [tmp_path / "c"], "none": []})
+    assert found == {
+        "val/mAP": {"two seeds": [[(2, 0.5)]]},
+        "train/loss": {"two seeds": [[(1, 3), (2, 2)], [(1, 4)]]},
+        "train/fooled": {"one": [[(1, 1)]]},
+        "lr": {"two seeds": [[(1, 0.1), (2, 0.1)], [(1, 0.2)]], "one": [[(1, 0.3)]]},
+    }
+    assert list(found) == ["val/mAP", "train/loss", "train/fooled", "lr"]
 
 
 def test_an_older_runs_facts_are_read() -> None:

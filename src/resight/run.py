@@ -17,7 +17,7 @@ import csv
 import inspect
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -34,7 +34,7 @@ from resight.models.abilities import Borrows
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema
 
-__all__ = ["Run", "build_model", "history", "leftovers"]
+__all__ = ["Run", "build_model", "histories", "history", "leftovers"]
 
 
 @dataclass
@@ -190,3 +190,20 @@ def history(path: Path) -> dict[str, list[tuple[float, float]]]:
     names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]
     curves = {name: [(float(row["epoch"]), float(row[name])) for row in rows if row[name]] for name in names}
     return {name: points for name, points in curves.items() if points}
+
+
+def histories(runs: Mapping[str, Iterable[Path]]) -> dict[str, dict[str, list[list[tuple[float, float]]]]]:
+    """The curves of several runs, name -> folders (a run for each seed): column -> name -> a curve for each folder.
+
+    Every column that some run has: figures of validation first, then those of training, the learning rate last.
+    """
+    found: dict[str, dict[str, list[list[tuple[float, float]]]]] = {}
+    for name, folders in runs.items():
+        for folder in folders:
+            for column, points in history(folder / "metrics.csv").items():
+                found.setdefault(column, {}).setdefault(name, []).append(points)
+    kinds = ("val/", "train/")
+    return {
+        column: found[column]
+        for column in sorted(found, key=lambda column: [not column.startswith(kind) for kind in kinds])
+    }

@@ -20,6 +20,7 @@ COMMANDS = [
     "data sample",
     "train",
     "evaluate",
+    "curves",
     "embed",
     "index",
     "search",

@@ -30,6 +30,7 @@ from resight.reproduce import load_table, reproduce
 from resight.run import Run
 from resight.synthetic import synthesize
 from resight.training import alone
+from resight.views import charts
 from tests.support.recipes import tiny_overrides
 
 CNN = [*tiny_overrides("attributes-residual-cnn"), "epochs=1"]
@@ -90,8 +91,10 @@ def test_attributes_print_both_rows_beside_the_published(street: str, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, panels = tmp_path / "out", []
+    draw = charts.compared_curves
+    monkeypatch.setattr(charts, "compared_curves", lambda curves: panels.append(curves) or draw(curves))
     arguments = [
         "reproduce",
         str(table),
@@ -126,6 +129,9 @@ def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path) ->
     assert all(row["mAP deviation"] for row in rows)
     assert "± " in result.output
     assert "Protocol course: images of the query's own camera count as well" in result.output
+    assert {*panels[-1]} >= {"train/loss", "train/identity", "train/triplet", "lr"}
+    # A curve for each seed; rows that share a run are one.
+    assert {name: len(curves) for name, curves in panels[-1]["train/triplet"].items()} == {"no neck": 2, "neck": 2}
     assert Image.open(out / "curves.png").width > 300
     assert json.loads((out / "settings.json").read_text())["epochs"] == 1
 
@@ -133,6 +139,11 @@ def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path) ->
     again = CliRunner().invoke(app, [*arguments, "--rows", "2"])
     assert "2 of 2 done before" in again.output
     assert {place: _epochs(place) for place in out.glob("*/seed-*")} == everything
+
+    (out / "neck" / "seed-0" / "figures-neck.json").unlink()
+    (out / "neck" / "seed-1" / "figures-neck.json").unlink()
+    CliRunner().invoke(app, [*arguments, "--rows", "1"])
+    assert [*panels[-1]["train/triplet"]] == ["no neck", "neck, re-ranked"], "a run is drawn by the row that was judged"
 
 
 @pytest.mark.slow

@@ -69,6 +69,18 @@ def test_compared_curves_name_each_run_once_and_tell_them_apart() -> None:
     assert figure.axes[1].lines[0].get_color() == looks[2][0], "a run has its look in every panel"
 
 
+def test_compared_curves_stay_readable_with_many_panels_and_runs() -> None:
+    runs = {f"run {number}": [[(1, number), (2, number)]] for number in range(20)}
+    figure = charts.compared_curves({f"series {number}": runs for number in range(10)})
+    full = [axes for axes in figure.axes if axes.lines]
+    assert len(full) == 10
+    assert len({axes.get_subplotspec().colspan.start for axes in full}) == 4
+    assert {len(axes.lines) for axes in full} == {charts.MOST_COMPARED}
+    assert len({(line.get_color(), line.get_linestyle()) for line in full[0].lines}) == charts.MOST_COMPARED
+    assert len(figure.legends) == 1
+    assert "the first 16 of 20" in words(figure)
+
+
 def test_confusion_matrices_show_every_count() -> None:
     counts = np.array([[90, 10], [3, 7]])
     figure = charts.confusion_matrices({"hat": (("no", "yes"), counts), "age": (("a", "b", "c"), np.eye(3, dtype=int))})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli import cluster, data, demo, evaluate, junk, predict, reproduce, search, train, tune
+from resight.cli import cluster, curves, data, demo, evaluate, junk, predict, reproduce, search, train, tune
 
 __all__ = ["app"]
 
@@ -35,6 +35,7 @@ app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("curves")(curves.curves)
 app.command("embed")(search.embed)
 app.command("predict")(predict.predict)
 app.command("index")(search.index)

@@ -16,6 +16,7 @@ from pathlib import Path
 from resight.errors import OptionError
 
 __all__ = [
+    "CHARTS",
     "MANIFESTS",
     "PAGES",
     "PICTURES",
@@ -26,6 +27,7 @@ __all__ = [
     "require_other",
 ]
 
+CHARTS = (".png", ".svg", ".pdf")
 MANIFESTS = (".csv", ".parquet", ".pq")
 PAGES = (".html", ".htm")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")

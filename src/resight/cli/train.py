@@ -40,7 +40,7 @@ def train(
     `resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline epochs=60`
 
     The state is saved after each epoch: after Ctrl-C, a crash or a power cut, `resight train --resume runs/baseline`
-    continues. Loss curves: `tensorboard --logdir runs`.
+    continues. Loss curves: `tensorboard --logdir runs`, or of several runs in one picture `resight curves`.
     """
     from resight.cli.console import output
     from resight.errors import OptionError

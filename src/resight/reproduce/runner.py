@@ -16,7 +16,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -35,7 +35,7 @@ from resight.reproduce.comparison import Comparison
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
 from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
-from resight.run import Run, history
+from resight.run import Run, histories
 from resight.tasks.attributes.evaluation import Result, evaluate
 from resight.training import alone, check, resume, train
 from resight.views import charts
@@ -313,21 +313,19 @@ class _Job:
                 told |= {*commands}
         return "\n".join(lines) + "\n"
 
-    def _curves(self, measured: Sequence[dict[int, dict[str, float]]]) -> dict[str, dict[str, list[charts.Points]]]:
-        """Quantity -> row -> a curve for each seed."""
-        panels: dict[str, dict[str, list[charts.Points]]] = {}
+    def _curves(
+        self, measured: Sequence[dict[int, dict[str, float]]]
+    ) -> Mapping[str, Mapping[str, Sequence[charts.Points]]]:
+        """Quantity -> row -> a curve for each seed; rows that share a run are one curve, by the first one's name."""
+        names: dict[Path, str] = {}
         for row, seeds in zip(self.planned, measured, strict=True):
-            if row.folder != slug(row.row.name):
-                continue  # drawn by the row whose run it is
             for seed in seeds:
-                curves = history(self._place(row, seed) / "metrics.csv")
-                for name in _DRAWN:
-                    if name in curves:
-                        panels.setdefault(name, {}).setdefault(row.row.name, []).append(curves[name])
-        return panels
+                names.setdefault(self._place(row, seed), row.row.name)
+        runs: dict[str, list[Path]] = {}
+        for place, name in names.items():
+            runs.setdefault(name, []).append(place)
+        return histories(runs)
 
-
-_DRAWN = ("train/loss", "val/loss", "val/mAP", "val/accuracy")
 
 _PROTOCOLS = {
     "market1501": "Protocol market1501: the query's identity in its own camera is left out",

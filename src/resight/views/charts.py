@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from resight.files import written_whole
 
 __all__ = [
     "COLOURS",
+    "MOST_COMPARED",
     "Points",
     "attribute_imbalance",
     "cluster_sizes",
@@ -48,6 +50,9 @@ Points = Sequence[tuple[float, float]]
 """A curve: (epoch, value)."""
 
 _STROKES = ("-", "--", ":", "-.")
+
+MOST_COMPARED = 16
+"""Curves of one panel that an eye can still tell apart."""
 
 
 def attribute_imbalance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
@@ -141,31 +146,48 @@ def training_curves(columns: Mapping[str, Sequence[tuple[float, float]]]) -> Fig
 def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Figure:
     """Curves of several runs in one picture: quantity -> name -> a curve for each repetition.
 
-    A panel for each quantity, a colour (then a stroke) for each name; repetitions share theirs.
+    A panel for each quantity, a colour (then a stroke) for each name, the same in all panels; repetitions share theirs.
+    Of more than `MOST_COMPARED` names the first are drawn, and the picture says so.
     """
-    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    across = max(1, len(panels))
-    figure = Figure(figsize=(5.2 * across, 3.4 + 0.16 * len(names)), layout="constrained")
-    for axes, (quantity, curves) in zip(figure.subplots(1, across, squeeze=False)[0], panels.items(), strict=False):
-        for name, repetitions in curves.items():
-            number = names.index(name)
-            for repetition, points in enumerate(repetitions):
+    every = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    names = every[:MOST_COMPARED]
+    across = min(4 if len(panels) > 9 else 3, max(1, len(panels)))
+    down = max(1, math.ceil(len(panels) / across))
+    width = 3.6 * max(2, across)
+    columns = max(1, min(len(names), int(width / (0.5 + 0.075 * max(map(len, names), default=1)))))
+    below = 0.2 * math.ceil(len(names) / columns) + 0.2 * (len(every) > len(names))
+    figure = Figure(figsize=(width, 2.5 * down + below), layout="constrained")
+    drawn = figure.subplots(down, across, squeeze=False).ravel()
+    lines: dict[str, Line2D] = {}
+    for axes, (quantity, curves) in zip(drawn, panels.items(), strict=False):
+        for number, name in enumerate(names):
+            for points in curves.get(name, ()):
                 epochs, values = np.array(points, float).T
-                axes.plot(
+                (lines[name],) = axes.plot(
                     epochs,
                     values,
                     color=COLOURS[number % len(COLOURS)],
                     linestyle=_STROKES[number // len(COLOURS) % len(_STROKES)],
                     linewidth=1.4,
                     marker="." if len(points) < 20 else None,
-                    label=None if repetition else name,
                 )
         axes.set_title(quantity, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axes, "")
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines if line.get_label() in names}
-    figure.legend([lines[name] for name in names], names, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
+    for axes in drawn[len(panels) :]:
+        axes.set_axis_off()
+    figure.legend(
+        list(lines.values()),
+        list(lines),
+        title=f"the first {len(names)} of {len(every)}" if len(every) > len(names) else None,
+        loc="outside lower left",
+        alignment="left",
+        ncols=columns,
+        frameon=False,
+        fontsize=8,
+        title_fontsize=8,
+    )
     return figure
 
 
