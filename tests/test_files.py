@@ -13,7 +13,25 @@ from pathlib import Path
 import pytest
 
 from resight.errors import RunError
-from resight.files import locked, written_whole
+from resight.files import file_key, locked, written_whole
+
+
+def test_a_file_has_one_key_by_whatever_path_and_an_equal_file_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/x.jpg", "a/y.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"the same")
+    (tmp_path / "linked").symlink_to(tmp_path / "a")
+    (tmp_path / "soft.jpg").symlink_to(tmp_path / "a/x.jpg")
+    os.link(tmp_path / "a/x.jpg", tmp_path / "hard.jpg")
+    monkeypatch.chdir(tmp_path)
+    paths = [tmp_path / "a/x.jpg", "a/../a/./x.jpg", "linked/x.jpg", "soft.jpg", tmp_path / "hard.jpg"]
+    assert len({file_key(path) for path in paths}) == 1
+    assert file_key("a/y.jpg") not in {file_key(path) for path in paths}
+    # What is not there has its path alone.
+    (tmp_path / "a/x.jpg").unlink()
+    assert file_key("linked/x.jpg") == file_key("soft.jpg") == str(tmp_path / "a/x.jpg")
 
 
 def test_the_new_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Writing files so that nothing is lost: whole or not at all, and in a folder by one process at a time."""
+"""Writing files so that nothing is lost: whole or not at all, and in a folder by one process at a time.
+
+And which file a path names, as two paths may name one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["locked", "written_whole"]
+__all__ = ["file_key", "locked", "written_whole"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk may say to a writer. Some libraries keep the words and lose the number."""
@@ -48,6 +51,22 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OSError(number, os.strerror(number), os.fspath(target)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def file_key(path: str | os.PathLike[str]) -> str:
+    """What tells a file from all others, whether it is reached by its name, a link to it, or another of its names.
+
+    >>> file_key("a.jpg") == file_key("./a.jpg")
+    True
+
+    Where there is no such file, its path without links.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    # Some file systems of a network or of Windows have no numbers.
+    return f"{status.st_dev}:{status.st_ino}" if status.st_ino else os.path.realpath(path)
 
 
 @contextmanager

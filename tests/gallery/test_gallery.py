@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def model(trained: Run) -> Recognizer:
     return load(trained.folder)
 
 
+def pixels(record: Record) -> np.ndarray:
+    """The image without its file, so that it may find itself."""
+    return np.asarray(Image.open(record.path).convert("RGB"))
+
+
 def test_search_equals_brute_force(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
     gallery = Gallery.create(tmp_path / "gallery", model=model)
     gallery.add(crowd.train)
@@ -38,8 +44,7 @@ def test_search_equals_brute_force(model: Recognizer, crowd: ReidDataset, tmp_pa
     np.testing.assert_allclose([hit.score for hit in hits], np.sort(similarity)[::-1][:5], atol=1e-5)
     assert [hit.record for hit in hits] == [crowd.train[hit.id] for hit in hits]
     assert hits[0].probability is None
-    pixels = np.asarray(Image.open(query).convert("RGB"))
-    for same in (pixels, Image.open(query)):
+    for same in (pixels(crowd.query[0]), Image.open(query)):
         assert [hit.id for hit in gallery.search(same, k=5)] == [hit.id for hit in hits]
 
 
@@ -50,7 +55,7 @@ def test_a_gallery_remembers_its_run_and_grows(trained: Run, crowd: ReidDataset,
     again.add(crowd.gallery)
     opened = Gallery.open(tmp_path / "gallery")
     assert len(opened) == 10 + len(crowd.gallery)
-    assert opened.search(crowd.gallery[3].path, k=1)[0].id == 13
+    assert opened.search(pixels(crowd.gallery[3]), k=1)[0].id == 13
     assert opened.records[13] == crowd.gallery[3]
     assert len(list((tmp_path / "gallery").iterdir())) == 3, "old generations are removed"
 
@@ -60,7 +65,7 @@ def test_a_gallery_finds_a_run_that_was_moved_and_refuses_another(
 ) -> None:
     folder = shutil.copytree(trained.folder, tmp_path / "run")
     Gallery.create(tmp_path / "gallery", model=load(folder)).add(crowd.train[:4])
-    query = crowd.train[2].path
+    query = pixels(crowd.train[2])
     assert Gallery.open(tmp_path / "gallery").search(query, k=1)[0].id == 2
     moved = folder.rename(tmp_path / "moved")
     with pytest.raises(RunError, match=r"was made with that run; if it has moved, give its new place"):
@@ -85,7 +90,7 @@ def test_handles_side_by_side_lose_nothing(model: Recognizer, crowd: ReidDataset
     one.add_embeddings(Embeddings(model.embed([crowd.train[5].path]), [crowd.train[5]]))
     for gallery in (one, Gallery.open(tmp_path / "gallery", model=model)):
         assert [record.path for record in gallery.records] == [record.path for record in crowd.train[:6]]
-        assert [gallery.search(record.path, k=1)[0].record for record in crowd.train[:6]] == list(crowd.train[:6])
+        assert [gallery.search(pixels(record), k=1)[0].record for record in crowd.train[:6]] == list(crowd.train[:6])
     assert len(list((tmp_path / "gallery").iterdir())) == 3
 
 
@@ -96,7 +101,7 @@ def test_an_addition_waits_for_another_one_and_readers_do_not(
     gallery.add(crowd.train[:2])
     monkeypatch.setattr("resight.gallery.gallery._PATIENCE", 0.1)
     with locked(tmp_path / "gallery", RunError):
-        assert gallery.search(crowd.train[1].path, k=1)[0].id == 1
+        assert gallery.search(pixels(crowd.train[1]), k=1)[0].id == 1
         assert len(Gallery.open(tmp_path / "gallery")) == 2
         with pytest.raises(RunError, match="gallery is in use by another process"):
             gallery.add(crowd.train[2:4])
@@ -131,6 +136,61 @@ def test_images_that_are_there_are_passed_over_and_paths_are_absolute(
     assert gallery.add(relative) == (1, [], 2)
     assert gallery.add(crowd.train[:3]) == (0, [], 3)
     assert len(gallery) == 3
+
+
+def test_a_file_is_in_the_gallery_once_and_no_answer_to_itself_by_whatever_path(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for record in crowd.train[:5]:
+        shutil.copy(record.path, copies)
+    first = copies / Path(crowd.train[0].path).name
+    (tmp_path / "linked").symlink_to(copies)
+    (tmp_path / "soft.png").symlink_to(first)
+    os.link(first, tmp_path / "hard.png")
+    shutil.copy(first, tmp_path / "equal.png")
+    monkeypatch.chdir(tmp_path)
+    same = [first, "copies/../copies/" + first.name, tmp_path / "linked" / first.name, "soft.png", "hard.png"]
+
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    assert gallery.add([tmp_path / "soft.png", *sorted(copies.iterdir())]) == (5, [], 1)
+    assert gallery.add(same) == (0, [], 5)
+    for path in same:
+        hits = gallery.search(path, k=4)
+        assert sorted(hit.id for hit in hits) == [1, 2, 3, 4], path
+        assert gallery.search(path, k=1) == hits[:1]
+        assert len(gallery.search(path, k=9)) == 4
+    # Another file, though of the same bytes, is one: the course's queries are.
+    assert gallery.add(["equal.png"]).count == 1
+    assert [hit.id for hit in gallery.search("equal.png", k=1)] == [0]
+    found = gallery.search("hard.png", k=1)[0]
+    assert (found.id, Path(found.record.path).name) == (5, "equal.png")
+    assert found.score == pytest.approx(1, abs=1e-5)
+
+
+def test_a_gallery_that_has_a_file_several_times_still_answers_with_as_many_as_asked(
+    model: Recognizer, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    query = tmp_path / "query.png"
+    shutil.copy(crowd.train[0].path, query)
+    names = [tmp_path / f"{number}.png" for number in range(6)]
+    for name in names:
+        name.symlink_to(query)
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    others = [record.path for record in crowd.train[4:12]]
+    records = [Record(str(path)) for path in (*names, *others)]
+    gallery.add_embeddings(Embeddings(model.embed([record.path for record in records]), records))  # as before
+    assert len(gallery) == 14
+    asked = Embeddings(model.embed([str(query)]), [Record(str(query))])
+    near = next(gallery.rank(asked, 3))
+    whole = next(gallery.rank(asked))
+    assert near.itself
+    assert whole.places.shape == (8,)
+    assert whole.places.min() == 6
+    assert near.places.tolist() == whole.places[:3].tolist()
+    assert next(gallery.rank(asked, 3, without=whole.places[:2].tolist())).places.tolist() == whole.places[2:5].tolist()
+    assert [hit.id for hit in gallery.search(query, k=3)] == near.places.tolist()
 
 
 def test_euclidean_scores_are_minus_distances(model: Recognizer, tmp_path: Path) -> None:
@@ -213,7 +273,7 @@ def test_a_gallery_of_format_2_finds_what_it_found_and_grows_into_todays(name: s
     grown = Gallery.open(folder, model=load(run, "cpu"))
     assert len(grown) == 9
     finds_as_then(grown)
-    assert grown.search(street.query[1].path, k=1)[0].id == 8
+    assert grown.search(pixels(street.query[1]), k=1)[0].id == 8
 
 
 def test_unreadable_images_are_named_and_the_rest_indexed(

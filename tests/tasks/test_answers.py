@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,11 @@ def test_a_query_is_found_in_the_gallery_by_whatever_path(tmp_path: Path, monkey
         (tmp_path / "a" / name).touch()
     (tmp_path / "linked").symlink_to(tmp_path / "a")
     (tmp_path / "y2.jpg").symlink_to(tmp_path / "a/y.jpg")
+    os.link(tmp_path / "a/x.jpg", tmp_path / "hard.jpg")
     monkeypatch.chdir(tmp_path)
     gallery = [Record(str(tmp_path / "other/x.jpg")), Record("linked/x.jpg"), Record("y2.jpg")]
-    query = [Record("a/../a/x.jpg"), Record(str(tmp_path / "a/y.jpg")), Record("x.jpg")]
-    assert own_positions(query, gallery).tolist() == [1, 2, -1]
+    query = [Record("a/../a/x.jpg"), Record(str(tmp_path / "a/y.jpg")), Record("x.jpg"), Record("hard.jpg")]
+    assert own_positions(query, gallery).tolist() == [1, 2, -1, 1]
 
 
 @pytest.mark.parametrize("protocol", ["market1501", "course", None])

@@ -1,6 +1,6 @@
 """Searchable collections of embeddings."""
 
-from resight.gallery.gallery import Added, Gallery
+from resight.gallery.gallery import Added, Gallery, Ranked
 from resight.gallery.hit import Hit
 
-__all__ = ["Added", "Gallery", "Hit"]
+__all__ = ["Added", "Gallery", "Hit", "Ranked"]

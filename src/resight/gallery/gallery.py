@@ -1,6 +1,7 @@
 """A gallery: embeddings of many images with their records on disk, searched exactly.
 
-faiss stores and searches the features; a metric that weighs attributes is computed here, block by block.
+faiss stores the features and finds the nearest (`resight.gallery.neighbours`); a metric that weighs attributes is
+computed block by block.
 
 ```
 gallery/
@@ -16,8 +17,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -30,17 +32,20 @@ from PIL import Image
 
 from resight.embedding import embed
 from resight.errors import DataError, RunError, none_readable
-from resight.files import locked, written_whole
+from resight.files import file_key, locked, written_whole
 from resight.gallery.hit import Hit
+from resight.gallery.neighbours import Neighbours
 from resight.recognizer import Progress, Recognizer, load
 from resight.records import Embeddings, Record, as_records, nameable, record_table, table_attributes, table_records
 from resight.retrieval import metric_between, nearest
 
-__all__ = ["Added", "Gallery"]
+__all__ = ["Added", "Gallery", "Ranked"]
 
 FORMAT = 3
 _PATIENCE = 600
 """Seconds that an addition waits for another one to be written."""
+_QUERIES = 384
+"""Queries whose distances to the whole gallery are held at a time."""
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
@@ -50,6 +55,17 @@ class Added(NamedTuple):
     count: int  # type: ignore[assignment]
     failed: list[str]
     known: int = 0
+
+
+class Ranked(NamedTuple):
+    """The images that a query found, best first."""
+
+    scores: NDArray[np.float64]
+    """[k]; see `Hit.score`."""
+    places: NDArray[np.int64]
+    """[k]: positions in the gallery."""
+    itself: bool
+    """Whether the query's own file was among them, and was left out."""
 
 
 class Gallery:
@@ -73,8 +89,8 @@ class Gallery:
         attributes: NDArray[np.float32] | None = None,
         model: Recognizer | None = None,
     ) -> None:
-        self.folder, self.records = folder, list(records)
-        self._facts, self._index, self._attributes, self._model = facts, index, attributes, model
+        self.folder, self._facts, self._model = folder, facts, model
+        self._take(index, records, attributes)
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
@@ -206,10 +222,10 @@ class Gallery:
     ) -> Added:
         """Embed images and add them to the gallery.
 
-        Images that cannot be read, or whose names are not UTF-8, are left out and listed; those whose path is there
-        already are skipped, also where another process has added it meanwhile. `progress` is called with the number of
-        images done since the last call. Raises RunError when another process holds the gallery for longer than ten
-        minutes.
+        Images that cannot be read, or whose names are not UTF-8, are left out and listed; those that are there already
+        are skipped, also where another process has added them meanwhile, or where another path leads to the same file.
+        `progress` is called with the number of images done since the last call. Raises RunError when another process
+        holds the gallery for longer than ten minutes.
         """
         records, unwritable = nameable(as_records(images))
         if unwritable and not records:
@@ -228,11 +244,15 @@ class Gallery:
         return Added(len(kept), [*unwritable, *embedded.failed], known)
 
     def _unknown(self, records: Sequence[Record]) -> NDArray[np.int64]:
-        """Positions of those whose path is not in the gallery."""
-        there = {record.path for record in self.records}
-        return np.array(
-            [place for place, record in enumerate(records) if os.path.abspath(record.path) not in there], np.int64
-        )
+        """Positions of those whose file is not in the gallery, the first of those that are one file."""
+        there = {record.path for record in self.records} | {file_key(record.path) for record in self.records}
+        new = []
+        for place, record in enumerate(records):
+            names = {os.path.abspath(record.path), file_key(record.path)}
+            if not names & there:
+                new.append(place)
+            there |= names
+        return np.array(new, np.int64)
 
     def add_embeddings(self, embeddings: Embeddings) -> None:
         """Add embeddings that the gallery's model has made; paths become absolute.
@@ -249,8 +269,8 @@ class Gallery:
         current = type(self)._read(self.folder)
         if current._facts["fingerprint"] != self._facts["fingerprint"]:
             raise RunError(f"{self.folder} was made anew with another model meanwhile; open it again")
-        self._facts, self._index = current._facts, current._index
-        self.records, self._attributes = current.records, current._attributes
+        self._facts = current._facts
+        self._take(current._index, current.records, current._attributes)
 
     def _append(self, embeddings: Embeddings) -> None:
         features = np.ascontiguousarray(embeddings.features, np.float32)
@@ -271,7 +291,7 @@ class Gallery:
         self._write_facts()
         for stale in (_vectors(self.folder, generation - 1), _rows(self.folder, generation - 1)):
             stale.unlink(missing_ok=True)
-        self._index, self.records, self._attributes = index, records, attributes
+        self._take(index, records, attributes)
 
     def _require_widths(
         self, theirs: str, features: NDArray[np.float32], attributes: NDArray[np.float32] | None
@@ -290,10 +310,13 @@ class Gallery:
     def search(self, query: Query, k: int = 10, where: Mapping[str, object] | None = None) -> list[Hit]:
         """The `k` images nearest to one query image (path, PIL image or uint8 RGB array), best first.
 
-        Raises DataError for an empty gallery, ImageError for a query that cannot be read.
+        An image that is itself in the gallery, by whatever path, is not among its own hits. Raises DataError for an empty
+        gallery, ImageError for a query that cannot be read.
         """
+        _refuse(where)
         features, attributes = self.model.embed_with_attributes([query])
-        return self.search_features(features, k, where, attributes=attributes)[0]
+        own = file_key(query) if isinstance(query, str | os.PathLike) else None
+        return self.hits(next(self._ranked(features, attributes, [own], k)))
 
     def search_features(
         self,
@@ -305,33 +328,105 @@ class Gallery:
     ) -> list[list[Hit]]:
         """The same for queries' features, float32 [Q, D], and their attributes, [Q, A], if the metric weighs them.
 
-        One list of hits per query.
+        One list of hits per query. Nothing is known of a feature's image, so it may be among the hits.
         """
-        if where is not None:
-            raise DataError("filtering a search by `where` is not available in this version; filter the hits' records")
+        _refuse(where)
+        return [self.hits(found) for found in self._ranked(features, attributes, [None] * len(features), k)]
+
+    def rank(self, queries: Embeddings, k: int | None = None, without: Collection[int] = ()) -> Iterator[Ranked]:
+        """For each query: the `k` nearest images, or all if None.
+
+        >>> for record, found in zip(queries.records, gallery.rank(queries, 80), strict=True):
+        ...     print(record.path, found.places)
+
+        Best first, equal scores by position. Neither the images at the positions `without` nor a query's own file, which
+        may be in the gallery by whatever path, are among them. Raises DataError as `search` does.
+        """
+        own = [file_key(record.path) for record in queries.records]
+        return self._ranked(queries.features, queries.attributes, own, len(self) if k is None else k, without)
+
+    def hits(self, found: Ranked) -> list[Hit]:
+        """What `rank` found for a query, as hits."""
+        pairs = zip(found.places.tolist(), found.scores.tolist(), strict=True)
+        return [Hit(place, score, None, self.records[place]) for place, score in pairs]
+
+    def _ranked(
+        self,
+        features: NDArray[np.float32],
+        attributes: NDArray[np.float32] | None,
+        own: Sequence[str | None],
+        k: int,
+        without: Collection[int] = (),
+    ) -> Iterator[Ranked]:
+        """`rank` for features and attributes of queries whose files have the keys `own`; None for one without a file."""
         if k < 1:
             raise DataError(f"k = {k}: ask for at least one hit")
         if self._index is None:
             raise DataError(f"{self.folder} is empty; add images with `resight index`")
         self._require_widths("the query has", features, attributes)
         _require_finite("the query has", features, attributes)
-        scores, ids = self._nearest(np.ascontiguousarray(features, np.float32), attributes, min(k, len(self)))
-        return [
-            # faiss answers -1 where it has nothing: galleries of before may hold features that compare with none.
-            [Hit(int(i), float(s), None, self.records[i]) for s, i in zip(row, found, strict=True) if i >= 0]
-            for row, found in zip(scores, ids, strict=True)
-        ]
+        left_out = np.zeros(len(self), bool)
+        left_out[list(without)] = True
+        return self._answers(features, attributes, own, k, left_out)
+
+    def _answers(
+        self,
+        features: NDArray[np.float32],
+        attributes: NDArray[np.float32] | None,
+        own: Sequence[str | None],
+        k: int,
+        left_out: NDArray[np.bool_],
+    ) -> Iterator[Ranked]:
+        asked = min(len(self), k + int(left_out.sum()) + 1)
+        for number, found in enumerate(self._nearest(features, attributes, asked)):
+            answer = self._without(*found, left_out, own[number])
+            wider = asked
+            while len(answer.places) < k and wider < len(self):  # the query's file was added by several paths
+                wider = min(len(self), 2 * wider)
+                one = slice(number, number + 1)
+                found = next(self._nearest(features[one], None if attributes is None else attributes[one], wider))
+                answer = self._without(*found, left_out, own[number])
+            yield Ranked(answer.scores[:k], answer.places[:k], answer.itself)
+
+    def _without(
+        self, scores: NDArray[np.float64], places: NDArray[np.int64], left_out: NDArray[np.bool_], own: str | None
+    ) -> Ranked:
+        itself = self._files(places) == own if own is not None else np.zeros(len(places), bool)
+        kept = ~(left_out[places] | itself)
+        return Ranked(scores[kept], places[kept], bool(itself.any()))
 
     def _nearest(
         self, features: NDArray[np.float32], attributes: NDArray[np.float32] | None, k: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        if attributes is not None:  # a product of two distances, which faiss does not have
-            metric = metric_between(self._facts["metric"], attributes, self._attributes)
-            distances, ids = nearest(features, self._index.reconstruct_n(0, len(self)), k, metric)
-            return -distances, ids
-        scores, ids = self._index.search(features, k)
-        # faiss returns squared distances
-        return (-np.sqrt(np.maximum(scores, 0)) if self._facts["metric"] == "euclidean" else scores), ids
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        if attributes is None:
+            yield from self._neighbours.of(features, k)
+            return
+        for start in range(0, len(features), _QUERIES):  # a product of two distances, which faiss does not have
+            some = slice(start, start + _QUERIES)
+            metric = metric_between(self._facts["metric"], attributes[some], self._attributes)
+            distances, places = nearest(features[some], self._neighbours.features, k, metric)
+            yield from zip(-distances.astype(np.float64), places, strict=True)
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(self._index)
+
+    def _files(self, places: NDArray[np.int64]) -> NDArray[np.object_]:
+        """Which files the images at these positions are; asked of the disk once for each."""
+        known = self._file_keys
+        for place in places[known[places] == None]:  # noqa: E711  # element by element
+            known[place] = file_key(self.records[place].path)
+        return known[places]
+
+    @cached_property
+    def _file_keys(self) -> NDArray[np.object_]:
+        return np.full(len(self), None, object)
+
+    def _take(self, index: Any, records: Sequence[Record], attributes: NDArray[np.float32] | None) -> None:
+        """Hold these images from now on."""
+        self._index, self.records, self._attributes = index, list(records), attributes
+        for derived in ("_neighbours", "_file_keys"):
+            self.__dict__.pop(derived, None)
 
     def _empty(self, width: int) -> Any:
         return faiss.IndexFlatIP(width) if self._facts["metric"] == "cosine" else faiss.IndexFlatL2(width)
@@ -339,6 +434,11 @@ class Gallery:
     def _write_facts(self) -> None:
         with written_whole(self.folder / "gallery.json") as partial:
             partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _refuse(where: Mapping[str, object] | None) -> None:
+    if where is not None:
+        raise DataError("filtering a search by `where` is not available in this version; filter the hits' records")
 
 
 def _require_none(folder: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import DataError
+from resight.files import file_key
 from resight.records import Record
 from resight.retrieval import Evaluation
 
@@ -17,9 +17,8 @@ __all__ = ["own_positions", "require_answers"]
 
 def own_positions(query: Sequence[Record], gallery: Sequence[Record]) -> NDArray[np.int64]:
     """[Q]: where in the gallery each query's own file lies, the same on disk by whatever path; -1 where it does not."""
-    folders: dict[str, str] = {}
-    places = {_real(record.path, folders): place for place, record in enumerate(gallery)}
-    return np.array([places.get(_real(record.path, folders), -1) for record in query], np.int64)
+    places = {file_key(record.path): place for place, record in enumerate(gallery)}
+    return np.array([places.get(file_key(record.path), -1) for record in query], np.int64)
 
 
 def require_answers(found: Evaluation, query: Sequence[Record], gallery: Sequence[Record]) -> None:
@@ -41,14 +40,3 @@ def require_answers(found: Evaluation, query: Sequence[Record], gallery: Sequenc
 
 
 _LEFT_OUT = "all images of their identity are of the query's own camera or the query's own file"
-
-
-def _real(path: str, folders: dict[str, str]) -> str:
-    """The path without links; those of `folders`, which many images share, are followed once."""
-    full = os.path.abspath(path)
-    if os.path.islink(full):
-        return os.path.realpath(full)
-    folder, name = os.path.split(full)
-    if folder not in folders:
-        folders[folder] = os.path.realpath(folder)
-    return os.path.join(folders[folder], name)
