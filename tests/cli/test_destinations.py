@@ -57,6 +57,8 @@ COMMANDS = [
     ["reproduce", "vehicle-heads", "--data", "folders:no-data", "--out", NOWHERE],
     ["demo", "--out", NOWHERE],
     ["junk", "scan", "no-run", "no-images", "--out", NOWHERE],
+    ["search", "no-gallery", "no.jpg", "--course", f"{NOWHERE}/reid_test.txt"],
+    ["search", "no-gallery", "no.jpg", "--course", "ranking.csv"],
     ["junk", "apply", "no-scan", "--data", "folders:no-data", "--out", f"{NOWHERE}/kept.csv"],
     ["junk", "apply", "no-scan", "--data", "folders:no-data", "--out", "kept.txt"],
     ["data", "inspect", "--data", "folders:no-data", "--out", NOWHERE],
@@ -74,7 +76,9 @@ def test_a_place_that_cannot_be_had_is_found_before_anything_is_read(
     monkeypatch.chdir(tmp_path)
     status, out, err = resight(*words, capsys=capsys)
     option = (
-        "OUT" if "synthesize" in words else next(word for word in words if word in ("--out", "--picture", "--report"))
+        "OUT"
+        if "synthesize" in words
+        else next(word for word in words if word in ("--out", "--picture", "--report", "--course"))
     )
     assert (status, out) == (2, "")
     assert err.startswith(f"error: {option} {words[words.index(option) + 1] if option != 'OUT' else NOWHERE}: ")
@@ -112,6 +116,7 @@ DATA = {
     "data split --out": ["data", "split", "--data", "folders:no-data", "--out", "split.csv"],
     "data sample --out": ["data", "sample", "{vae}", "--out", "samples/"],
     "data synthesize OUT": ["data", "synthesize", "street/"],
+    "search --course": ["search", "no-gallery", "no-images", "--course", "reid_test.txt"],
     "predict --out": ["predict", "{attributes}", "no-images", "--out", "predictions.csv"],
     "train --out": ["train", "reid-vae", "--data", "{crowd}", "--out", "run/"],
 }

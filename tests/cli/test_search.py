@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from resight.data.formats.course import read_course_ranking
 from resight.gallery import Gallery
+from resight.recognizer import load
 from resight.records import Embeddings, Record, ReidDataset
+from resight.retrieval import evaluate
 from resight.run import Run
+from resight.synthetic import synthesize
 from tests.support.commands import resight
 from tests.support.images import corrupt
 
@@ -47,14 +54,20 @@ def test_a_gallery_is_made_and_searched(
     assert "1 of the images could not be read" in err
 
     words = ["-k", "3", "--picture", tmp_path / "p.png"]
-    status, out, _ = resight("search", gallery, query, *words, capsys=capsys)
+    status, out, err = resight("search", gallery, query, *words, capsys=capsys)
     assert status == 0
     assert "3.png" in out
+    assert "1 of 1 queries are in the gallery themselves; their own files are not shown" in err
     assert Image.open(tmp_path / "p.png").width > 100
     status, out, _ = resight("search", gallery, query, "--json", capsys=capsys)
     hits = json.loads(out)[str(query)]
     assert len(hits) == 10
-    assert hits[0]["path"].endswith("3.png")
+    assert not any(hit["path"].endswith("/3.png") for hit in hits), "itself"
+    shutil.copy(query, tmp_path / "q.png")
+    status, out, err = resight("search", gallery, tmp_path / "q.png", "--json", capsys=capsys)
+    hits = json.loads(out)[str(tmp_path / "q.png")]
+    assert err == ""
+    assert hits[0]["path"].endswith("/3.png")
     assert hits[0]["score"] == pytest.approx(1, abs=1e-4)
 
     other = shutil.copytree(trained.folder, tmp_path / "other")
@@ -127,3 +140,136 @@ def found(gallery: Path, query: str, *words: str, capsys: pytest.CaptureFixture[
     status, out, err = resight("search", gallery, query, *words, "--json", capsys=capsys)
     assert status == 0, err
     return json.loads(out)[query]
+
+
+@pytest.fixture
+def handed_out(tmp_path: Path) -> Path:
+    """The course's data, as its students get it."""
+    folder = tmp_path / "course"
+    people = {"identities": 8, "test_identities": 5, "images_per_camera": 3, "cameras": 3}
+    synthesize(folder, layout="course", junk=0, distractors=4, size=(32, 16), **people)
+    return folder
+
+
+@pytest.fixture
+def indexed(trained: Run, handed_out: Path, tmp_path: Path, capsys) -> Path:
+    """A gallery of the course's test images."""
+    status, _, err = resight("index", trained.folder, handed_out / "test", "--out", tmp_path / "g", capsys=capsys)
+    assert status == 0, err
+    return tmp_path / "g"
+
+
+def truth(folder: Path) -> dict[str, int]:
+    """`queries/000000.jpg` -> identity."""
+    with open(folder / "truth_test.csv", newline="") as file:
+        return {row["path"]: int(row["identity"]) for row in csv.DictReader(file)}
+
+
+def course_precision(ranking: dict[str, list[str]], true: dict[str, int]) -> float:
+    """The course's mAP: precision at each hit, over all that is relevant, over all queries; no camera rule."""
+    found = []
+    for query, identity in ((path, who) for path, who in true.items() if path.startswith("queries/")):
+        relevant = {Path(path).name for path, who in true.items() if path.startswith("test/") and who == identity}
+        hits, total = 0, 0.0
+        for rank, name in enumerate(ranking.get(Path(query).name, []), 1):
+            if name in relevant:
+                hits += 1
+                total += hits / rank
+        found.append(total / len(relevant))
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize("words", [[], ["-k", "7"]])
+def test_the_courses_ranking_keeps_its_rules_and_scores_as_evaluated(
+    words: list[str], indexed: Path, trained: Run, handed_out: Path, tmp_path: Path, capsys
+) -> None:
+    file = tmp_path / "reid_test.txt"
+    status, out, err = resight("search", indexed, handed_out / "queries", "--course", file, *words, capsys=capsys)
+    assert status == 0, err
+    ranking = read_course_ranking(file)
+    names = set(os.listdir(handed_out / "test"))
+    assert sorted(ranking) == sorted(os.listdir(handed_out / "queries")), "a line for every query"
+    assert out.startswith(f"{len(ranking)} queries -> {file}")
+    for query, answers in ranking.items():
+        assert len(answers) == (7 if words else len(names))
+        assert len(set(answers)) == len(answers)
+        assert set(answers) <= names
+        # Each query is a copy of a test image, which the course counts.
+        first = (handed_out / "test" / answers[0]).read_bytes()
+        assert first == (handed_out / "queries" / query).read_bytes()
+    assert "themselves" not in err
+
+    true, model = truth(handed_out), load(trained.folder)
+    sides = {side: [path for path in true if path.startswith(side)] for side in ("queries/", "test/")}
+    features = {side: model.embed([str(handed_out / path) for path in paths]) for side, paths in sides.items()}
+    ids = {side: np.array([true[path] for path in paths]) for side, paths in sides.items()}
+    figures = evaluate(
+        *features.values(),
+        query_ids=ids["queries/"],
+        gallery_ids=ids["test/"],
+        protocol="course",
+        depth=7 if words else None,
+    )
+    assert figures.mean_average_precision == pytest.approx(course_precision(ranking, true), abs=1e-6)
+    assert 0.1 < figures.mean_average_precision < 0.99
+
+
+def test_the_datasets_queries_and_a_folder_are_the_same(
+    indexed: Path, handed_out: Path, tmp_path: Path, capsys
+) -> None:
+    files = {}
+    for source in (handed_out / "queries", f"course:{handed_out}"):
+        files[source] = tmp_path / f"{len(files)}.txt"
+        status, _, err = resight("search", indexed, source, "--course", files[source], "-k", "3", capsys=capsys)
+        assert status == 0, err
+    first, second = (file.read_text() for file in files.values())
+    assert first == second
+    status, out, _ = resight("search", indexed, handed_out / "queries", "--json", "-k", "3", capsys=capsys)
+    printed = {Path(query).name: [Path(hit["path"]).name for hit in hits] for query, hits in json.loads(out).items()}
+    assert printed == read_course_ranking(tmp_path / "0.txt")
+    status, _, err = resight("search", indexed, f"folders:{handed_out / 'train'}/..", "-k", "3", capsys=capsys)
+    assert status == 2
+
+
+def test_what_cannot_be_handed_in_is_said_before_the_work(
+    indexed: Path, handed_out: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("resight.embedding.embed", lambda *_, **__: pytest.fail("the work was begun"))
+    queries, file = handed_out / "queries", tmp_path / "reid_test.txt"
+    (queries / "more").mkdir()
+    shutil.copy(queries / "000000.jpg", queries / "more")
+    words = [
+        ([queries, "--course", file], "000000.jpg have one name, and the course's files name no folders; rename one"),
+        ([queries / "000000.jpg", "--course", file, "--json"], "--course writes the hits to a file; leave out --json"),
+        ([queries / "000000.jpg", "--course", tmp_path / "x.csv"], "name a file that ends in .txt"),
+        ([queries / "000000.jpg", "--course", "/proc/x.txt"], "--course /proc/x.txt: cannot be written there"),
+        ([queries / "absent.jpg"], "absent.jpg: no such file or folder"),
+        ([f"manifest:{handed_out / 'test.csv'}"], "no such file"),
+    ]
+    for given, said in words:
+        status, _, err = resight("search", indexed, *given, capsys=capsys)
+        assert (status, len(err.splitlines())) == (2, 1), err
+        assert said in err
+    assert not file.exists()
+
+
+def test_junk_and_images_that_cannot_be_read_are_left_out_of_a_ranking(
+    trained: Run, kinds: dict[str, Path], seen: set[int], crowd_spec: str, crowd: ReidDataset, tmp_path: Path, capsys
+) -> None:
+    gallery, queries = tmp_path / "gallery", tmp_path / "queries"
+    resight("index", trained.folder, crowd_spec, "--out", gallery, "--attributes", kinds["bruna"], capsys=capsys)
+    queries.mkdir()
+    shutil.copy(crowd.query[0].path, queries)
+    corrupt(queries / "bad.png")
+    words = ["--course", tmp_path / "r.txt", "--drop-junk"]
+    status, _, err = resight("search", gallery, queries, *words, capsys=capsys)
+    assert status == 0, err
+    assert "bad.png" in err
+    ((query, answers),) = read_course_ranking(tmp_path / "r.txt").items()
+    assert query == Path(crowd.query[0].path).name
+    assert sorted(answers) == sorted(Path(record.path).name for record in crowd.gallery if record.frame not in seen)
+    (tmp_path / "r.txt").unlink()
+    status, _, err = resight("search", gallery, queries / "bad.png", *words, capsys=capsys)
+    assert status == 2
+    assert "none of 1 images could be read" in err
+    assert not (tmp_path / "r.txt").exists()

@@ -119,7 +119,7 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
     else:
         records = as_records(list_images(source))
     if not records:
-        raise DataError(f"{source} holds no images")
+        raise DataError(f"{source} holds no images" + (f" in {split}" if split else ""))
     return _nameable(records) or _none_nameable(source)
 
 

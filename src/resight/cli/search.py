@@ -104,8 +104,16 @@ def index(
 
 def search(
     gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Gallery folder that `resight index` made.")],
-    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Images to search for.")],
-    k: Annotated[int, typer.Option("-k", min=1, help="Hits per query.")] = 10,
+    queries: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY...",
+            help="What to search for: an image, a folder of images, or FORMAT:PATH for a dataset's queries.",
+        ),
+    ],
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="Hits per query.  [default: 10; with --course all]")
+    ] = None,
     drop_junk: Annotated[
         bool,
         typer.Option("--drop-junk", help="Leave out images that are stored as junk; see `resight index --attributes`."),
@@ -114,6 +122,16 @@ def search(
         Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    course: Annotated[
+        Path | None,
+        typer.Option(
+            "--course",
+            help="Write the hits to this .txt, a line of names for each query, as the Trento course wants them handed in.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over what --course names, where it is there already.")
+    ] = False,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="New place of the gallery's run, if it was moved.")
     ] = None,
@@ -121,27 +139,59 @@ def search(
     """Find the images of a gallery that show the same person or vehicle as a query.
 
     `resight search gallery query.jpg -k 20 --picture ranked.png`
+
+    A query's own file may be in the gallery; it is not among the hits. The Trento course wants the hits of many queries
+    as one file:
+
+    `resight search gallery queries/ --course reid_test.txt`
     """
-    from resight.cli.console import output
-    from resight.cli.destinations import PICTURES, replaced, require_file, require_other
+    from resight.cli.console import name_failed, output, progress, remark
+    from resight.cli.destinations import PICTURES, replaced, require_file, require_free, require_other
+    from resight.data.formats.course import hand_in_names
+    from resight.embedding import embed as embed_images
     from resight.errors import OptionError
     from resight.gallery import Gallery
 
     if picture is not None:
         require_file(picture, PICTURES, "--picture")
-        require_other(picture, queries, "--picture")
+    if course is not None:
+        require_file(course, (".txt",), "--course")
+        require_free(course, force, "--course")
+        if picture is not None or as_json:
+            raise OptionError(f"--course writes the hits to a file; leave out {'--json' if as_json else '--picture'}")
     opened = Gallery.open(gallery, model=run)
-    if picture is not None:
-        require_other(picture, (record.path for record in opened.records), "--picture")
-    junk = sum(map(_is_junk, opened.records)) if drop_junk else 0
     if drop_junk and not any("junk" in record.attributes for record in opened.records):
         raise OptionError(f"{gallery} does not say what is junk; index it with --attributes RUN")
-    # Junk may be among the nearest images: with so many more of them, k are left.
-    found = {query: opened.search(query, k + junk) for query in queries}
-    answers = {
-        query: [hit for hit in hits if not (drop_junk and _is_junk(hit.record))][:k] for query, hits in found.items()
-    }
-    if as_json:
+    junk = [place for place, record in enumerate(opened.records) if drop_junk and _is_junk(record)]
+    records = _queries(queries)
+    if picture is not None:
+        require_other(picture, (record.path for record in (*records, *opened.records)), "--picture")
+    if course is not None:  # as long as nothing is lost
+        for side in (records, opened.records):
+            hand_in_names((record.path for record in side), ranking=True)
+    with progress("embedding", len(records)) as advance:
+        embedded = embed_images(opened.model, records, progress=advance)
+    asked = embedded.embeddings
+    name_failed(embedded.failed)
+    with progress("searching", len(asked)) as advance:
+        if course is not None:
+            from resight.gallery.ranking import write_ranking
+
+            anew = replaced(course)
+            themselves = write_ranking(course, opened, asked, k, junk, progress=advance)
+        else:
+            answers, themselves = {}, 0
+            for record, found in zip(asked.records, opened.rank(asked, k or 10, junk), strict=True):
+                answers[record.path] = opened.hits(found)
+                themselves += found.itself
+                advance(1)
+    if themselves:
+        remark(f"{themselves} of {len(asked)} queries are in the gallery themselves; their own files are not shown")
+    if course is not None:
+        size = course.stat().st_size / 1e6
+        shorter = "" if k or size < 10 else ", of every image in the gallery; -k 100 writes the nearest 100 alone"
+        output().print(f"{len(asked)} queries -> {course}{anew} ({size:.1f} MB{shorter})", markup=False)
+    elif as_json:
         print(json.dumps({query: [_plain(hit) for hit in hits] for query, hits in answers.items()}, indent=2))
     else:
         for query, hits in answers.items():
@@ -153,6 +203,21 @@ def search(
         search_picture(answers, picture)
         if not as_json:
             output().print(f"picture: {picture}{anew}", markup=False)
+
+
+def _queries(sources: list[str]) -> list[Record]:
+    """What the arguments name, each path once and as the user calls it."""
+    from resight.cli.console import images_of
+    from resight.data.formats import FORMATS
+    from resight.records import Record
+
+    records: dict[str, Record] = {}
+    for source in sources:
+        found = images_of(source, "query" if source.partition(":")[0] in FORMATS else None)
+        if len(found) == 1 and Path(source).is_file():
+            found = [Record(source)]
+        records |= {record.path: record for record in found}
+    return list(records.values())
 
 
 def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:

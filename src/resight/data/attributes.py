@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from resight.errors import DataError
+from resight.files import written_whole
 from resight.records import AttributeSchema, Record
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "read_market_mat",
     "schema_of",
     "targets_from_columns",
+    "write_annotation_rows",
 ]
 
 MULTI = "multi"
@@ -180,6 +182,27 @@ def read_annotation_rows(path: str | os.PathLike[str]) -> dict[str, dict[str, st
     if not rows:
         raise DataError(f"{path}: no rows of attributes")
     return rows
+
+
+def write_annotation_rows(
+    path: str | os.PathLike[str], rows: Iterable[tuple[str, Mapping[str, str]]], multi: bool = False
+) -> None:
+    """Write `(what a row is called, twelve targets)` as `read_annotation_rows` reads it, whole or not at all.
+
+    The columns are `id` and the course's 27; `multi` adds MULTI_COLUMNS, each after its colours. Raises DataError when a
+    target is absent or unknown.
+    """
+    upper = MARKET_COLUMNS.index("upgreen") + 1
+    added = MULTI_COLUMNS if multi else ("", "")
+    header = ["id", *filter(None, [*MARKET_COLUMNS[:upper], added[0], *MARKET_COLUMNS[upper:], added[1]])]
+    with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        for called, targets in rows:
+            try:
+                writer.writerow({"id": called, **columns_from_targets(targets, multi)})
+            except DataError as error:
+                raise DataError(f"{called}: {error}") from error
 
 
 def _targets_of_row(row: Mapping[str, Any]) -> dict[str, str]:

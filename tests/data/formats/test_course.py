@@ -6,6 +6,7 @@ import pytest
 
 from resight.data.attributes import MARKET_COLUMNS, MARKET_SCHEMA
 from resight.data.formats.course import (
+    hand_in_names,
     read_course,
     read_course_annotations,
     read_course_classification,
@@ -66,6 +67,18 @@ def test_annotations_need_identities(course: Path) -> None:
         read_course_annotations(path)
 
 
+def test_hand_in_names_are_without_folders_and_one_each() -> None:
+    assert hand_in_names(["test/000000.jpg", "test/b c.jpg", "test/000000.jpg"]) == [
+        "000000.jpg",
+        "b c.jpg",
+        "000000.jpg",
+    ]
+    with pytest.raises(DataError, match=r"x/a\.jpg and y/a\.jpg have one name"):
+        hand_in_names(["x/a.jpg", "y/a.jpg"])
+    with pytest.raises(DataError, match=r"'b c\.jpg': empty, or holds a comma, colon or space"):
+        hand_in_names(["b c.jpg"], ranking=True)
+
+
 @pytest.mark.parametrize("multi", [False, True])
 def test_classification_round_trip(tmp_path: Path, multi: bool) -> None:
     path = tmp_path / "classification_test.csv"
@@ -124,6 +137,9 @@ def test_ranking_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
         [("a b.jpg", [])],
         [("a.jpg", ["b,c.jpg"])],
         [("a.jpg", []), ("x/a.jpg", [])],
+        [("a.jpg", []), ("a.jpg", [])],
+        [("a.jpg", ["b.jpg", "b.jpg"])],
+        [("a.jpg", ["x/b.jpg"]), ("c.jpg", ["y/b.jpg"])],
         [("a/", [])],
     ):
         with pytest.raises(DataError):

@@ -64,8 +64,10 @@ def test_other_attributes_are_a_column_each_by_their_class_names(crowd: ReidData
     (batch,) = predict(model, crowd.query)
     said = batch.classes(schema)
     assert lines == [{"path": record.path, **row} for record, row in zip(crowd.query, said, strict=True)]
-    with pytest.raises(DataError, match="the multi-colour columns are Market-1501's"):
+    with pytest.raises(DataError, match="the multi-colour columns need Market-1501's twelve attributes; this run"):
         write_predictions(tmp_path / "m.csv", model, crowd.query, multi=True)
+    with pytest.raises(DataError, match="the course's hand-in needs Market-1501's twelve attributes; this run"):
+        write_predictions(tmp_path / "m.csv", model, crowd.query, course=True)
 
 
 def test_what_is_seen_joins_what_was_annotated(run: Run, street: str) -> None:
@@ -94,8 +96,10 @@ def test_files_and_runs_that_do_not_fit_are_refused(run: Run, street: str, tiny,
     model, records = load(run.folder), list(read_dataset(street).query[:3])
     with pytest.raises(DataError, match=r"ends in \.csv, \.parquet, \.json"):
         write_predictions(tmp_path / "p.txt", model, records)
-    with pytest.raises(DataError, match=r"the multi-colour columns are a \.csv's"):
+    with pytest.raises(DataError, match=r"the multi-colour columns need a \.csv; name one"):
         write_predictions(tmp_path / "p.json", model, records, multi=True)
+    with pytest.raises(DataError, match=r"the course's hand-in needs a \.csv; name one"):
+        write_predictions(tmp_path / "p.json", model, records, course=True)
     other = load(untrained_run(tmp_path / "run", tiny(recipe="segmentation-unet")).folder)
     with pytest.raises(RunError, match="this run recognises no attributes"):
         write_predictions(tmp_path / "p.csv", other, records)
@@ -111,7 +115,12 @@ def test_a_csv_tells_images_of_one_name_apart_and_the_courses_hand_in_has_names_
         (tmp_path / folder).mkdir()
         shutil.copy(image, tmp_path / folder / "1.jpg")
     records = as_records([tmp_path / "a" / "1.jpg", tmp_path / "b" / "1.jpg"])
-    for name, ids in (("p.csv", ["a/1.jpg", "b/1.jpg"]), ("classification_test.csv", ["1.jpg", "1.jpg"])):
-        write_predictions(tmp_path / name, model, records)
-        with open(tmp_path / name, newline="") as file:
-            assert [row["id"] for row in csv.DictReader(file)] == ids
+    write_predictions(tmp_path / "p.csv", model, records)
+    with open(tmp_path / "p.csv", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["a/1.jpg", "b/1.jpg"]
+    counted: list[int] = []
+    with pytest.raises(DataError, match=r"a/1\.jpg and .*b/1\.jpg have one name"):
+        write_predictions(tmp_path / "c.csv", model, records, course=True, progress=counted.append)
+    assert not counted, "before the work"
+    write_predictions(tmp_path / "c.csv", model, records[1:], course=True)
+    assert list(read_course_classification(tmp_path / "c.csv")) == ["1.jpg"]

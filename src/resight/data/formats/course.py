@@ -7,19 +7,13 @@ test image).
 
 from __future__ import annotations
 
-import csv
+import functools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from resight.data.attributes import (
-    MARKET_COLUMNS,
-    MARKET_SCHEMA,
-    MULTI_COLUMNS,
-    columns_from_targets,
-    read_annotation_rows,
-)
+from resight.data.attributes import MARKET_SCHEMA, read_annotation_rows, write_annotation_rows
 from resight.data.formats._layout import has_folders, names_in, require_folders
 from resight.errors import DataError
 from resight.files import written_whole
@@ -27,6 +21,7 @@ from resight.records import AttributeSchema, Record, ReidDataset
 
 __all__ = [
     "HAND_IN",
+    "hand_in_names",
     "is_course",
     "read_course",
     "read_course_annotations",
@@ -81,49 +76,62 @@ def read_course_classification(path: str | os.PathLike[str]) -> dict[str, dict[s
 HAND_IN = "classification_test.csv"
 """How the course calls the attributes that are handed in."""
 
+_PARTS = re.compile(r"[,:\s]")
+"""What separates the names in a ranking."""
+
+
+def hand_in_names(paths: Iterable[str], ranking: bool = False) -> list[str]:
+    """What the hand-in files call images: their names, without folders.
+
+    Raises DataError for two images of one name and, in a `ranking`, for a name that the format cannot hold.
+    """
+    return list(map(_naming(ranking), paths))
+
 
 def write_course_classification(
-    path: str | os.PathLike[str],
-    rows: Iterable[tuple[str, Mapping[str, str]]],
-    multi: bool = False,
-    below: str | None = None,
+    path: str | os.PathLike[str], rows: Iterable[tuple[str, Mapping[str, str]]], multi: bool = False
 ) -> None:
-    """Write `classification_test.csv`: one row per image, `(file name, twelve targets)`.
+    """Write `classification_test.csv`: one row per image, `(path, twelve targets)`.
 
-    An image is called by its name, or by its path below the folder `below`. `multi` adds the columns `upmulticolor` and `downmulticolor`, which some versions of the task ask for.
-    Raises DataError when a target is absent or unknown; nothing is written then.
+    `multi` adds the columns `upmulticolor` and `downmulticolor`, which some versions of the task ask for.
+    Raises DataError when a target is absent or unknown, or two images have one name; nothing is written then.
     """
-    upper = MARKET_COLUMNS.index("upgreen") + 1
-    added = MULTI_COLUMNS if multi else ("", "")
-    header = [*MARKET_COLUMNS[:upper], added[0], *MARKET_COLUMNS[upper:], added[1]]
-    header = ["id", *filter(None, header)]
-    with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, header, lineterminator="\n")
-        writer.writeheader()
-        for name, targets in rows:
-            try:
-                called = os.path.basename(name) if below is None else os.path.relpath(name, below)
-                writer.writerow({"id": called, **columns_from_targets(targets, multi)})
-            except DataError as error:
-                raise DataError(f"{name}: {error}") from error
+    called = _naming(ranking=False)
+    write_annotation_rows(path, ((called(image), targets) for image, targets in rows), multi)
 
 
 def write_course_ranking(path: str | os.PathLike[str], rankings: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write `reid_test.txt`: one line `q.jpg: a.jpg, b.jpg` per query, best answer first (without folders).
 
-    Raises DataError for a query given twice or a name that the format cannot hold; nothing is written then.
+    Raises DataError for a query or answer given twice or a name that the format cannot hold; nothing is written then.
     """
+    asked, called = _naming(ranking=True), _naming(ranking=True)
     seen: set[str] = set()
     with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         for query, answers in rankings:
-            names = [os.path.basename(name) for name in (query, *answers)]
-            bad = next((name for name in names if not name or re.search(r"[,:\s]", name)), None)
-            if bad is not None:
-                raise DataError(f"{bad!r}: empty, or holds a comma, colon or space, which {path} cannot tell apart")
-            if names[0] in seen:
-                raise DataError(f"{names[0]}: query given twice; {path} has one line per query")
-            seen.add(names[0])
-            file.write(f"{names[0]}: {', '.join(names[1:])}".rstrip() + "\n")
+            name, names = asked(query), list(map(called, answers))
+            if name in seen:
+                raise DataError(f"{name}: query given twice; {path} has one line per query")
+            if len(set(names)) < len(names):
+                raise DataError(f"{name}: an answer is given twice; {path} has each image once per query")
+            seen.add(name)
+            file.write(f"{name}: {', '.join(names)}".rstrip() + "\n")
+
+
+def _naming(ranking: bool) -> Callable[[str], str]:
+    """Path -> name without folders; remembers, as rankings have the same paths over and over. Raises as `hand_in_names`."""
+    owners: dict[str, str] = {}
+
+    @functools.cache
+    def called(path: str) -> str:
+        name = os.path.basename(path)
+        if not name or (ranking and _PARTS.search(name)):
+            raise DataError(f"{path!r}: empty, or holds a comma, colon or space, which separate names in a ranking")
+        if (other := owners.setdefault(name, path)) != path:
+            raise DataError(f"{other} and {path} have one name, and the course's files name no folders; rename one")
+        return name
+
+    return called
 
 
 def read_course_ranking(path: str | os.PathLike[str]) -> dict[str, list[str]]:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.data.attributes import MARKET_SCHEMA
-from resight.data.formats.course import HAND_IN, write_course_classification
+from resight.data.attributes import MARKET_SCHEMA, write_annotation_rows
+from resight.data.formats.course import hand_in_names, write_course_classification
 from resight.errors import DataError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
@@ -75,23 +75,29 @@ def write_predictions(
     records: Sequence[Record],
     *,
     multi: bool = False,
+    course: bool = False,
     progress: Progress | None = None,
 ) -> Written:
     """Recognise the attributes of each record's image and write them to a file, whole or not at all.
 
     The file's format follows from its ending. `.csv` has the course's 27 columns and codes where the model knows
     Market-1501's twelve attributes, and with `multi` the two multi-colour columns as well; its `id` is an image's path
-    below the deepest folder that holds all images, and in `classification_test.csv`, the course's hand-in, its name
-    alone. Of other attributes a `.csv` has a column each with the class's name. `.parquet` and `.json` have the class names and the probability of every class.
-    Raises DataError for another ending, or when no image could be read; RunError when the model recognises no attributes.
+    below the deepest folder that holds all images, and with `course`, as the course wants it handed in, its name alone.
+    Of other attributes a `.csv` has a column each with the class's name. `.parquet` and `.json` have the class names and
+    the probability of every class.
+    Raises DataError for another ending, for two images of one name where names are written alone, or when no image could
+    be read; RunError when the model recognises no attributes.
     """
     ending = Path(path).suffix.lower()
     if ending not in _WRITERS:
         raise DataError(f"{path}: name a file that ends in {', '.join(_WRITERS)}")
-    if multi and ending != ".csv":
-        raise DataError(f"{path}: the multi-colour columns are a .csv's; leave out --multi, or name a .csv")
-    if multi and model.recognises and not _knows_market(model.schema):
-        raise DataError("the multi-colour columns are Market-1501's; this run recognises other attributes")
+    for wanted, what in ((multi, "the multi-colour columns need"), (course, "the course's hand-in needs")):
+        if wanted and ending != ".csv":
+            raise DataError(f"{path}: {what} a .csv; name one")
+        if wanted and model.recognises and not _knows_market(model.schema):
+            raise DataError(f"{what} Market-1501's twelve attributes; this run recognises others")
+    if course:
+        hand_in_names(record.path for record in records)
     count = 0
     failed: list[str] = []
 
@@ -105,7 +111,7 @@ def write_predictions(
         if not count:
             raise none_readable(len(records), failed)
 
-    below = common_folder(records) if records and Path(path).name != HAND_IN else None
+    below = common_folder(records) if records and not course else None
     _WRITERS[ending](Path(path), batches(), model.schema, multi, below)
     return Written(count, failed)
 
@@ -115,7 +121,11 @@ def _write_csv(
 ) -> None:
     rows = (row for batch in batches for row in zip(batch.records, batch.classes(schema), strict=True))
     if _knows_market(schema):
-        write_course_classification(path, ((record.path, classes) for record, classes in rows), multi, below)
+        targets = ((record.path, classes) for record, classes in rows)
+        if below is None:
+            write_course_classification(path, targets, multi)
+        else:
+            write_annotation_rows(path, ((os.path.relpath(image, below), said) for image, said in targets), multi)
         return
     with written_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["path", *schema.names], lineterminator="\n")
