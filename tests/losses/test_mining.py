@@ -102,17 +102,36 @@ def test_camera_bias_is_the_source_formula() -> None:
     spread = math.sqrt(((positives - positives.mean()) ** 2).mean())
     mining = CameraBatchHard(k=5, m=0.5)
     mask = (IDS[:, None] == IDS[None, :]) & ~torch.eye(5, dtype=torch.bool)
-    assert mining.bias(DISTANCES, mask).item() == pytest.approx(5 * spread)
+    masked = DISTANCES.masked_fill(~mask, -torch.inf)
+    assert mining.bias(masked).item() == pytest.approx(5 * spread)
     for _ in range(4):
         mining.end_batch()
-    assert mining.bias(DISTANCES, mask).item() == pytest.approx(5 * spread / (1 + 0.5 * 4))
+    assert mining.bias(masked).item() == pytest.approx(5 * spread / (1 + 0.5 * 4))
     drawn = CameraBatchHard(k=5, m=0.5, bias_std="zeros")
-    zeroed = DISTANCES * mask
-    assert drawn.bias(DISTANCES, mask).item() == pytest.approx(5 * zeroed.std(correction=0).item())
+    # With the 25 - 8 masked zeros in, the variance is the mean of the squares less the square of the mean.
+    with_zeros = math.sqrt(positives.square().sum() / 25 - (positives.sum() / 25) ** 2)
+    assert drawn.bias(masked).item() == pytest.approx(5 * with_zeros)
     still = CameraBatchHard(k=5, m=0.5, decay=False)
     for _ in range(4):
         still.end_batch()
-    assert still.bias(DISTANCES, mask).item() == pytest.approx(5 * spread)
+    assert still.bias(masked).item() == pytest.approx(5 * spread)
+
+
+def test_camera_mining_keeps_what_it_chose_from() -> None:
+    mining = CameraBatchHard(k=1, m=0.1, negatives="raise", bias_std="zeros")
+    assert mining.last is None
+    triplets = mining(DISTANCES, IDS, CAMERAS)
+    distances, adjusted, chosen = mining.last
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(chosen, triplets, strict=True))
+    inf = math.inf
+    assert distances.positives[0].tolist() == [-inf, 5, 4, -inf, -inf]
+    assert distances.negatives[3].tolist() == [7, 7, 6, inf, inf]
+    # As the slides draw it: 1 - 3 - 1 … of the same camera are nearer among positives and farther among negatives.
+    near, far = mining.bias(distances.positives), mining.bias(distances.negatives)
+    torch.testing.assert_close(adjusted.positives[0, 1:3], torch.tensor([5 - near, 4]))
+    torch.testing.assert_close(adjusted.negatives[3, :3], torch.tensor([7 + far, 7 + far, 6]))
+    mining.begin_epoch(1)
+    assert mining.last is None
 
 
 def test_camera_biased_triplets_by_hand() -> None:

@@ -70,7 +70,8 @@ def evaluate(
     and recall of every attribute, for the run, the majority guess and, where known, as published. Of an autoencoder
     without embedding, prints the reconstruction errors and how well they detect labelled junk. Of a segmentation run,
     prints IoU and Dice, for the run and for one mean mask. All write a report with pictures: of an embedding run ranked
-    lists, where the network looks for a match, and the feature maps of its stages. An option that does not apply to the
+    lists, where the network looks for a match, the feature maps of its stages and, if its mining prefers by camera, the
+    distances that it chooses triplets from. An option that does not apply to the
     run is refused.
     """
     from resight.cli.console import name_failed, output, progress, remark, show

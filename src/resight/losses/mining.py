@@ -16,7 +16,9 @@ __all__ = [
     "BatchAll",
     "BatchHard",
     "CameraBatchHard",
+    "Choice",
     "DrawnTriplets",
+    "MaskedDistances",
     "Mining",
     "RandomMining",
     "Triplets",
@@ -29,6 +31,24 @@ class Triplets(NamedTuple):
     anchors: Tensor
     positives: Tensor
     negatives: Tensor
+
+
+class MaskedDistances(NamedTuple):
+    """What the hardest are chosen from: two matrices (batch, batch) with an anchor in each row."""
+
+    positives: Tensor
+    """Of images of the anchor's identity, -inf elsewhere: the greatest of a row is the hardest."""
+    negatives: Tensor
+    """Of images of other identities, inf elsewhere: the least of a row is the hardest."""
+
+
+class Choice(NamedTuple):
+    """How the hardest of a batch were chosen."""
+
+    distances: MaskedDistances
+    adjusted: MaskedDistances
+    """The distances that decided."""
+    triplets: Triplets
 
 
 class Mining(nn.Module):
@@ -112,18 +132,22 @@ class BatchHard(Mining):
     """
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
-        positive, negative = pair_masks(ids)
-        farthest = distances.detach().masked_fill(~positive, -torch.inf)
-        nearest = distances.detach().masked_fill(~negative, torch.inf)
-        farthest, nearest = self.prefer(farthest, nearest, positive, negative, cameras)
-        usable = _usable(positive, negative)
-        return Triplets(usable, farthest.argmax(1)[usable], nearest.argmin(1)[usable])
+        return self.choose(distances, ids, cameras).triplets
 
-    def prefer(
-        self, farthest: Tensor, nearest: Tensor, positive: Tensor, negative: Tensor, cameras: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def choose(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Choice:
+        """As `forward`, with the matrices that the triplets were chosen from."""
+        positive, negative = pair_masks(ids)
+        masked = MaskedDistances(
+            distances.detach().masked_fill(~positive, -torch.inf), distances.detach().masked_fill(~negative, torch.inf)
+        )
+        adjusted = self.prefer(masked, cameras)
+        usable = _usable(positive, negative)
+        farthest, nearest = adjusted.positives.argmax(1)[usable], adjusted.negatives.argmin(1)[usable]
+        return Choice(masked, adjusted, Triplets(usable, farthest, nearest))
+
+    def prefer(self, masked: MaskedDistances, cameras: Tensor | None) -> MaskedDistances:
         """Adjust the distances before the choice; for subclasses."""
-        return farthest, nearest
+        return masked
 
 
 class CameraBatchHard(BatchHard):
@@ -139,6 +163,8 @@ class CameraBatchHard(BatchHard):
     - `bias_std`: "valid" takes the deviation over valid pairs only; "zeros" includes the masked zeros, as drawn there.
     - `negatives`: "lower" follows the slides' text; "raise" uses the opposite sign, as drawn.
     - `decay=False` holds the bias at t = 0; `epochs` limits it to the first epochs (0: no limit).
+
+    `last` is how the last batch's were chosen, for pictures; None before the first batch of an epoch.
 
     Raises RecipeError when the batch comes without cameras.
     """
@@ -160,30 +186,35 @@ class CameraBatchHard(BatchHard):
         self.bias_std, self.sign = bias_std, -1.0 if negatives == "lower" else 1.0
         self.decay, self.epochs = decay, epochs
         self.epoch = 0
+        self.last: Choice | None = None
         # A buffer, so that a resumed run goes on with the same bias.
         self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
 
     def begin_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self.epoch, self.last = epoch, None
 
     def end_batch(self) -> None:
         self.iterations += 1
 
-    def prefer(
-        self, farthest: Tensor, nearest: Tensor, positive: Tensor, negative: Tensor, cameras: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def choose(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Choice:
+        self.last = super().choose(distances, ids, cameras)
+        return self.last
+
+    def prefer(self, masked: MaskedDistances, cameras: Tensor | None) -> MaskedDistances:
         if cameras is None:
             raise RecipeError("camera-batch-hard mining needs camera labels; this data has none")
         if self.epochs and self.epoch >= self.epochs:
-            return farthest, nearest
+            return masked
         same_camera = (cameras[:, None] == cameras[None, :]) & (cameras != NO_CAMERA)
-        lowered = farthest - self.bias(farthest, positive) * same_camera
-        moved = nearest + self.sign * self.bias(nearest, negative) * same_camera
-        return lowered, moved
+        positives, negatives = masked
+        return MaskedDistances(
+            positives - self.bias(positives) * same_camera, negatives + self.sign * self.bias(negatives) * same_camera
+        )
 
-    def bias(self, distances: Tensor, mask: Tensor) -> Tensor:
-        """k * std(D) / (1 + m * t), a scalar in the unit of the distances."""
-        kept = distances[mask] if self.bias_std == "valid" else distances.masked_fill(~mask, 0.0)
+    def bias(self, distances: Tensor) -> Tensor:
+        """k * std(D) / (1 + m * t) of one of the masked matrices, a scalar in the unit of the distances."""
+        valid = distances.isfinite()
+        kept = distances[valid] if self.bias_std == "valid" else distances.masked_fill(~valid, 0.0)
         if kept.numel() == 0:
             return distances.new_zeros(())
         t = self.iterations if self.decay else 0

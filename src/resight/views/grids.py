@@ -24,6 +24,7 @@ __all__ = [
     "RankedList",
     "Tile",
     "Verdict",
+    "fitted",
     "found_caption",
     "image_rows",
     "ranked_lists",
@@ -191,7 +192,7 @@ def _cell(size: _Cell, path: str | Image.Image, verdict: Verdict | None, caption
     cell = Image.new("RGB", (width, height + size.caption), _PAPER)
     draw = ImageDraw.Draw(cell)
     draw.rectangle((0, 0, width - 1, height - 1), fill=colour)
-    cell.paste(_picture(path, size.image), (size.border, size.border))
+    cell.paste(fitted(path, size.image), (size.border, size.border))
     if verdict is not None:
         _mark(draw, verdict, colour, max(14, size.image[1] // 8))
     draw.text((0, height + 2), _shortened(caption, width, size.font), fill=_INK, font=size.font)
@@ -214,8 +215,8 @@ def _opened(path: str | Image.Image) -> AbstractContextManager[Image.Image]:
     return nullcontext(path) if isinstance(path, Image.Image) else Image.open(path)
 
 
-def _picture(path: str | Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The image within `size`, its shape kept."""
+def fitted(path: str | Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The image within `size` (width, height), its shape kept; a crossed box if it cannot be read."""
     cell = Image.new("RGB", size, (238, 238, 238))
     try:
         with _opened(path) as image:
@@ -229,10 +230,10 @@ def _picture(path: str | Image.Image, size: tuple[int, int]) -> Image.Image:
         draw.line((0, size[1], size[0], 0), fill=(150, 150, 150))
         return cell
     scale = min(size[0] / shape.width, size[1] / shape.height)
-    fitted = shape.resize(
+    small = shape.resize(
         (max(1, round(shape.width * scale)), max(1, round(shape.height * scale))), Image.Resampling.BICUBIC
     )
-    cell.paste(fitted, ((size[0] - fitted.width) // 2, (size[1] - fitted.height) // 2))
+    cell.paste(small, ((size[0] - small.width) // 2, (size[1] - small.height) // 2))
     return cell
 
 

@@ -80,6 +80,13 @@ def test_a_convolutional_network_shows_where_it_looks(search: Search, tiny, tmp_
     assert "Reconstructions" not in shown
 
 
+def test_camera_mining_shows_what_it_chooses_from(search: Search, tiny, tmp_path: Path) -> None:
+    mined = tiny("losses.triplet.mining=camera-batch-hard", "sampler.identities=3", "sampler.images=2")
+    for recipe, told in ((mined, True), (tiny("sampler.identities=3"), False)):
+        shown = page_of(tmp_path / "cnn.html", search, Recognizer(build_model(recipe, classes=4), recipe, device="cpu"))
+        assert (">Camera mining</h2>" in shown) == told
+
+
 def test_an_autoencoder_shows_what_it_makes_of_the_queries(search: Search, tiny, tmp_path: Path) -> None:
     recipe = tiny(recipe="reid-vae")
     shown = page_of(tmp_path / "vae.html", search, Recognizer(build_model(recipe, classes=4), recipe, device="cpu"))

@@ -12,6 +12,7 @@ from resight.records import UNLABELLED, ReidDataset
 from resight.retrieval import Evaluation
 from resight.tasks.pictures import reconstructed
 from resight.tasks.reid.evaluation import Result
+from resight.tasks.reid.mining import first_batch
 from resight.tasks.reid.mistakes import shared_attributes
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of, looks, stages, verdicts
 from resight.views import charts
@@ -33,7 +34,10 @@ def tables(result: Result) -> list[Table]:
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
-    """The HTML page: the table, CMC, ranked lists, where the network looks, its feature maps, distances and t-SNE."""
+    """The HTML page: the table, CMC, ranked lists, where the network looks, its feature maps, distances and t-SNE.
+
+    Of a run with camera mining also the distances that it chooses from.
+    """
     report = Report(f"Re-identification on {dataset.name}", _conditions(result), _facts(result, model, dataset))
     report.heading("Figures")
     for table in tables(result):
@@ -44,6 +48,7 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
     _looks(report, result, model)
     _stages(report, result, model)
     _distances(report, result)
+    _mining(report, model, dataset)
     projection = feature_space(result)
     if projection is not None:
         report.heading("Feature space")
@@ -157,6 +162,14 @@ def _distances(report: Report, result: Result) -> None:
         report.heading("Distances")
         figure = charts.score_histogram(np.concatenate(same), np.concatenate(different), result.result.metric)
         report.figure(figure, "Distances of queries to gallery images of the same identity and of others. The less the two overlap, the better a threshold separates them.")  # fmt: skip
+
+
+def _mining(report: Report, model: Recognizer, dataset: ReidDataset) -> None:
+    """The matrices that the camera mining of the run's recipe chooses from, where it has one."""
+    drawn = first_batch(model, dataset.train or dataset.gallery)
+    if drawn is not None:
+        report.heading("Camera mining", "What triplets are chosen from in one batch: distances of the images on the left to those above, of the same identity and of others. On the right the bias is added with which a training begins; it decides which are chosen, not what the loss is.")  # fmt: skip
+        report.image(charts.raster(drawn), "Beside each image its identity and camera. A dot: both images are of the same camera. Grey: masked.")  # fmt: skip
 
 
 def _facts(result: Result, model: Recognizer, dataset: ReidDataset) -> dict[str, object]:

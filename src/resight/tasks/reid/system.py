@@ -24,6 +24,7 @@ from resight.recognizer import comparable, joined, metric_of
 from resight.records import NO_ATTRIBUTES, NO_CAMERA, Embeddings, ReidDataset
 from resight.retrieval import PROTOCOLS
 from resight.tasks.reid.evaluation import Result, evaluate_embeddings
+from resight.tasks.reid.mining import last_batch
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.views import charts
 from resight.views.grids import ranked_lists
@@ -83,7 +84,11 @@ class RetrievalSystem(System):
 
 
 class EmbeddingSystem(RetrievalSystem):
-    """Trains on the weighted sum of the recipe's losses, each summed over the model's branches."""
+    """Trains on the weighted sum of the recipe's losses, each summed over the model's branches.
+
+    Unless `validation.pictures` is false, it draws what camera mining chose from in the first batch of the epochs 1, 2, 4,
+    8, …: the bias decays with the number of batches, so that it halves from picture to picture.
+    """
 
     learns = frozenset({"identities"})
     wants = (Embeds,)
@@ -107,6 +112,18 @@ class EmbeddingSystem(RetrievalSystem):
             on_epoch=True,
         )
         return self.losses.weighed({label: _over_branches(loss, output, batch) for label, loss in self.losses.items()})
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        super().on_train_batch_end(outputs, batch, batch_index)
+        epoch = self.current_epoch + 1
+        if batch_index == 0 and epoch & (epoch - 1) == 0 and self.recipe.validation.pictures:
+            self._draw_mining(batch, epoch)
+
+    @rank_zero_only
+    def _draw_mining(self, batch: Batch, epoch: int) -> None:
+        drawn = last_batch(self.losses.values(), [self.training_set.fitted[place] for place in batch.index.tolist()])
+        if drawn is not None:
+            self.picture("mining", charts.raster(drawn), f"mining/epoch-{epoch:03}.png")
 
 
 def _over_branches(loss: Loss, output: ReidOutput, batch: Batch) -> Tensor:
