@@ -130,8 +130,7 @@ class RetrievalOptions(_Section):
     flip: bool = Field(False, description="average with the mirrored image's embedding")
     protocol: str | None = Field(
         None,
-        description="evaluation protocol, a key of resight.retrieval.PROTOCOLS; null: the dataset's own, and market1501 "
-        "in validation",
+        description="evaluation protocol, a key of resight.retrieval.PROTOCOLS; null: the dataset's own",
     )
     depth: int | None = Field(
         None, ge=1, description="only so many nearest images are looked at in an evaluation; null looks at all"

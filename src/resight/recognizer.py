@@ -35,6 +35,7 @@ __all__ = [
     "Progress",
     "Recognizer",
     "Seen",
+    "called_junk",
     "comparable",
     "joined",
     "load",
@@ -54,6 +55,16 @@ def metric_of(recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES) -> str:
     if recipe.retrieval.metric == AttributeWeighted.name and not schema.classes:
         raise RecipeError("retrieval.metric: attribute-weighted is for systems that learn identities and attributes")
     return recipe.retrieval.metric
+
+
+def called_junk(embeddings: Embeddings, schema: AttributeSchema) -> NDArray[np.bool_]:
+    """Which embeddings are of images that their model calls junk, bool [N]; their attributes are those of `schema`.
+
+    Raises RunError when they have none, or junk is not among these.
+    """
+    if embeddings.attributes is None or JUNK_TARGET not in schema.classes:
+        raise RunError("junk can be dropped for runs that weigh attributes and learn junk, as reid-bruna does")
+    return embeddings.attributes[:, schema.columns(JUNK_TARGET)][:, 1] > 0.5
 
 
 def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -247,9 +258,7 @@ class Recognizer:
 
         Raises RunError when the embeddings do not tell; see `tells_junk`.
         """
-        if embeddings.attributes is None or JUNK_TARGET not in self.schema.classes:
-            raise RunError("junk can be dropped for runs that weigh attributes and learn junk, as reid-bruna does")
-        return embeddings.attributes[:, self.schema.columns(JUNK_TARGET)][:, 1] > 0.5
+        return called_junk(embeddings, self.schema)
 
     def embed(self, images: Images, batch_size: int = 64) -> NDArray[np.float32]:
         """Features of images as float32 [N, D], L2-normalised where the recipe compares by cosine.

@@ -13,17 +13,17 @@ import lightning
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from resight.data.formats import absolute_spec
-from resight.data.training_set import TrainingSet, divide
+from resight.data.training_set import TrainingSet
 from resight.engine.callbacks import OnValidation
 from resight.engine.data_module import DataModule
 from resight.engine.system import System
 from resight.engine.trainer import make_trainer, process_rank
 from resight.errors import RecipeError, RunError
 from resight.files import locked
-from resight.recipe import Recipe, make, pick
+from resight.recipe import Recipe, make
 from resight.records import ReidDataset
 from resight.run import Run, build_model, leftovers
-from resight.tasks.systems import SYSTEMS
+from resight.tasks.systems import SYSTEMS, training_set_of
 
 __all__ = ["alone", "check", "resume", "train"]
 
@@ -55,7 +55,7 @@ def train(
     """
     folder = Path(out)
     _require_free(folder)
-    training_set = _training_set(recipe, dataset, tell)
+    training_set = training_set_of(recipe, dataset, tell)
     run = Run(
         folder,
         recipe,
@@ -101,7 +101,7 @@ def resume(
 
 
 def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validation: OnValidation | None) -> Run:
-    folder, training_set = run.folder, _training_set(run.recipe, dataset, tell)
+    folder, training_set = run.folder, training_set_of(run.recipe, dataset, tell)
     if training_set.classes != run.classes:
         raise RunError(
             f"{folder} was trained on {run.classes} identities and this data has {training_set.classes}; resume on the same data"
@@ -134,14 +134,10 @@ def check(recipe: Recipe, dataset: ReidDataset) -> None:
 
     Raises DataError or RecipeError as `train` does.
     """
-    training_set = _training_set(recipe, dataset)
+    training_set = training_set_of(recipe, dataset)
     DataModule(recipe, training_set)
     run = Run(Path(), recipe, training_set.classes, training_set.schema)
     _system(run, training_set, pretrained=False).configure_optimizers()
-
-
-def _training_set(recipe: Recipe, dataset: ReidDataset, tell: Tell = lambda line: None) -> TrainingSet:
-    return divide(recipe, dataset, pick(SYSTEMS, recipe.system, "system").learns, tell)
 
 
 def _system(run: Run, training_set: TrainingSet, pretrained: bool | None) -> System:

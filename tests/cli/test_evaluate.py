@@ -19,6 +19,7 @@ EVERY = set(KINDS)
 
 # Option -> the kinds of run that it applies to, and its words.
 OPTIONS: dict[str, tuple[set[str], list[str]]] = {
+    "on": (EVERY, ["--on", "test"]),
     "rerank": (EMBEDDING, ["--rerank"]),
     "k1": (EMBEDDING, ["--rerank", "--k1", "5"]),
     "k2": (EMBEDDING, ["--rerank", "--k2", "2"]),
@@ -118,3 +119,22 @@ def test_the_command_of_a_report_runs_as_printed(
     program, *again = shlex.split(line)
     assert program == "resight"
     assert resight(*again, capsys=capsys)[:2] == (0, first)
+
+
+def test_the_own_images_of_another_run_are_refused_in_one_line(
+    trained: Run, crowd_spec: str, kinds: dict[str, Path], people: str, tmp_path: Path, capsys
+) -> None:
+    page = ["--report", tmp_path / "page.html"]
+    for on in ("train", "validation"):
+        status, out, err = resight("evaluate", trained.folder, "--data", people, "--on", on, *page, capsys=capsys)
+        assert (status, out) == (2, "")
+        assert err.splitlines()[-1].endswith(f"give the data of its training: --data {crowd_spec}")
+        assert "was not trained on this data" in err
+    words = ["--data", crowd_spec, "--on", "validation", *page]
+    status, out, err = resight("evaluate", trained.folder, *words, capsys=capsys)
+    assert (status, out) == (2, "")
+    assert "the recipe holds nobody out (validation.ratio=0)" in err
+    words = ["--data", people, "--on", "train", "--protocol", "apr", *page]
+    status, out, err = resight("evaluate", kinds["attributes"], *words, capsys=capsys)
+    assert (status, out) == (2, "")
+    assert "has no train images for this run; there is: test" in err

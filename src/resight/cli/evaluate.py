@@ -5,11 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from resight.cli.console import DataOption
+
+if TYPE_CHECKING:
+    from resight.data.training_set import TrainingSet
+    from resight.records import ReidDataset
 
 __all__ = ["evaluate"]
 
@@ -18,6 +22,14 @@ def evaluate(
     context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")],
     data: DataOption,
+    on: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(
+            help="Images to judge by: those that the run was fitted on, those that it held out for validation, or the "
+            "dataset's own query and gallery. The first two are for the data of its training.  [default: test; of "
+            "attributes and masks validation, where no test image has any]"
+        ),
+    ] = None,
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Of embedding runs: evaluate k-reciprocal re-ranking as well.")
     ] = False,
@@ -73,6 +85,9 @@ def evaluate(
     lists, where the network looks for a match, the feature maps of its stages and, if its mining prefers by camera, the
     distances that it chooses triplets from. An option that does not apply to the
     run is refused.
+
+    `--on validation` judges by the people that training held out, with the queries and the gallery of its validation, so
+    that the figures are those of metrics.csv.
     """
     from resight.cli.console import name_failed, output, progress, remark, show
     from resight.cli.destinations import PAGES, replaced, require_file
@@ -82,6 +97,7 @@ def evaluate(
     from resight.retrieval import KReciprocal
     from resight.run import Run, history
     from resight.tasks.evaluations import TASKS, room, task_of
+    from resight.tasks.splits import searched
 
     target = report or (Path(run) if Path(run).is_dir() else Path()) / "report.html"
     require_file(target, PAGES, "--report")
@@ -102,8 +118,13 @@ def evaluate(
     }
     functions = {kind.run: room(name, "evaluation").evaluate for name, kind in TASKS.items()}
     options = applying(context, values, functions, TASKS[task].run, run)
+    own = _own_training_set(run, folder, dataset) if on in ("train", "validation") else None
     if "trained_here" in inspect.signature(evaluation.evaluate).parameters:
-        options["trained_here"] = folder is not None and Run.open(folder).trained_on(data)
+        here = own is not None or (folder is not None and Run.open(folder).trained_on(data))
+        options |= {"trained_here": here, "on": on}
+    elif own is not None and on is not None:
+        dataset = searched(dataset, own, model.recipe, on)
+        remark(f"{dataset.name}: {len(dataset.query)} queries, {len(dataset.gallery)} in the gallery")
     with progress("evaluating", evaluation.count_images(model, dataset, **options)) as advance:
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     name_failed(result.failed)
@@ -116,3 +137,14 @@ def evaluate(
     else:
         show(pages.tables(result), dataset.name)
         output().print(f"report: {target}{anew}", markup=False)
+
+
+def _own_training_set(run: str, folder: Path | None, dataset: ReidDataset) -> TrainingSet:
+    """What a run was trained on. Raises OptionError for a run of the hub, RunError for other data than its training's."""
+    from resight.errors import OptionError
+    from resight.run import Run
+    from resight.tasks.systems import own_training_set
+
+    if folder is None:
+        raise OptionError(f"--on train and --on validation are for a run folder; {run} is none here")
+    return own_training_set(Run.open(folder), dataset)

@@ -35,6 +35,8 @@ class TrainingSet(NamedTuple):
     """Class numbers of the fitted records: [N, attributes], -1 where unknown."""
     learns: frozenset[Learned]
     """What a system is to learn of the records."""
+    protocol: str = "market1501"
+    """The dataset's evaluation protocol: a key of `resight.retrieval.PROTOCOLS`."""
 
     @property
     def validation(self) -> list[Record]:
@@ -98,7 +100,7 @@ def divide(
     targets = encode(fitted, schema)
     check_learnable(targets, schema, f"the training split of {dataset.name}")
     query, gallery = _sides(recipe, held)
-    return TrainingSet(fitted, query, gallery, schema, targets, frozenset(learns))
+    return TrainingSet(fitted, query, gallery, schema, targets, frozenset(learns), dataset.protocol)
 
 
 def _sides(recipe: Recipe, held: list[Record]) -> tuple[list[Record], list[Record]]:

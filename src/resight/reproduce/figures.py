@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-from resight.data.splits import held_out, query_gallery_split
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row, Table
@@ -13,6 +11,8 @@ from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.tasks.attributes.evaluation import Result
 from resight.tasks.reid.evaluation import evaluate
+from resight.tasks.splits import searched
+from resight.tasks.systems import own_training_set
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
@@ -20,9 +20,7 @@ __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 def retrieval_figures(run: Run, dataset: ReidDataset, table: Table, row: Row) -> dict[str, float]:
     """Figures in [0, 1] on the dataset's query and gallery, or on the training images for a row with `of: train`."""
     if row.of == "train":
-        fitted, _ = held_out(list(dataset.train), run.recipe.validation.ratio, run.recipe.seed)
-        halves = query_gallery_split([record for record in fitted if record.identity > 0])
-        dataset = replace(dataset, query=halves.query, gallery=halves.gallery, relevance=None)
+        dataset = searched(dataset, own_training_set(run, dataset), run.recipe, row.of)
     rerank = KReciprocal() if row.rerank else None
     result = evaluate(load(run.folder), dataset, protocol=table.protocol, depth=table.depth or 0, rerank=rerank)
     found = result.results["model, re-ranked" if row.rerank else "model"].figures

@@ -300,15 +300,14 @@ class _Job:
             lines += ["", f"# {row.row.name}"]
             if row.folder != slug(row.row.name):
                 lines.append(f"# the same run as {row.folder}")
-            if row.row.of == "train" and self.table.retrieves:
-                lines.append("# no command evaluates this: only `resight reproduce` makes queries of training images")
             for seed in seeds or (0,):
                 place = f"{row.folder}/seed-{seed}"
                 train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
                 judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
+                judge += ["--on", row.row.of] if row.row.of != "test" else []
                 if self.table.retrieves:
                     judge += ["--protocol", str(self.table.protocol), "--depth", str(self.table.depth or 0)]
-                commands = [shlex.join(train_it), *([shlex.join(judge)] if row.row.of == "test" else [])]
+                commands = [shlex.join(train_it), shlex.join(judge)]
                 lines += [command for command in commands if command not in told]
                 told |= {*commands}
         return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer, see
 from resight.records import AttributeSchema, Record, ReidDataset
 from resight.tasks.attributes.scores import AttributeScores, majority_guess, score
-from resight.tasks.splits import by_split, judged
+from resight.tasks.splits import by_split, first, judged
 
 __all__ = ["PROTOCOLS", "Result", "Split", "count_images", "evaluate"]
 
@@ -62,11 +62,13 @@ class Result:
     """A line for each image that could not be read."""
     source: str = ""
     """The built-in recipe that the run's recipe was made from; empty where there was none."""
+    on: str | None = None
+    """The split that was asked for, by which the model is judged; None where none was."""
 
     @property
     def judged(self) -> Split:
-        """The split by which the model is judged: test, else validation, else whatever there is."""
-        return judged(self.splits)
+        """The split by which the model is judged: `on`, or by default test, else validation, else whatever there is."""
+        return judged(self.splits, self.on)
 
     def summary(self) -> dict[str, dict[str, float | None]]:
         """Split -> the number of images, the mean scores as plain numbers in [0, 1], None where undefined, and the number
@@ -80,6 +82,7 @@ def evaluate(
     *,
     trained_here: bool,
     protocol: str = "sources",
+    on: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Compare a model's attributes with a dataset's annotations.
@@ -87,7 +90,8 @@ def evaluate(
     >>> evaluate(resight.load("runs/attributes"), dataset, trained_here=True).splits["validation"].scores.mean("accuracy")
 
     With `trained_here`, for a model that was trained on this dataset, training images are divided as its recipe divided
-    them; otherwise the dataset is one split, `all`. Where the model knows junk, a random part of one image in twenty is
+    them; otherwise the dataset is one split, `all`. `on` is the split by which the model is judged; it stands first, and
+    DataError is raised when it has no images. Where the model knows junk, a random part of one image in twenty is
     evaluated as junk as well. Raises DataError for an unknown protocol or a dataset without annotated images, RunError
     for a model that recognises no attributes.
     """
@@ -98,7 +102,7 @@ def evaluate(
         raise DataError(f"{dataset.name}: no image is annotated with attributes; see `resight data inspect`")
     counts = class_counts(encode(fitted, model.schema), model.schema) if fitted else None
     evaluated, failed = {}, []
-    for name, records in splits.items():
+    for name, records in first(splits, on, dataset.name).items():
         found, targets, kept, bad = _look(model, records, progress)
         failed += bad
         if protocol == "apr":
@@ -108,10 +112,12 @@ def evaluate(
         )
         schema = model.schema
         evaluated[name] = Split(score(found, targets, schema), score(guess, targets, schema), kept, found, targets)
-    return Result(evaluated, model.schema, protocol, failed, model.recipe.source)
+    return Result(evaluated, model.schema, protocol, failed, model.recipe.source, on)
 
 
-def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool, protocol: str = "sources") -> int:
+def count_images(
+    model: Recognizer, dataset: ReidDataset, *, trained_here: bool, protocol: str = "sources", on: str | None = None
+) -> int:
     """The number of images that `evaluate` will process, those made junk of included."""
     splits, _ = _splits(model, dataset, trained_here, protocol)
     extra = _JUNK_EVERY if JUNK_TARGET in model.schema.names else 0

@@ -12,7 +12,7 @@ from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer
 from resight.records import Record, ReidDataset
 from resight.tasks.masks.scores import MaskScores, mask_scores
-from resight.tasks.splits import by_split, judged
+from resight.tasks.splits import by_split, first, judged
 
 __all__ = ["Result", "Split", "count_images", "evaluate"]
 
@@ -40,11 +40,13 @@ class Result:
     splits: dict[str, Split]
     failed: list[str]
     """A line for each image or mask that could not be read."""
+    on: str | None = None
+    """The split that was asked for, by which the model is judged; None where none was."""
 
     @property
     def judged(self) -> Split:
-        """The split by which the model is judged: test, else validation, else whatever there is."""
-        return judged(self.splits)
+        """The split by which the model is judged: `on`, or by default test, else validation, else whatever there is."""
+        return judged(self.splits, self.on)
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Split -> the number of images and the mean scores over images, as plain numbers in [0, 1]."""
@@ -61,24 +63,29 @@ class Result:
 
 
 def evaluate(
-    model: Recognizer, dataset: ReidDataset, *, trained_here: bool, progress: Progress | None = None
+    model: Recognizer,
+    dataset: ReidDataset,
+    *,
+    trained_here: bool,
+    on: str | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Compare the masks that a model predicts (pixels of a probability over 0.5) with those of a dataset.
 
     >>> evaluate(resight.load("runs/unet"), dataset, trained_here=True).splits["validation"].scores.mean_iou
 
     With `trained_here`, for a model that was trained on this dataset, training images are divided as its recipe divided
-    them; otherwise the dataset is one split, `all`. Raises DataError when no image has a mask, RunError for a model that
-    makes none.
+    them; otherwise the dataset is one split, `all`. `on` is the split by which the model is judged; it stands first. Raises DataError when
+    no image, or none of that split, has a mask, RunError for a model that makes none.
     """
     splits, failed = {}, []
-    for name, records in _splits(model, dataset, trained_here).items():
+    for name, records in first(_splits(model, dataset, trained_here), on, dataset.name).items():
         splits[name], bad = _look(model, records, progress)
         failed += bad
-    return Result(splits, failed)
+    return Result(splits, failed, on)
 
 
-def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool) -> int:
+def count_images(model: Recognizer, dataset: ReidDataset, *, trained_here: bool, on: str | None = None) -> int:
     """The number of images that `evaluate` will process. Raises DataError when none has a mask."""
     return sum(map(len, _splits(model, dataset, trained_here).values()))
 

@@ -18,7 +18,7 @@ from resight.retrieval import evaluate as evaluate_features
 from resight.tasks.answers import own_positions, require_answers
 from resight.tasks.reid.baselines import BASELINES
 
-__all__ = ["Result", "count_images", "evaluate", "evaluate_embeddings", "searchable"]
+__all__ = ["Result", "count_images", "distance_between", "evaluate", "evaluate_embeddings", "searchable"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,9 @@ class Result:
         Where junk is ranked last, the distances to it are infinite.
         """
         asked = self.query.select(queries)
-        return distances(asked.features, self.gallery.features, _distance(asked, self.gallery, self.metric, self.junk))
+        return distances(
+            asked.features, self.gallery.features, distance_between(asked, self.gallery, self.metric, self.junk)
+        )
 
     def summary(self) -> dict[str, dict[str, float | int | str | None]]:
         """Name -> scores as plain values, shares in [0, 1], of the model and of all that it is compared with."""
@@ -96,7 +98,7 @@ def evaluate(
         raise RunError("dropping or keeping junk is for runs that weigh attributes and know junk, as reid-bruna does")
     dropped = model.recipe.retrieval.drop_junk if drop_junk is None else drop_junk
     junk = model.junk(sides[1]) if dropped else None
-    metric = _distance(*sides, model.metric, junk)
+    metric = distance_between(*sides, model.metric, junk)
     protocol = protocol or model.recipe.retrieval.protocol
     depth = model.recipe.retrieval.depth if depth is None else depth or None
     options: dict[str, Any] = {"average_precision": average_precision, "protocol": protocol, "depth": depth}
@@ -116,7 +118,8 @@ def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int
     return sum(map(len, searchable(dataset)))
 
 
-def _distance(query: Embeddings, gallery: Embeddings, metric: str, junk: NDArray[np.bool_] | None) -> Distance:
+def distance_between(query: Embeddings, gallery: Embeddings, metric: str, junk: NDArray[np.bool_] | None) -> Distance:
+    """The distance of a metric between two sides; gallery images that `junk`, bool [G], says to be junk are ranked last."""
     distance = metric_between(metric, query.attributes, gallery.attributes)
     return distance if junk is None else JunkLast(distance, junk)
 

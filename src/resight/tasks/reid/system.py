@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
+from resight.data.targets import JUNK_TARGET
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
 from resight.engine.weighted_losses import WeightedLosses
@@ -20,10 +21,10 @@ from resight.losses.base import Loss
 from resight.models.abilities import Embeds, Recognises
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
-from resight.recognizer import comparable, joined, metric_of
+from resight.recognizer import called_junk, comparable, joined, metric_of
 from resight.records import NO_ATTRIBUTES, NO_CAMERA, Embeddings, ReidDataset
-from resight.retrieval import PROTOCOLS
-from resight.tasks.reid.evaluation import Result, evaluate_embeddings
+from resight.retrieval import PROTOCOLS, AttributeWeighted
+from resight.tasks.reid.evaluation import Result, distance_between, evaluate_embeddings
 from resight.tasks.reid.mining import last_batch
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.views import charts
@@ -44,7 +45,11 @@ class RetrievalSystem(System):
     def __init__(self, recipe: Recipe, model: nn.Module, training_set: TrainingSet) -> None:
         super().__init__(recipe, model, training_set)
         self.metric = metric_of(recipe, training_set.schema if isinstance(model, Recognises) else NO_ATTRIBUTES)
-        self.protocol = recipe.retrieval.protocol or "market1501"
+        if recipe.retrieval.drop_junk and not (
+            recipe.retrieval.metric == AttributeWeighted.name and JUNK_TARGET in training_set.schema.classes
+        ):
+            raise RecipeError("retrieval.drop_junk needs retrieval.metric=attribute-weighted and attributes.junk=true")
+        self.protocol = recipe.retrieval.protocol or training_set.protocol
         if self.protocol not in PROTOCOLS:
             raise RecipeError(
                 f"retrieval.protocol: no {self.protocol!r}{did_you_mean(self.protocol, PROTOCOLS)}; "
@@ -63,13 +68,19 @@ class RetrievalSystem(System):
         whole = Embeddings(features, [held_out[position] for position in positions], attributes)
         first = int(np.searchsorted(positions, len(self.training_set.query)))
         query, gallery = whole.select(slice(first)), whole.select(slice(first, None))
-        nothing_more = ReidDataset("validation")
-        rules: Any = {"protocol": self.protocol, "depth": self.recipe.retrieval.depth}
-        result = evaluate_embeddings(query, gallery, nothing_more, metric=self.metric, **rules)
+        junk = called_junk(gallery, self.training_set.schema) if self.recipe.retrieval.drop_junk else None
+        result = evaluate_embeddings(
+            query,
+            gallery,
+            ReidDataset("validation"),
+            metric=distance_between(query, gallery, self.metric, junk),
+            protocol=self.protocol,
+            depth=self.recipe.retrieval.depth,
+        )
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
-            self._draw_lists(Result({"model": result}, query, gallery, self.metric, []))
+            self._draw_lists(Result({"model": result}, query, gallery, self.metric, [], junk))
 
     @rank_zero_only
     def _draw_lists(self, result: Result) -> None:

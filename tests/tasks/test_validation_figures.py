@@ -1,0 +1,60 @@
+"""The figure that picks the weights is the figure that evaluation prints for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resight.data.formats.manifest import write_manifest
+from resight.records import ReidDataset
+from resight.run import history
+from resight.training import train
+from tests.support.commands import resight
+
+
+@pytest.fixture(scope="module")
+def described(crowd: ReidDataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[ReidDataset, str]:
+    """The crowd with a mask and an attribute for each image, and as --data takes it."""
+    folder = tmp_path_factory.mktemp("described")
+    half = np.zeros((48, 24), np.uint8)
+    half[12:, 6:18] = 255
+    Image.fromarray(half).save(folder / "mask.png")
+    dressed = [
+        replace(record, mask=str(folder / "mask.png"), attributes={"hat": "yes" if record.identity % 2 else "no"})
+        for record in crowd.train
+    ]
+    write_manifest(folder / "crowd.csv", replace(crowd, train=dressed))
+    return replace(crowd, train=dressed), f"manifest:{folder / 'crowd.csv'}"
+
+
+KINDS = {
+    "reid-strong-baseline": ["sampler.identities=3", "retrieval.depth=3"],
+    "reid-two-branch": ["sampler.batch_size=4"],
+    "reid-bruna": ["sampler.items=1"],
+    "reid-vae": ["sampler.batch_size=8", "validation.monitor=mAP"],
+    "segmentation-unet": ["sampler.batch_size=8"],
+    "attributes-residual-cnn": ["sampler.batch_size=8", "validation.monitor=accuracy"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_validation_and_evaluation_agree(
+    name: str, described: tuple[ReidDataset, str], tiny, tmp_path: Path, capsys
+) -> None:
+    _, spec = described
+    from resight.data.union import read_datasets
+
+    recipe = tiny("validation.ratio=0.34", "validation.every=1", "loggers=[]", *KINDS[name], recipe=name)
+    run = train(recipe, read_datasets([spec]), tmp_path / "run", data=[spec], quiet=True)
+    curve = [value for _, value in history(run.metrics)[f"val/{recipe.validation.monitor}"]]
+    words = ["--data", spec, "--on", "validation", "--json"]
+    status, out, err = resight("evaluate", run.folder, *words, capsys=capsys)
+    assert status == 0, err
+    first = next(iter(json.loads(out).values()))
+    assert first[recipe.validation.monitor] == pytest.approx(max(curve), abs=1e-5)
