@@ -62,6 +62,7 @@ CROSS_CUTTING = {
     "test_recipes.py": "every built-in recipe",
     "test_wheel.py": "what is installed",
     "tasks/test_resume.py": "exact resume of every system",
+    "tasks/test_validation_figures.py": "validation and evaluation agree, in every task",
     "tasks/test_validation_pictures.py": "what validation draws, in every task",
     "reproduce/test_tables.py": "every built-in table",
 }
