@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,8 @@ def test_what_has_no_camera_mining_or_no_batch_has_no_picture(crowd: ReidDataset
     few = [record for record in crowd.train if record.identity < 3]
     assert first_batch(of(tiny(MINED)), few) is None
     assert first_batch(of(tiny(MINED)), []) is None
+    gone = [replace(record, path=f"{record.path}.gone") for record in crowd.train]
+    assert first_batch(of(tiny(MINED)), gone) is None
 
 
 def test_training_draws_the_first_batch_of_the_epochs_1_2_4(crowd: ReidDataset, tiny, tmp_path: Path) -> None:

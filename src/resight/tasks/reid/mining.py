@@ -18,7 +18,7 @@ from resight.losses import LOSSES
 from resight.losses.base import Loss
 from resight.losses.mining import CameraBatchHard, Choice
 from resight.losses.triplet import TripletLoss
-from resight.recipe import make
+from resight.recipe import Recipe, make
 from resight.recognizer import Recognizer
 from resight.records import NO_CAMERA, UNLABELLED, Record
 from resight.views.matrices import MaskedMatrix, masked_matrices
@@ -37,22 +37,24 @@ def last_batch(losses: Iterable[Loss], records: Sequence[Record]) -> Figure | No
 def first_batch(model: Recognizer, records: Sequence[Record]) -> Figure | None:
     """The matrices of a batch that the recipe's sampler draws of the records, with the bias that a training begins with.
 
-    The images are as in evaluation, not augmented. None where the recipe has no camera mining or the records make no batch.
+    The images are as in evaluation, not augmented. None where the recipe has no camera mining, and where the records make no
+    batch or none of its images can be read.
     """
     sections = {
         label: told for label, told in model.recipe.losses.items() if "mining" in told and told.get("weight", 1)
     }
     mining = [loss for loss in WeightedLosses(sections, LOSSES).values() if loss.needs_cameras] if sections else []
-    known = [record for record in records if record.identity > UNLABELLED]
-    drawn = _drawn_by_the_sampler(model, known) if mining else []
-    if not drawn:
+    if not mining:
         return None
 
     def look(batch: Batch) -> tuple[Tensor, ...]:
         with torch.inference_mode():
             return tuple(feature.float().cpu() for feature in model.model(model.prepare(batch.images)).features)
 
-    seen = model.see(drawn, look)
+    try:
+        seen = model.see(_batch(model.recipe, [record for record in records if record.identity > UNLABELLED]), look)
+    except DataError:
+        return None
     labels = [torch.tensor([getattr(record, name) for record in seen.records]) for name in ("identity", "camera")]
     for features in zip(*seen.found, strict=True):  # a branch each
         for loss in mining:
@@ -60,15 +62,11 @@ def first_batch(model: Recognizer, records: Sequence[Record]) -> Figure | None:
     return last_batch(mining, seen.records)
 
 
-def _drawn_by_the_sampler(model: Recognizer, records: Sequence[Record]) -> list[Record]:
-    """The images of one batch; none where there are too few identities for one."""
-    recipe = model.recipe
+def _batch(recipe: Recipe, records: Sequence[Record]) -> list[Record]:
+    """The images of a batch of the recipe's sampler. Raises DataError when there are too few identities for one."""
     ids, cameras = ([getattr(record, name) for record in records] for name in ("identity", "camera"))
-    try:
-        sampler = make(SAMPLERS, recipe.sampler, "sampler", ids=ids, cameras=cameras, targets=None, seed=recipe.seed)
-        return [records[draw.index] for draw in next(iter(sampler), [])]
-    except DataError:
-        return []
+    sampler = make(SAMPLERS, recipe.sampler, "sampler", ids=ids, cameras=cameras, targets=None, seed=recipe.seed)
+    return [records[draw.index] for draw in next(iter(sampler), [])]
 
 
 def _drawn(choice: Choice, records: Sequence[Record]) -> Figure:
