@@ -180,7 +180,11 @@ def test_figures_in_words_are_the_sources(name: str) -> None:
         return
     known = {_value(line) for line in READ if line["place"].startswith(source)}
     if source == "Bruna":
-        known |= {_twelve("validation", figure) for figure in ("accuracy", "precision", "recall")}
+        known |= {
+            _twelve(images, figure)
+            for images in ("train", "validation")
+            for figure in ("accuracy", "precision", "recall")
+        }
     assert values or "Published: –" in header
     assert {100 * value if value < 1 else value for value in values} <= known
 

@@ -36,7 +36,8 @@ def test_the_table_by_hand(search: Search) -> None:
     row = ["56.7", "33.3", "100.0", "100.0", "100.0", "56.7"]
     assert table.rows == [["model", *row], ["chance", *row]]
     assert table.note == (
-        "market1501 protocol, euclidean distance, average precision by the precision at each hit (precision), 3 queries. "
+        "market1501 protocol, all images of the gallery, euclidean distance, average precision by the precision at each hit "
+        "(precision), 3 queries. "
         "1 queries have no right answer in the gallery and are not counted."
     )
 
