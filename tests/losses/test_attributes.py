@@ -104,14 +104,14 @@ def test_the_worst_third_of_the_targets_gains_weight_each_epoch() -> None:
     wanted = [1 / 6] * 6
     wanted[2] = wanted[4] = 1.1 / 6
     assert loss.target_weight.tolist() == pytest.approx(wanted)
-    assert not loss.confusion.any()
+    assert not loss.confusion.counts.any()
     assert "target_weight" in loss.state_dict(), "a resumed run goes on with them"
 
 
 def test_validation_does_not_count_towards_the_weights() -> None:
     loss = AttributeLoss([[2, 2]], target_weights="adaptive").eval()
     loss({"a": torch.randn(4, 2)}, torch.zeros(4, 1, dtype=torch.int64))
-    assert not loss.confusion.any()
+    assert not loss.confusion.counts.any()
 
 
 @pytest.mark.parametrize("class_weights", ["none", "majority"])
@@ -128,7 +128,7 @@ def test_the_confusion_of_all_processes_decides() -> None:
     loss = AttributeLoss([[2, 2]] * 3, target_weights="adaptive")
     sure = torch.tensor([[5.0, -5.0], [-5.0, 5.0]])
     loss(dict.fromkeys("abc", sure), torch.tensor([[1, 0, 0], [0, 1, 1]]))  # here the first is always wrong
-    elsewhere = torch.zeros_like(loss.confusion)
+    elsewhere = torch.zeros_like(loss.confusion.counts)
     elsewhere[0] = torch.tensor([[50, 0], [0, 50]])
     elsewhere[2] = torch.tensor([[0, 50], [50, 0]])
     loss.end_epoch(lambda values: values + elsewhere)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from resight.losses.base import Loss
+from resight.losses.confusion import Confusion
 from resight.losses.precision import full
 
 __all__ = ["AttributeLoss", "majority_weights"]
@@ -35,7 +36,6 @@ class AttributeLoss(Loss):
 
     class_weight: Tensor
     target_weight: Tensor
-    confusion: Tensor
 
     def __init__(
         self,
@@ -54,14 +54,14 @@ class AttributeLoss(Loss):
             for row, classes in enumerate(counts):
                 weights[row, : len(classes)] = majority_weights(classes)
         start = 1 / len(counts) if self.adaptive else 1.0
-        self.widths = [len(classes) for classes in counts]
+        self.confusion = Confusion([len(classes) for classes in counts])
         self.register_buffer("class_weight", weights, persistent=False)
         # Checkpointed, so that a resumed run goes on with them.
         self.register_buffer("target_weight", torch.full((len(counts),), start))
-        # [attributes, true, predicted], of the images that this process has trained on in this epoch.
-        self.register_buffer("confusion", torch.zeros(len(counts), width, width, dtype=torch.int64), persistent=False)
 
     def forward(self, logits: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+        if self.training and self.adaptive:
+            self.confusion.add(torch.stack([_guess(values) for values in logits.values()], dim=1), targets)
         losses = []
         for column, values in enumerate(logits.values()):
             losses.append(self._one(column, full(values), targets[:, column]))
@@ -72,16 +72,10 @@ class AttributeLoss(Loss):
         labels = target.clamp(min=0)
         if values.shape[1] == 1:
             each = _softplus_form(values[:, 0], labels)
-            guess = (values[:, 0] > 0).long()
+        elif self.outputs == "sigmoid":
+            each = _softplus_form(values, F.one_hot(labels, values.shape[1])).sum(1)
         else:
-            guess = values.argmax(1)
-            if self.outputs == "sigmoid":
-                each = _softplus_form(values, F.one_hot(labels, values.shape[1])).sum(1)
-            else:
-                each = F.cross_entropy(values, labels, reduction="none")
-        if self.training and self.adaptive:
-            cells = (labels * self.confusion.shape[2] + guess)[known]
-            self.confusion[column].view(-1).scatter_add_(0, cells, torch.ones_like(cells))
+            each = F.cross_entropy(values, labels, reduction="none")
         weight = self.class_weight[column, labels] * known
         return (each * weight).sum() / weight.sum().clamp(min=1e-12)
 
@@ -90,13 +84,18 @@ class AttributeLoss(Loss):
         """Adapt the target weights to the epoch's confusion matrices over all processes, and reset these."""
         if not self.adaptive:
             return
-        counts = total(self.confusion).double()
+        counts = total(self.confusion.counts).double()
         hits, sums = counts.diagonal(dim1=1, dim2=2), counts.sum(1) + counts.sum(2)
         present = sums > 0
         f1 = (torch.where(present, 2 * hits / sums.clamp(min=1), 0)).sum(1) / present.sum(1).clamp(min=1)
         lowest = f1.argsort(stable=True)[: len(f1) // 3]
         self.target_weight[lowest] *= self.growth
-        self.confusion.zero_()
+        self.confusion.clear()
+
+
+def _guess(values: Tensor) -> Tensor:
+    """The class that logits name, (batch,)."""
+    return (values[:, 0] > 0).long() if values.shape[1] == 1 else values.argmax(1)
 
 
 def _softplus_form(logits: Tensor, labels: Tensor) -> Tensor:

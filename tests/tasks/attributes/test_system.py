@@ -6,26 +6,34 @@ Many people with few pictures each: with few people, networks learn who somebody
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import lightning
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
+from resight.data.loaders import Batch
 from resight.data.summary import attribute_counts
+from resight.data.training_set import TrainingSet
 from resight.errors import DataError, RunError
 from resight.recognizer import load
-from resight.records import ReidDataset
+from resight.records import AttributeSchema, Record, ReidDataset
 from resight.run import Run
 from resight.synthetic import synthesize
 from resight.tasks.attributes.evaluation import Result, evaluate
+from resight.tasks.attributes.system import AttributeSystem
 from resight.training import train
 from tests.support.commands import command, resight
-from tests.support.recipes import tiny_overrides
+from tests.support.recipes import tiny_overrides, tiny_recipe
 from tests.support.runs import assert_equal_weights, metrics
 
 LEARNING = [
@@ -180,3 +188,60 @@ def test_vehicles_colour_and_type_train(tiny, tmp_path: Path) -> None:
     run = train(recipe, dataset, tmp_path / "run", quiet=True)
     assert run.schema.names == ("color", "type")
     assert evaluate(load(run.folder), dataset, trained_here=True).splits["test"].scores.attributes["type"].images > 0
+
+
+LOOKS = AttributeSchema(dict.fromkeys(("hat", "bag", "hair"), ("no", "yes")))
+WRONG = {0: {"hat": (0, 1, 2), "bag": (0, 3), "hair": ()}, 1: {"hat": (), "bag": (1, 2), "hair": (1, 2, 3)}}
+"""Process -> attribute -> its batches of four that are recognised wrongly: to the first process hats are worst, to the second
+hair; together they have seen bags wrong most often."""
+
+
+class Brightness(nn.Module):
+    """Says yes to each attribute of a bright image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def recognise(self, images: Tensor) -> dict[str, Tensor]:
+        return dict.fromkeys(LOOKS.names, images.mean((1, 2, 3))[:, None] * self.scale)
+
+
+class InTwoProcesses(AttributeSystem):
+    """Trains on batches of its process, and writes its weights of the targets down."""
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 4, 4)
+        none = torch.zeros(2, dtype=torch.int64)
+        made = []
+        for number in range(4):
+            wrong = [number in WRONG[self.global_rank][name] for name in LOOKS.names]
+            targets = torch.tensor([[int(bright != other) for other in wrong] for bright in (False, True)])
+            made.append(Batch(pixels, none, none, targets, pixels[:, :0], none, torch.arange(2), none.bool(), []))
+        return DataLoader(made, batch_size=None, collate_fn=lambda batch: batch)  # type: ignore[arg-type]
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        weights = self.losses["attributes"].target_weight.tolist()  # type: ignore[union-attr, operator]
+        (Path(self.trainer.default_root_dir) / str(self.global_rank)).write_text(str(weights))
+
+
+@pytest.mark.slow
+def test_two_processes_weigh_the_targets_by_what_both_have_seen(tmp_path: Path) -> None:
+    recipe = tiny_recipe("rates={}", "attributes={}", "optimiser.lr=1e-9", recipe="attributes-resnet18")
+    seen = TrainingSet([Record("a.jpg", 1)], [], [], LOOKS, np.zeros((1, 3), np.int64), frozenset())
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp_spawn",
+        max_epochs=1,
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(InTwoProcesses(recipe, Brightness(), seen))
+    for rank in range(2):
+        assert json.loads((tmp_path / str(rank)).read_text()) == pytest.approx([1 / 3, 1.1 / 3, 1 / 3]), rank
