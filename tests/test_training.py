@@ -185,6 +185,17 @@ def test_validation_keeps_the_best_weights_and_can_stop_early(crowd: ReidDataset
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
+def test_a_training_too_short_for_a_validation_keeps_its_last_weights_and_says_so(
+    crowd: ReidDataset, tiny, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    recipe = tiny("epochs=1", "validation.ratio=0.4", "validation.every=2")
+    run = train(recipe, crowd, tmp_path / "run", quiet=True, tell=told.append)
+    assert told[-1].startswith("fewer epochs than validation.every = 2: there was no validation; the last")
+    assert run.finished
+    assert load(run.folder).embed([crowd.train[0].path]).shape == (1, 512)
+
+
 def test_unreadable_images_are_left_out_and_named(crowd: ReidDataset, tiny, tmp_path: Path, capfd) -> None:
     bad = replace(crowd.train[0], path=corrupt(tmp_path / "broken.jpg"))
     broken, told = replace(crowd, train=[bad, *crowd.train[1:]]), []

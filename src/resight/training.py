@@ -176,8 +176,13 @@ def _fit(
                 f"then `resight train --resume {run.folder}`"
             ) from error
     if trainer.is_global_zero:
-        if not batches.training_set.validation:
+        if not run.weights.exists():  # no validation has kept any
             run.save_weights(system.model)
+            if batches.training_set.validation:
+                every = run.recipe.validation.every
+                tell(
+                    f"fewer epochs than validation.every = {every}: there was no validation; the last weights are kept"
+                )
         run.finished = True
         run.save()
         _tell_unreadable(system.unreadable, tell)
