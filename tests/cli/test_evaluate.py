@@ -29,10 +29,22 @@ OPTIONS: dict[str, tuple[set[str], list[str]]] = {
     "baselines": (EMBEDDING, ["--baselines"]),
     "drop_junk": ({"bruna"}, ["--drop-junk"]),
     "keep_junk": ({"bruna"}, ["--keep-junk"]),
+    "by": (EMBEDDING, ["--by", "clusters"]),
+    "clusters": (EMBEDDING, ["--by", "clusters", "--clusters", "2"]),
+    "threshold": (EMBEDDING, ["--by", "clusters", "--threshold", "0.5"]),
+    "figure": (EMBEDDING, ["--by", "clusters", "--figure", "nmi"]),
+    "linkage": (EMBEDDING, ["--by", "clusters", "--linkage", "average"]),
+    "memory": (EMBEDDING, ["--by", "clusters", "--memory", "1.5"]),
+    "anew": (EMBEDDING, ["--by", "clusters", "--anew"]),
+    "most": (EMBEDDING, ["--by", "clusters", "--anew", "--most", "100"]),
     "protocol": (EMBEDDING | {"attributes"}, ["--protocol"]),
     "report": (EVERY, ["--report", "page.html"]),
     "as_json": (EVERY, ["--json"]),
 }
+
+
+NEEDED = {"--rerank", "--by", "clusters", "--anew"}
+"""Words that make room for further options."""
 
 
 def test_figures_are_printed_and_a_report_written(
@@ -82,10 +94,11 @@ def test_evaluate_takes_all_options_that_apply_and_quotes_them(
     kind: str, kinds: dict[str, Path], people: str, tmp_path: Path, capsys
 ) -> None:
     page = tmp_path / "a page.html"
-    applying = [option for option, (kinds, _) in OPTIONS.items() if kind in kinds and option != "keep_junk"]
-    words = [
-        word for option in applying for word in OPTIONS[option][1] if not (word == "--rerank" and option != "rerank")
-    ]
+    others = {"keep_junk", "threshold", "figure"}  # in the place of drop_junk and clusters
+    applying = [option for option, (kinds, _) in OPTIONS.items() if kind in kinds and option not in others]
+    words = [word for option in applying for word in OPTIONS[option][1]]
+    # What an option needs is said once.
+    words = [word for place, word in enumerate(words) if word not in NEEDED or word not in words[:place]]
     words = [str(page) if word == "page.html" else word for word in words]
     if "protocol" in applying:
         words.insert(words.index("--protocol") + 1, "apr" if kind == "attributes" else "course")
@@ -97,13 +110,64 @@ def test_evaluate_takes_all_options_that_apply_and_quotes_them(
     )
 
 
-@pytest.mark.parametrize("option", [["--k1", "5"], ["--k2", "5"], ["--lambda", "0.1"]])
-def test_options_of_reranking_want_reranking(
-    option: list[str], kinds: dict[str, Path], people: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("option", "other"),
+    [
+        (["--k1", "5"], "--rerank"),
+        (["--k2", "5"], "--rerank"),
+        (["--lambda", "0.1"], "--rerank"),
+        (["--clusters", "2"], "--by"),
+        (["--figure", "nmi"], "--by"),
+        (["--anew"], "--by"),
+        (["--most", "9"], "--anew"),
+    ],
+)
+def test_an_option_that_needs_another_says_so(
+    option: list[str], other: str, kinds: dict[str, Path], people: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, err = resight("evaluate", kinds["embedding"], "--data", people, *option, capsys=capsys)
     assert status == 2
-    assert f"error: {option[0]} is for --rerank" in err
+    assert f"error: {option[0]} is for {other}" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--clusters", "2", "--threshold", "1"], "give one of --clusters, --threshold and --figure"),
+        (["--clusters", "2", "--figure", "mAP"], "give one of --clusters, --threshold and --figure"),
+        (["--clusters", "3"], "3 clusters of 2 images: ask for 1 to 2"),
+        (["--clusters", "2", "--linkage", "centroid"], "unknown linkage 'centroid'"),
+        (["--figure", "purity"], "unknown figure 'purity'"),
+        (["--clusters", "2", "--anew", "--most", "0"], "over the limit of 0; give fewer, or raise the limit"),
+    ],
+)
+def test_a_search_by_clusters_that_cannot_be_is_one_line(
+    words: list[str], told: str, kinds: dict[str, Path], people: str, tmp_path: Path, capsys
+) -> None:
+    page = ["--report", tmp_path / "r.html"]
+    status, out, err = resight(
+        "evaluate", kinds["embedding"], "--data", people, "--by", "clusters", *words, *page, capsys=capsys
+    )
+    assert status == 2
+    assert not out
+    assert told in " ".join(err.split())
+    assert err.startswith("error: ")
+
+
+def test_a_search_by_clusters_stands_beside_the_model(
+    trained: Run, crowd_spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", trained.folder, "--data", crowd_spec, "--by", "clusters", "--report", tmp_path / "r.html"]
+    status, out, _ = resight(*words, capsys=capsys)
+    assert status == 0
+    told = " ".join(out.split())
+    assert "by clusters" in told
+    assert re.search(
+        r"the 12 gallery images lie in \d+ clusters of \d+ to \d+ images, cut at .* training images", told
+    ), told
+    status, out, _ = resight(*words, "--anew", "--json", capsys=capsys)
+    found = json.loads(out)
+    assert found["by clusters"]["metric"] == f"{found['model']['metric']}, within clusters"
 
 
 def test_the_command_of_a_report_runs_as_printed(

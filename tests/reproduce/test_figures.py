@@ -17,6 +17,7 @@ from resight.retrieval import KReciprocal
 from resight.run import Run
 from resight.tasks.attributes.evaluation import Result, Split
 from resight.tasks.attributes.scores import score
+from resight.tasks.clusters.search import ClusterSearch
 from resight.tasks.reid.evaluation import evaluate
 from tests.support.runs import untrained_run
 
@@ -66,7 +67,12 @@ def run(tiny, tmp_path: Path) -> Run:
 def test_retrieval_is_that_of_query_and_gallery(run: Run, crowd: ReidDataset) -> None:
     table = TABLE.model_copy(update={"depth": 2})
     expected = evaluate(load(run.folder), crowd, protocol="course", depth=2, rerank=KReciprocal()).results
-    for name, row in (("model", Row(name="a")), ("model, re-ranked", Row(name="a", rerank=True))):
+    expected |= evaluate(load(run.folder), crowd, protocol="course", depth=2, by=ClusterSearch(figure="nmi")).results
+    for name, row in (
+        ("model", Row(name="a")),
+        ("model, re-ranked", Row(name="a", rerank=True)),
+        ("by clusters", Row(name="a", clusters="nmi")),
+    ):
         found = retrieval_figures(run, crowd, table, row)
         assert found["mAP"] == pytest.approx(expected[name].mean_average_precision)
         assert found["rank-1"] == pytest.approx(expected[name].cmc[0])

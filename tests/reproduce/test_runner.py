@@ -31,6 +31,7 @@ from resight.run import Run
 from resight.synthetic import synthesize
 from resight.training import alone
 from resight.views import charts
+from tests.support.commands import resight
 from tests.support.recipes import tiny_overrides
 
 CNN = [*tiny_overrides("attributes-residual-cnn"), "epochs=1"]
@@ -252,3 +253,28 @@ def test_the_commands_make_the_same_runs(
     assert run.trained_on([f"manifest:{out / 'data.csv'}"])
     with pytest.raises(RunError, match="was made with other --data or --identities"):
         reproduce(load_table(str(table)), [data], out, overrides=TINY, epochs=2, rows="1")
+
+
+@pytest.mark.slow
+def test_every_row_of_the_autoencoder_has_a_command_that_gives_its_figure(
+    crowd_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows of one run: by clusters and by distance, on the images that it was fitted on and on others."""
+    tiny = [text for text in tiny_overrides("reid-vae") if not text.startswith("epochs")]
+    table, held = load_table("vae"), "validation.ratio=0.34"
+    found = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4")
+    monkeypatch.chdir(tmp_path / "t")
+    blocks = (tmp_path / "t" / "commands.txt").read_text().split("\n\n")[1:]
+    for number, row in enumerate(table.rows[:4]):
+        assert row.name in blocks[number]
+        (line,) = [line for line in blocks[number].splitlines() if line.startswith("resight evaluate")]
+        status, out, err = resight(*shlex.split(line)[1:], "--json", capsys=capsys)
+        assert status == 0, err
+        printed = json.loads(out)["by clusters" if row.clusters else "model"]["mAP"]
+        ours = found.ours(number, "mAP")
+        assert ours is not None
+        assert 100 * printed == pytest.approx(ours.mean, abs=1e-4), row.name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resight.reproduce.runner.train", None)
+        again = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4")
+    assert again.cells() == found.cells(), "nothing is done twice"

@@ -40,7 +40,9 @@ def cluster(
     learn_on: Annotated[
         str | None,
         typer.Option(
-            metavar="FORMAT:PATH", help="Labelled images; the hierarchy is cut at the height that is best for these."
+            metavar="FORMAT:PATH",
+            help="Labelled images; the hierarchy is cut at the height that is best for these, which with --linkage ward is "
+            "scaled where clusters turn out to have more or fewer images than there.",
         ),
     ] = None,
     figure: Annotated[
@@ -90,6 +92,7 @@ def cluster(
     from resight.recognizer import load
     from resight.tasks.clusters.evaluation import Centroids, evaluate, write_assignments
     from resight.tasks.clusters.report import assignment_page, contact_sheet, page, tables
+    from resight.tasks.clusters.search import metric_of
     from resight.views.grids import save
 
     require_folder(out)
@@ -111,8 +114,7 @@ def cluster(
     else:
         way = _method(method, chosen, learn_on is not None)
         model = load(run)
-        # Clusters need distances to means, and attribute-weighted ones are between images: features alone are clustered.
-        metric = "euclidean" if model.weighs_attributes else model.metric
+        metric = metric_of(model)
         embeddings, failed = _embedded(model, _records(images, split), images)
         queries = _queries(model, images, split)
         labelled = None if learn_on is None else _embedded(model, _labelled(learn_on), learn_on)[0]
@@ -218,7 +220,10 @@ def _tell(made) -> None:  # type: ignore[no-untyped-def]  # a Result, imported l
     if made.learned is not None:
         learned = made.learned
         output().print(
-            f"learned cut: {learned.figure} {100 * learned.value:.1f} % on the labelled images", markup=False
+            f"learned cut: {learned.figure} {100 * learned.value:.1f} % on the {learned.images} labelled images, which "
+            f"{learned.threshold:.6g} parts into {learned.clusters} clusters of {learned.images / learned.clusters:.1f} "
+            f"images on average; here {found.threshold:.6g} leaves {len(found.labels) / len(found.centroids):.1f}",
+            markup=False,
         )
     if len(found.centroids) == 1:
         remedy = " a lower --threshold makes more" if found.threshold is not None else ""

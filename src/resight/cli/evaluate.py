@@ -69,6 +69,34 @@ def evaluate(
             "[default: as the recipe has it]",
         ),
     ] = None,
+    by: Annotated[
+        Literal["clusters"] | None,
+        typer.Option(
+            help="Of embedding runs: evaluate another search as well, in which the gallery is clustered hierarchically and a "
+            "query retrieves the cluster of the nearest centroid. The cut is learned on the training images unless "
+            "--clusters or --threshold gives it."
+        ),
+    ] = None,
+    clusters: Annotated[int | None, typer.Option(help="By clusters: their number.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="By clusters: height at which the hierarchy is cut.")] = None,
+    linkage: Annotated[str, typer.Option(help="By clusters: ward, average, complete or single.")] = "ward",
+    figure: Annotated[
+        str, typer.Option(help="By clusters: score by which the cut is learned, mAP, adjusted-rand or nmi.")
+    ] = "mAP",
+    memory: Annotated[
+        float | None, typer.Option(help="By clusters: limit in GiB for a hierarchy over all pairs.  [default: 4]")
+    ] = None,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="By clusters: cluster each query anew together with the gallery; slow, a hierarchy for each query.",
+        ),
+    ] = False,
+    most: Annotated[
+        int | None,
+        typer.Option(help="By clusters, anew: the most queries × gallery images to do it for.  [default: 2,000,000]"),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="HTML report to write.  [default: RUN/report.html]")
     ] = None,
@@ -88,20 +116,30 @@ def evaluate(
 
     `--on validation` judges by the people that training held out, with the queries and the gallery of its validation, so
     that the figures are those of metrics.csv.
+
+    `--by clusters` is the search of the VAE report: all right answers count, and those in other clusters are not found.
     """
     from resight.cli.console import name_failed, output, progress, remark, show
     from resight.cli.destinations import PAGES, replaced, require_file
-    from resight.cli.options import applying, command_line, needs
+    from resight.cli.options import applying, command_line, given, needs
     from resight.data.union import read_datasets
+    from resight.errors import OptionError
     from resight.recognizer import load
     from resight.retrieval import KReciprocal
+    from resight.retrieval.clusters import MEMORY
+    from resight.retrieval.reclustering import MOST
     from resight.run import Run, history
+    from resight.tasks.clusters.search import ClusterSearch
     from resight.tasks.evaluations import TASKS, room, task_of
     from resight.tasks.splits import searched
 
     target = report or (Path(run) if Path(run).is_dir() else Path()) / "report.html"
     require_file(target, PAGES, "--report")
     needs(context, ("k1", "k2", "lambda_value"), "rerank")
+    needs(context, ("clusters", "threshold", "linkage", "figure", "memory", "anew"), "by")
+    needs(context, ("most",), "anew")
+    if (clusters is not None) + (threshold is not None) + ("figure" in given(context)) > 1:
+        raise OptionError("give one of --clusters, --threshold and --figure, by which the cut is learned")
     model, dataset = load(run), read_datasets(data)
     for note in dataset.notes:
         remark(f"note: {note}")
@@ -115,6 +153,15 @@ def evaluate(
         "depth": depth,
         "baselines": baselines,
         "drop_junk": drop_junk,
+        "by": ClusterSearch(
+            threshold,
+            clusters,
+            linkage,
+            figure,
+            MEMORY if memory is None else memory,
+            anew,
+            MOST if most is None else most,
+        ),
     }
     functions = {kind.run: room(name, "evaluation").evaluate for name, kind in TASKS.items()}
     options = applying(context, values, functions, TASKS[task].run, run)
@@ -129,14 +176,14 @@ def evaluate(
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
-    anew = replaced(target)
+    over = replaced(target)
     page = pages.page(result, model, dataset)
     page.finish(target, command=command_line(context), failed=result.failed, curves=curves)
     if as_json:
         print(json.dumps(result.summary(), indent=2))
     else:
         show(pages.tables(result), dataset.name)
-        output().print(f"report: {target}{anew}", markup=False)
+        output().print(f"report: {target}{over}", markup=False)
 
 
 def _own_training_set(run: str, folder: Path | None, dataset: ReidDataset) -> TrainingSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from resight.recognizer import load
 from resight.records import ReidDataset
@@ -10,6 +11,7 @@ from resight.reproduce.table import ATTRIBUTES, LOSSES, RETRIEVAL, Row, Table
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.tasks.attributes.evaluation import Result
+from resight.tasks.clusters.search import ClusterSearch
 from resight.tasks.reid.evaluation import evaluate
 from resight.tasks.splits import searched
 from resight.tasks.systems import own_training_set
@@ -21,9 +23,13 @@ def retrieval_figures(run: Run, dataset: ReidDataset, table: Table, row: Row) ->
     """Figures in [0, 1] on the dataset's query and gallery, or on the training images for a row with `of: train`."""
     if row.of == "train":
         dataset = searched(dataset, own_training_set(run, dataset), run.recipe, row.of)
-    rerank = KReciprocal() if row.rerank else None
-    result = evaluate(load(run.folder), dataset, protocol=table.protocol, depth=table.depth or 0, rerank=rerank)
-    found = result.results["model, re-ranked" if row.rerank else "model"].figures
+    options: dict[str, Any] = {"protocol": table.protocol, "depth": table.depth or 0}
+    name = "model"
+    if row.rerank:
+        name, options["rerank"] = "model, re-ranked", KReciprocal()
+    elif row.clusters is not None:
+        name, options["by"] = "by clusters", ClusterSearch(figure=row.clusters)
+    found = evaluate(load(run.folder), dataset, **options).results[name].figures
     return {name: found[name] for name in RETRIEVAL if name in found}
 
 

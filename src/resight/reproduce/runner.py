@@ -261,7 +261,7 @@ class _Job:
         return {
             "protocol": self.table.protocol,
             "depth": self.table.depth,
-            **row.row.model_dump(include={"rerank", "of", "targets"}),
+            **row.row.model_dump(include={"rerank", "of", "clusters", "targets"}),
         }
 
     def _seeds(self, row: Planned) -> list[int]:
@@ -305,6 +305,7 @@ class _Job:
                 train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
                 judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
                 judge += ["--on", row.row.of] if row.row.of != "test" else []
+                judge += ["--by", "clusters", "--figure", row.row.clusters] if row.row.clusters else []
                 if self.table.retrieves:
                     judge += ["--protocol", str(self.table.protocol), "--depth", str(self.table.depth or 0)]
                 commands = [shlex.join(train_it), shlex.join(judge)]

@@ -47,6 +47,11 @@ class Row(BaseModel):
     of: Literal["test", "train"] = Field(
         "test", description="images to evaluate on; of the training images, a tenth are queries in retrieval"
     )
+    clusters: Literal["mAP", "adjusted-rand", "nmi"] | None = Field(
+        None,
+        description="a query retrieves the cluster of the nearest centroid; figure by which the cut of the hierarchy is "
+        "learned on the training images",
+    )
     targets: list[str] = Field(default_factory=list, description="attributes whose mean is taken; by default all")
     published: dict[str, float] = Field(default_factory=dict, description="figure -> as the source prints it")
 

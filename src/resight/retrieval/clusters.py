@@ -9,7 +9,7 @@ import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from resight.retrieval.tiles import over_tiles
 
 __all__ = [
     "FIGURES",
+    "MEMORY",
     "METHODS",
     "NOWHERE",
     "Assigned",
@@ -33,8 +34,14 @@ __all__ = [
     "Hierarchy",
     "LearnedCut",
     "Method",
+    "_as_points",
+    "all_pairs",
     "assign",
+    "carried",
     "cluster",
+    "cluster_as_learned",
+    "compared",
+    "has_company",
     "hierarchy",
     "learn_cut",
     "majorities",
@@ -134,13 +141,19 @@ class Hierarchical:
     memory: float = MEMORY
 
     def __call__(self, features: NDArray[np.float32], metric: str) -> Clusters:
-        if (self.threshold is None) == (self.clusters is None):
-            raise DataError("hierarchical clustering needs either a threshold or a number of clusters, or learns it")
         tree = self.tree(features, metric)
-        threshold = self.threshold if self.clusters is None else tree.threshold_for(self.clusters)
-        assert threshold is not None
+        threshold = self.height(tree)
         labels = tree.cut(threshold)
         return Clusters(labels, _centroids(features, labels, metric), metric, tree, threshold)
+
+    def height(self, tree: Hierarchy) -> float:
+        """Where to cut a hierarchy. Raises DataError unless one of threshold and clusters is given."""
+        if (self.threshold is None) == (self.clusters is None):
+            raise DataError("hierarchical clustering needs either a threshold or a number of clusters, or learns it")
+        if self.clusters is not None:
+            return tree.threshold_for(self.clusters)
+        assert self.threshold is not None
+        return self.threshold
 
     def tree(self, features: NDArray[np.float32], metric: str) -> Hierarchy:
         """The whole hierarchy, not cut."""
@@ -203,10 +216,15 @@ def cluster(features: Array, method: Method, metric: str = "cosine") -> Clusters
 
     Raises DataError for fewer than two images, more clusters than images, and an unknown metric.
     """
+    return method(_as_points(features), the_metric(metric).name)
+
+
+def _as_points(features: Array) -> NDArray[np.float32]:
+    """Features to cluster, checked. Raises DataError for fewer than two, and as `as_features` does."""
     checked = np.ascontiguousarray(to_numpy(as_features(features, "features")), np.float32)
     if len(checked) < 2:
         raise DataError(f"{len(checked)} image cannot be clustered; give at least two")
-    return method(checked, the_metric(metric).name)
+    return checked
 
 
 def hierarchy(
@@ -222,21 +240,22 @@ def hierarchy(
     Heights are distances by the metric, of Ward's method those of Ward (1963) in SciPy's scale, on unit vectors where
     the metric is cosine. Raises DataError for an unknown linkage, or when all pairs need more than `memory` GiB.
     """
-    if linkage not in _LINKAGES:
-        raise DataError(f"unknown linkage {linkage!r}; known are {', '.join(_LINKAGES)}")
-    if linkage == "ward":
-        features, metric = _placed(features, metric), "euclidean"
+    features, metric = compared(features, metric, linkage)
     if neighbours is not None:
         return Hierarchy(_sparse_merges(features, metric, linkage, neighbours))
-    needed = _BYTES_A_PAIR * len(features) * (len(features) - 1) / 2 / 2**30
-    if needed > memory:
-        raise DataError(
-            f"a hierarchy over all pairs of {len(features):,} images takes {needed:.1f} GiB, over the limit of "
-            f"{memory:g}; raise the memory limit, compare neighbours only (30, say), or choose another method"
-        )
     from scipy.cluster.hierarchy import linkage as merge
 
-    return Hierarchy(merge(_all_pairs(features, metric), linkage))
+    return Hierarchy(merge(all_pairs(features, metric, memory), linkage))
+
+
+def compared(features: NDArray[np.float32], metric: str, linkage: str) -> tuple[NDArray[np.float32], str]:
+    """The features and the metric whose distances a linkage merges by. Raises DataError for an unknown linkage.
+
+    Ward's method is defined for Euclidean distances: of unit vectors where the metric is cosine.
+    """
+    if linkage not in _LINKAGES:
+        raise DataError(f"unknown linkage {linkage!r}; known are {', '.join(_LINKAGES)}")
+    return (_placed(features, metric), "euclidean") if linkage == "ward" else (features, metric)
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,19 +302,24 @@ def search_within(
     query_features: Array | None = None,
     query_ids: Array | None = None,
     *,
-    protocol: str = "course",
     most: int | None = None,
     own: Labels | None = None,
+    **rules: Any,
 ) -> Evaluation:
-    """Evaluate a search in which a query retrieves the images of the cluster with the nearest centroid.
+    """Evaluate a search in which a query retrieves the images of the cluster with the nearest centroid, nearest first.
 
     `clusters` are those of the gallery, features [G, D]. Without queries, every gallery image with an identity (from 1)
-    is a query and is left out of its own result; of more than `most` such images an even selection is taken. With
-    queries, `own`, int [Q], says which gallery image each is, below 0 where it is none: that one is left out. The
-    protocol must be one without a camera rule.
+    is a query and is left out of its own result; with `most`, at most so many of those that share their identity with
+    another image, evenly chosen. With
+    queries, `own`, int [Q], says which gallery image each is, below 0 where it is none: that one is left out. `rules`
+    are those of `resight.retrieval.scores.evaluate_clusters`: the protocol, cameras, the definition of average precision.
     """
     if query_features is None:
-        own = np.flatnonzero(to_numpy(gallery_ids) > 0)
+        names = to_numpy(gallery_ids)
+        own = np.flatnonzero(names > 0)
+        if most is not None:
+            # Those that nobody shares an identity with have no right answer, and are not counted.
+            own = own[has_company(names)[own]]
         if most is not None and len(own) > most:
             own = own[np.linspace(0, len(own) - 1, most).astype(np.int64)]
         query_features, query_ids = to_numpy(gallery_features)[own], to_numpy(gallery_ids)[own]
@@ -308,7 +332,7 @@ def search_within(
         gallery_ids=gallery_ids,
         own=own,
         metric=clusters.metric,
-        protocol=protocol,
+        **rules,
     )
 
 
@@ -355,6 +379,12 @@ def score_clusters(labels: Array, ids: Array) -> ClusterScores:
     )
 
 
+def has_company(ids: Labels) -> NDArray[np.bool_]:
+    """[N]: whether an image has an identity (from 1) that another image has too."""
+    _, places, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    return (ids > 0) & (counts[places] > 1)
+
+
 def majorities(labels: Labels, ids: Labels) -> Labels:
     """[K]: the most frequent identity (from 1) of each cluster, the smallest of equals; 0 where no image has one."""
     result = np.zeros(labels.max(initial=-1) + 1, np.int64)
@@ -372,6 +402,10 @@ class LearnedCut:
     threshold: float
     figure: str
     value: float
+    images: int
+    """The labelled images, with those of nobody known among them."""
+    clusters: int
+    """Their clusters at this cut."""
     tried: list[tuple[float, int, float]]
     """(threshold, clusters, figure), by threshold."""
 
@@ -387,8 +421,7 @@ def learn_cut(
     """
     if figure not in FIGURES:
         raise DataError(f"unknown figure {figure!r} to learn a cut by; known are {', '.join(FIGURES)}")
-    known = ids[ids > 0]
-    if len(np.unique(known)) == len(known):
+    if not has_company(ids).any():
         raise DataError("no two images share an identity (from 1), so no cut can be learned from them")
     heights = np.unique(tree.heights)
     # A cut lies halfway between two heights; place i makes every merge up to heights[i].
@@ -413,7 +446,45 @@ def learn_cut(
         low, high = tried[max(0, here - 1)], tried[min(len(tried) - 1, here + 1)]
         places = np.unique(np.linspace(low, high, _TRIED // 4).round().astype(int))
     best = max(sorted(values), key=lambda place: values[place][2])
-    return LearnedCut(values[best][0], figure, values[best][2], [values[place] for place in sorted(values)])
+    threshold, clusters, value = values[best]
+    return LearnedCut(threshold, figure, value, len(ids), clusters, [values[place] for place in sorted(values)])
+
+
+def carried(learned: LearnedCut, tree: Hierarchy, linkage: str) -> float:
+    """The height at which to cut the hierarchy of other images, by a cut that was learned on labelled ones.
+
+    A height does not change with the number of people, but Ward's heights, unlike those of the other linkages, grow as
+    the root of the images that a cluster has. So where the learned height leaves clusters of another mean size than on
+    the labelled images, it is scaled, once, by the root of the sizes' ratio. What was best as one cluster stays one.
+    """
+    if learned.clusters == 1:
+        return float(tree.heights[-1] * 1.01)
+    if linkage != "ward":
+        return learned.threshold
+    images = len(tree.merges) + 1
+    size = images / len(np.unique(tree.cut(learned.threshold)))
+    return learned.threshold * float(np.sqrt(size * learned.clusters / learned.images))
+
+
+def cluster_as_learned(
+    features: Array,
+    method: Hierarchical,
+    metric: str,
+    labelled_features: Array,
+    ids: Labels,
+    figure: str = "mAP",
+) -> tuple[Clusters, LearnedCut]:
+    """Clusters of features [N, D] at the cut that is best for labelled ones [M, D] with identities [M]; see `carried`.
+
+    Threshold and number of clusters of the method play no part. Raises DataError as `cluster` and `learn_cut` do.
+    """
+    labelled = _as_points(labelled_features)
+    learned = learn_cut(method.tree(labelled, metric), labelled, ids, metric, figure)
+    points = _as_points(features)
+    tree = method.tree(points, metric)
+    threshold = carried(learned, tree, method.linkage)
+    labels = tree.cut(threshold)
+    return Clusters(labels, _centroids(points, labels, metric), metric, tree, threshold), learned
 
 
 FIGURES: dict[str, Callable[[Clusters, NDArray[np.float32], Labels], float]] = {
@@ -456,8 +527,17 @@ def _by_size(labels: NDArray[np.integer]) -> Labels:
     return numbers[np.searchsorted(names, labels)]
 
 
-def _all_pairs(features: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
-    """Distances of all pairs in SciPy's condensed form. By tiles: ten times as fast as its own pdist."""
+def all_pairs(features: NDArray[np.float32], metric: str, memory: float = MEMORY) -> NDArray[np.float64]:
+    """Distances of all pairs in SciPy's condensed form. By tiles: ten times as fast as its own pdist.
+
+    Raises DataError when clustering by them takes more than `memory` GiB.
+    """
+    needed = _BYTES_A_PAIR * len(features) * (len(features) - 1) / 2 / 2**30
+    if needed > memory:
+        raise DataError(
+            f"a hierarchy over all pairs of {len(features):,} images takes {needed:.1f} GiB, over the limit of "
+            f"{memory:g}; raise the memory limit, compare neighbours only (30, say), or choose another method"
+        )
     measure, count = the_metric(metric), len(features)
     tiles = measure.tiles(features, features)
     result = np.empty(count * (count - 1) // 2)

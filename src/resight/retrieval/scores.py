@@ -6,7 +6,7 @@ need not be sorted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ __all__ = [
     "evaluate",
     "evaluate_clusters",
     "evaluate_distances",
+    "evaluate_retrieved",
     "single_shot_cmc",
     "true_positive_rate",
 ]
@@ -209,8 +210,9 @@ def evaluate_clusters(
 ) -> Evaluation:
     """Evaluate a search in which a query is shown the gallery images of its own cluster, nearest first, and no others.
 
-    Clusters are int [Q], [G], below 0 for none; a right answer in another cluster counts as not found.
-    Everything else as in `evaluate`.
+    A cluster has no order of its own, so its images are ordered by their distance to the query. Clusters are int [Q],
+    [G], below 0 for none; a right answer in another cluster counts as not found: average precision is divided by the
+    number of all right answers. Everything else as in `evaluate`.
     """
     query, gallery = checked_pair(query_features, gallery_features)
     judgement = _judgement(
@@ -218,26 +220,74 @@ def evaluate_clusters(
     )
     if own is not None:
         judgement = without_themselves(judgement, own)
-    columns = judgement.columns
     asking = as_labels(query_clusters, "query_clusters", len(query), f"the {len(query)} queries")
-    shown = as_labels(gallery_clusters, "gallery_clusters", len(gallery), f"the {len(gallery)} gallery images")[columns]
-    members = _groups(shown)
+    shown = as_labels(gallery_clusters, "gallery_clusters", len(gallery), f"the {len(gallery)} gallery images")
+    members = _groups(shown[judgement.columns])
+    groups = [(queries, members[name]) for name, queries in _groups(asking).items() if name >= 0 and name in members]
+    measure = _Measures(max_rank, average_precision, None, f"{metric}, within clusters", reranked=False)
+    return _among(query, gallery, groups, judgement, metric, measure)
+
+
+def evaluate_retrieved(
+    query_features: Array,
+    gallery_features: Array,
+    *,
+    retrieved: Sequence[Positions],
+    query_ids: Array,
+    gallery_ids: Array,
+    query_cameras: Array | None = None,
+    gallery_cameras: Array | None = None,
+    own: Positions | None = None,
+    metric: str = "cosine",
+    max_rank: int = 50,
+    average_precision: str = "precision",
+    protocol: str | Relevance = "course",
+    depth: int | None = None,
+) -> Evaluation:
+    """Evaluate a search in which query i is shown the gallery images at the positions `retrieved[i]`, and no others.
+
+    As `evaluate_clusters`, for queries that do not have the same clusters in common.
+    """
+    query, gallery = checked_pair(query_features, gallery_features)
+    judgement = _judgement(
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
+    )
+    if own is not None:
+        judgement = without_themselves(judgement, own)
+    groups = [
+        (np.array([number]), np.flatnonzero(np.isin(judgement.columns, shown)))
+        for number, shown in enumerate(retrieved)
+    ]
+    measure = _Measures(max_rank, average_precision, None, f"{metric}, within clusters", reranked=False)
+    return _among(query, gallery, groups, judgement, metric, measure)
+
+
+def _among(
+    query: Array,
+    gallery: Array,
+    groups: Sequence[tuple[Positions, Positions]],
+    judgement: Judgement,
+    metric: str,
+    measure: _Measures,
+) -> Evaluation:
+    """The evaluation of a search where the queries of each group see the images of that group alone, nearest first.
+
+    A group is positions of queries, and ascending positions within the judgement's columns.
+    """
     found: list[tuple[Positions, int]] = [(np.empty(0, np.int64), len(good)) for good in judgement.good]
-    for name, queries in _groups(asking).items():
-        inside = members.get(name, np.empty(0, np.int64))
-        if name < 0 or not len(inside):
+    for queries, inside in groups:
+        if not len(inside):
             continue
         step = max(1, _HELD // len(inside))
         for some in np.split(queries, range(step, len(queries), step)):
-            rows = distances(query[some], gallery[columns[inside]], metric)
+            rows = distances(query[some], gallery[judgement.columns[inside]], metric)
             for number, row in zip(some.tolist(), rows, strict=True):
                 good, left_out = (
                     np.flatnonzero(np.isin(inside, positions, assume_unique=True))
                     for positions in (judgement.good[number], judgement.left_out[number])
                 )
                 found[number] = (_ranks(row, good, left_out, None)[0], found[number][1])
-    name_of_metric = f"{metric}, within clusters"
-    return _Measures(max_rank, average_precision, None, name_of_metric, reranked=False)._evaluation(found, judgement)
+    return measure._evaluation(found, judgement)
 
 
 def _groups(labels: Positions) -> dict[int, Positions]:

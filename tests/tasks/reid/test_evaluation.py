@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from resight.data.splits import held_out
 from resight.errors import DataError, RunError
 from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import KReciprocal
 from resight.retrieval import evaluate as evaluate_features
 from resight.run import build_model
+from resight.tasks.clusters.search import ClusterSearch
 from resight.tasks.reid.evaluation import count_images, evaluate, evaluate_embeddings, searchable
 from tests.support.images import corrupt
 from tests.support.search import Search
@@ -106,3 +108,52 @@ def test_a_dataset_without_right_answers_is_refused(model: Recognizer, crowd: Re
     strangers = [replace(record, identity=record.identity + 1000) for record in crowd.query]
     with pytest.raises(DataError, match="queries has a right answer in the gallery: no image there has the identity"):
         evaluate(model, replace(crowd, query=strangers))
+
+
+def test_a_search_by_clusters_counts_all_right_answers(model: Recognizer, crowd: ReidDataset) -> None:
+    """The cut is learned on the training images without those held out; all else is a loop over queries and clusters."""
+    recipe = model.recipe.model_copy(deep=True)
+    recipe.validation.ratio = 0.34
+    some = Recognizer(model.model, recipe, device="cpu")
+    ticks: list[int] = []
+    by = ClusterSearch(linkage="average", figure="nmi")
+    found = evaluate(some, crowd, by=by, protocol="course", progress=ticks.append)
+    assert found.searched is not None
+    assert found.searched.learned is not None
+    fitted, _ = held_out(list(crowd.train), 0.34, some.recipe.seed)
+    assert found.searched.learned.images == len(fitted) < len(crowd.train)
+    assert sum(ticks) == count_images(some, crowd, by=by) == len(fitted) + len(crowd.query) + len(crowd.gallery)
+    query, gallery = (some.embed([record.path for record in side]) for side in (crowd.query, crowd.gallery))
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (query, gallery)]
+    labels = found.searched.clusters.labels
+    centroids = [unit[1][labels == number].mean(0) for number in range(labels.max() + 1)]
+    precisions = []
+    for feature, record in zip(unit[0], crowd.query, strict=True):
+        near = max(
+            range(len(centroids)), key=lambda number: feature @ centroids[number] / np.linalg.norm(centroids[number])
+        )
+        seen = sorted(np.flatnonzero(labels == near), key=lambda place: -(feature @ unit[1][place]))
+        right = [crowd.gallery[place].identity == record.identity for place in seen]
+        hits = np.flatnonzero(right)
+        relevant = sum(other.identity == record.identity for other in crowd.gallery)
+        precisions.append(((np.arange(len(hits)) + 1) / (hits + 1)).sum() / relevant)
+    assert found.results["by clusters"].mean_average_precision == pytest.approx(np.mean(precisions), abs=1e-6)
+    assert list(found.results) == ["model", "by clusters"]
+    assert "right answers in other clusters count as not found" in found.searched.told.lower()
+
+
+def test_clusters_anew_find_the_same_where_groups_lie_apart(model: Recognizer, crowd: ReidDataset) -> None:
+    ticks: list[int] = []
+    by = ClusterSearch(clusters=2, anew=True)
+    anew = evaluate(model, crowd, by=by, progress=ticks.append)
+    assert sum(ticks) == count_images(model, crowd, by=by) == 2 * len(crowd.query) + len(crowd.gallery)
+    assert anew.searched is not None
+    assert "is clustered anew with them" in anew.searched.told
+    plain = evaluate(model, crowd, by=ClusterSearch(clusters=2))
+    assert anew.results["by clusters"].mean_average_precision == plain.results["by clusters"].mean_average_precision
+
+
+def test_a_cut_cannot_be_learned_of_nobody(model: Recognizer, crowd: ReidDataset) -> None:
+    with pytest.raises(DataError, match=r"no training image has an identity, .*; give --clusters N or --threshold T"):
+        count_images(model, replace(crowd, train=[]), by=ClusterSearch())
+    assert evaluate(model, replace(crowd, train=[]), by=ClusterSearch(clusters=2)).searched is not None

@@ -39,7 +39,8 @@ from resight.retrieval.clusters import (
     Method,
     assign,
     cluster,
-    learn_cut,
+    cluster_as_learned,
+    has_company,
     score_clusters,
     search_within,
 )
@@ -64,7 +65,8 @@ class Result:
     by_chance: ClusterScores | None
     """The scores of clusters of the same sizes, filled at random."""
     search: Evaluation | None
-    """The evaluation of a search in which a query retrieves the cluster of the nearest centroid; course protocol."""
+    """The evaluation of a search in which a query retrieves the cluster of the nearest centroid; course protocol. None
+    also where each image is a query and no two of them share an identity, so that none has a right answer."""
     learned: LearnedCut | None = None
     """The cut that was learned on labelled images, where it was."""
     failed: Sequence[str] = ()
@@ -107,10 +109,10 @@ def evaluate(
     if learn_on is not None:
         if not isinstance(method, Hierarchical):
             raise DataError("only a hierarchy has a cut to learn; choose method hierarchical, or learn nothing")
-        tree = method.tree(learn_on.features, metric)
-        learned = learn_cut(tree, learn_on.features, learn_on.identities, metric, figure)
-        method = replace(method, threshold=learned.threshold, clusters=None)
-    found = cluster(embeddings.features, method, metric)
+        labelled = (learn_on.features, learn_on.identities)
+        found, learned = cluster_as_learned(embeddings.features, method, metric, *labelled, figure)
+    else:
+        found = cluster(embeddings.features, method, metric)
     assigned = assign(embeddings.features, found.centroids, metric, found.labels)
     ids = embeddings.identities
     if not (ids > 0).any():
@@ -128,9 +130,11 @@ def evaluate(
     )
 
 
-def _search(found: Clusters, gallery: Embeddings, queries: Embeddings | None) -> Evaluation:
-    """The search of each image's own, or of queries, whose own files are left out."""
+def _search(found: Clusters, gallery: Embeddings, queries: Embeddings | None) -> Evaluation | None:
+    """The search of each image's own, or of queries, whose own files are left out; None where no search can be judged."""
     if queries is None:
+        if not has_company(gallery.identities).any():
+            return None
         return search_within(found, gallery.features, gallery.identities)
     own = own_positions(queries.records, gallery.records)
     asking = (queries.features, queries.identities)

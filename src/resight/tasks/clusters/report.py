@@ -99,7 +99,7 @@ def _figures(scores: ClusterScores) -> list[float]:
 def _search_note(result: Result) -> str:
     search = result.search
     if search is None:
-        return ""
+        return "No two images share an identity, so no search has a right answer: mAP and rank-1 are not defined."
     counted = len(search.average_precision) - search.without_match
     return (
         f"mAP and rank-1: each of {counted:,} queries retrieves the cluster of the nearest centroid, "

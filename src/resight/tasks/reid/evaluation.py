@@ -16,7 +16,9 @@ from resight.records import NO_CAMERA, UNLABELLED, Embeddings, Record, ReidDatas
 from resight.retrieval import Distance, Evaluation, JunkLast, KReciprocal, distances, metric_between
 from resight.retrieval import evaluate as evaluate_features
 from resight.tasks.answers import own_positions, require_answers
+from resight.tasks.clusters.search import ClusterSearch, Searched, metric_of
 from resight.tasks.reid.baselines import BASELINES
+from resight.tasks.splits import by_split
 
 __all__ = ["Result", "count_images", "distance_between", "evaluate", "evaluate_embeddings", "searchable"]
 
@@ -35,6 +37,8 @@ class Result:
     """A line for each image that could not be read."""
     junk: NDArray[np.bool_] | None = None
     """Gallery images that the model called junk, bool [G], where these are ranked last; else None."""
+    searched: Searched | None = None
+    """The search by clusters, where there was one."""
 
     @property
     def result(self) -> Evaluation:
@@ -77,6 +81,7 @@ def evaluate(
     depth: int | None = None,
     baselines: bool = False,
     drop_junk: bool | None = None,
+    by: ClusterSearch | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Embed the query and gallery images of a dataset and evaluate the search of one in the other.
@@ -87,6 +92,8 @@ def evaluate(
     number, right answers count, and of 0 all. `rerank` adds an evaluation with re-ranking,
     `baselines` those of random features and of a colour histogram, and a metric that weighs attributes adds one by the
     features alone. `drop_junk` ranks gallery images last that the model calls junk, by default as the recipe says.
+    `by` adds a search by clusters; where it learns its cut, on the labelled training images of the dataset, without those
+    that the recipe holds out.
     Raises DataError for a dataset without a labelled query and gallery, RunError for `drop_junk` with a model that does
     not know junk. A query's own file in the gallery is left out for it; DataError says why when no query has a right
     answer.
@@ -110,12 +117,48 @@ def evaluate(
         results["model, re-ranked"] = evaluate_embeddings(*sides, dataset, rerank=rerank, **options)
     for name, baseline in BASELINES.items() if baselines else ():
         results[name] = evaluate_embeddings(*_sides(baseline([*query, *gallery]), query), dataset, **options)
-    return Result(results, *sides, model.metric, failed, junk)
+    searched = None
+    if by is not None:
+        searched, more = _search_by_clusters(by, model, *sides, dataset, options, progress)
+        results["by clusters"], failed = searched.evaluation, [*dict.fromkeys([*failed, *more])]
+    return Result(results, *sides, model.metric, failed, junk, searched)
 
 
-def count_images(model: Recognizer, dataset: ReidDataset, **options: Any) -> int:
-    """The number of images that `evaluate` will embed. Raises DataError as `searchable` does."""
-    return sum(map(len, searchable(dataset)))
+def count_images(model: Recognizer, dataset: ReidDataset, by: ClusterSearch | None = None, **options: Any) -> int:
+    """The images that `evaluate` will embed, and the queries that it clusters anew. Raises DataError as `searchable` does."""
+    query, gallery = searchable(dataset)
+    more = 0 if by is None else len(_labelled(by, model, dataset)) + (len(query) if by.anew else 0)
+    return len(query) + len(gallery) + more
+
+
+def _labelled(by: ClusterSearch, model: Recognizer, dataset: ReidDataset) -> list[Record]:
+    """The training images that a search by clusters learns its cut on."""
+    if not by.learns:
+        return []
+    fitted = by_split(dataset, model.recipe, lambda record: record.identity > 0, trained_here=True).get("train", [])
+    if not fitted:
+        raise DataError(
+            f"{dataset.name}: no training image has an identity, so no cut of the clusters can be learned; give "
+            "--clusters N or --threshold T"
+        )
+    return fitted
+
+
+def _search_by_clusters(
+    by: ClusterSearch,
+    model: Recognizer,
+    query: Embeddings,
+    gallery: Embeddings,
+    dataset: ReidDataset,
+    options: dict[str, Any],
+    progress: Progress | None,
+) -> tuple[Searched, list[str]]:
+    labelled: Embeddings | None = None
+    failed: list[str] = []
+    if records := _labelled(by, model, dataset):
+        labelled, failed = embed(model, records, progress=progress)
+    rules = _rules(query, gallery, dataset) | {name: value for name, value in options.items() if value is not None}
+    return by(query, gallery, labelled, metric_of(model), progress=progress, **rules), failed
 
 
 def distance_between(query: Embeddings, gallery: Embeddings, metric: str, junk: NDArray[np.bool_] | None) -> Distance:
@@ -150,21 +193,22 @@ def evaluate_embeddings(
         raise DataError(f"{dataset.name}: no query or no gallery image could be read")
     if isinstance(metric, str) and rerank is None:
         metric = metric_between(metric, query.attributes, gallery.attributes)
-    relevance = _relevance(dataset, query, gallery) if dataset.relevance is not None else None
-    return evaluate_features(
-        query.features,
-        gallery.features,
-        query_ids=query.identities,
-        gallery_ids=gallery.identities,
-        query_cameras=query.cameras,
-        gallery_cameras=gallery.cameras,
-        metric=metric,
-        rerank=rerank,
-        average_precision=average_precision,
-        protocol=protocol or relevance or dataset.protocol,
-        depth=depth,
-        own=own_positions(query.records, gallery.records),
-    )
+    rules = _rules(query, gallery, dataset)
+    rules["protocol"] = protocol or rules["protocol"]
+    options: dict[str, Any] = {"rerank": rerank, "average_precision": average_precision, "depth": depth}
+    return evaluate_features(query.features, gallery.features, metric=metric, **options, **rules)
+
+
+def _rules(query: Embeddings, gallery: Embeddings, dataset: ReidDataset) -> dict[str, Any]:
+    """What is right for a query and what is left out, by the labels and the dataset's own protocol or lists."""
+    return {
+        "query_ids": query.identities,
+        "gallery_ids": gallery.identities,
+        "query_cameras": query.cameras,
+        "gallery_cameras": gallery.cameras,
+        "own": own_positions(query.records, gallery.records),
+        "protocol": dataset.protocol if dataset.relevance is None else _relevance(dataset, query, gallery),
+    }
 
 
 def searchable(dataset: ReidDataset) -> tuple[list[Record], list[Record]]:

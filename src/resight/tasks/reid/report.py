@@ -90,6 +90,8 @@ def _remarks(result: Result) -> list[str]:
         remarks.append(f"{missing} queries have no right answer in the gallery and are not counted.")
     if unknown := result.cameras_unknown:
         remarks.append(f"The cameras of {unknown} images are unknown; none of these is left out for being of the query's own camera.")  # fmt: skip
+    if result.searched is not None:
+        remarks.append(result.searched.told)
     if themselves := result.found_themselves:
         remarks.append(f"{themselves} queries are in the gallery themselves; that file is left out for them.")
     return remarks
