@@ -1,5 +1,6 @@
-"""Write docs/commands/*.md from the commands' own help, docs/formats.md from the readers and docs/recipes.md from the
-recipe's types and the signatures of its tables' entries, so that they cannot disagree.
+"""Write docs/commands/*.md from the commands' own help, docs/formats.md from the readers, docs/recipes.md from the
+recipe's types and the signatures of its tables' entries, and docs/sources.md from the lines that ship with the published
+tables, so that they cannot disagree.
 
 python docs/generate.py          write the pages
 python docs/generate.py --check  exit with 1 when a page on disk differs
@@ -30,6 +31,8 @@ from resight.engine.schedules import SCHEDULES
 from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, MASK_LOSSES, RECONSTRUCTION_LOSSES
 from resight.models import MODELS
 from resight.recipe import OneOf, Recipe, built_in_recipes, options_of, told_of
+from resight.reproduce import load_table, tables
+from resight.reproduce.sources import sources
 from resight.tasks.systems import SYSTEMS
 
 FOLDER = Path(__file__).parent / "commands"
@@ -49,6 +52,14 @@ A recipe is a YAML file that describes one training whole. `resight train NAME K
 keys changed; a key within a section is written with a point, as in `image.height=128`. `--show` prints the recipe that
 results. Where a table below says nothing of a key, the words above it do. An unknown key is an error that names the nearest right one.
 """
+SOURCES_PAGE = FOLDER.parent / "sources.md"
+SOURCES_TOP = """# The five sources, line by line
+
+Five reports describe the eight systems that resight trains. A line for each thing that a report describes: where it
+lives here, and what differs or was chosen where it is silent, and why. A key belongs to the recipe named last before
+it in its line. Published tables stand last in their source's section; their figures are in the tables themselves, and
+`resight reproduce` prints the lines of the rows that it has run.
+"""
 LOSSES_GIVEN = ("num_classes", "dim", "counts")
 TABLES: dict[str, tuple[Mapping[str, Callable[..., Any]], tuple[str, ...]]] = {
     "system": (SYSTEMS, ("recipe", "model", "training_set")),
@@ -67,11 +78,12 @@ TABLES: dict[str, tuple[Mapping[str, Callable[..., Any]], tuple[str, ...]]] = {
 
 
 def pages() -> dict[Path, str]:
-    """One page a command, one of the formats and one of the recipes: file -> text."""
+    """One page a command, one of the formats, the recipes and the sources each: file -> text."""
     root = get_command(app)
     context = typer.Context(root, info_name="resight")
     found = {FORMATS_PAGE: FORMATS_TOP + "\n" + "\n\n".join(_formats()) + "\n"}
     found[RECIPES_PAGE] = RECIPES_TOP + "\n" + "\n\n".join(_recipes()) + "\n"
+    found[SOURCES_PAGE] = SOURCES_TOP + "\n" + "\n\n".join(_sources()) + "\n"
     for name, command in root.commands.items():  # type: ignore[attr-defined]
         found[FOLDER / f"{name}.md"] = "\n".join(_sections(command, f"resight {name}", context)) + "\n"
     return found
@@ -125,6 +137,23 @@ def _recipes() -> list[str]:
             sections.append(
                 "\n\n".join(filter(None, [f"### {name}: {called}", _told(entry), _keys(options_of(entry, given))]))
             )
+    return sections
+
+
+def _sources() -> list[str]:
+    """A section for each source: its lines, then its tables by their own words."""
+    shipped = [load_table(name) for name in tables()]
+    sections = []
+    for source in sources():
+        rows = [(f"{line.place} · {line.about}", line.said, line.here, line.differs) for line in source.lines]
+        for table in shipped:
+            if table.source.startswith(source.cited):
+                place = f'<a id="{table.name}"></a>{table.source.removeprefix(source.cited).lstrip(", ")}'
+                here = f"`resight reproduce {table.name}`, {len(table.rows)} rows"
+                rows.append((place, f"{table.title}: {', '.join(table.figures)}.", here, table.note))
+        cells = [" | ".join(" ".join(text.split()).replace("|", "\\|") for text in row) for row in rows]
+        head = ["| | the source | here | what differs, and why |", "| --- | --- | --- | --- |"]
+        sections.append("\n".join([f"## {source.title}", "", *head, *(f"| {row} |" for row in cells)]))
     return sections
 
 

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
 from tests.house import ROOT, SOURCE, root_files
+from tests.support.names import found
 
 PAGE = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
-
-
-def found(dotted: str) -> object:
-    """What a dotted name means: the longest part that is a module, then attributes."""
-    parts = dotted.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            thing: object = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for name in parts[length:]:
-            thing = getattr(thing, name)
-        return thing
-    raise ModuleNotFoundError(dotted)
 
 
 def test_every_name_on_the_page_of_the_house_exists() -> None:

@@ -43,7 +43,7 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: zipfil
     sources = {path.relative_to(ROOT / "src").as_posix() for path in PACKAGE.rglob("*.py")}
     data = {f"resight/recipes/{name}.yaml" for name in built_in_recipes()}
     data |= {f"resight/reproduce/tables/{name}.yaml" for name in tables()}
-    data |= {"resight/py.typed", "resight/__init__.pyi"}
+    data |= {"resight/reproduce/sources.yaml", "resight/py.typed", "resight/__init__.pyi"}
     data |= {"resight/views/templates/report.html.j2", "resight/serving/templates/review.html"}
     about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     assert len(data) > 40

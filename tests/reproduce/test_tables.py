@@ -10,16 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from resight.data.augmentations import AUGMENTATIONS
-from resight.data.samplers import SAMPLERS
-from resight.engine.optimisers import OPTIMISERS
-from resight.engine.schedules import SCHEDULES
-from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, RECONSTRUCTION_LOSSES
-from resight.models import MODELS
-from resight.recipe import Recipe, arguments, built_in_recipes
+from resight.recipe import Recipe, built_in_recipes
 from resight.reproduce import load_table, tables
 from resight.reproduce.planning import plan
 from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
+from tests.support.parts import check_parts
 
 READ = list(csv.DictReader((Path(__file__).parent / "published.csv").read_text(encoding="utf-8").splitlines()))
 """Every figure that the five sources print, typed from them by another reader than the tables' own: the place and the row
@@ -47,27 +42,6 @@ RECIPES = {
 """Beginning of recipes' names -> the source of their figures."""
 
 
-def _check(recipe: Recipe) -> None:
-    """Every part takes its options."""
-    arguments(MODELS, recipe.model, "model", ("num_classes", "attributes", "image_size"))
-    arguments(SAMPLERS, recipe.sampler, "sampler", ("ids", "cameras", "targets", "seed"))
-    arguments(OPTIMISERS, recipe.optimiser, "optimiser", ("parameters",))
-    arguments(SCHEDULES, recipe.schedule, "schedule", ("epochs",))
-    for key, options in recipe.augmentation.items():
-        arguments(AUGMENTATIONS, {"name": key, **options}, f"augmentation.{key}", ("image",))
-    for label, options in recipe.losses.items():
-        options = {key: value for key, value in options.items() if key != "weight"}
-        if label == "attributes":
-            arguments(ATTRIBUTE_LOSSES, {"name": "cross-entropy", **options}, f"losses.{label}", ("counts",))
-        else:
-            arguments(
-                {**BRUNA_LOSSES, **RECONSTRUCTION_LOSSES, **LOSSES},
-                {"name": label, **options},
-                f"losses.{label}",
-                ("num_classes", "dim"),
-            )
-
-
 @pytest.mark.parametrize("name", tables())
 def test_every_row_is_a_recipe_that_can_be_built(name: str) -> None:
     table = load_table(name)
@@ -75,10 +49,10 @@ def test_every_row_is_a_recipe_that_can_be_built(name: str) -> None:
     planned, notes = plan(table)
     assert not notes
     for row in planned:
-        _check(row.recipe(0))
+        check_parts(row.recipe(0))
     shorter, _ = plan(table, epochs=3)
     for row in shorter:
-        _check(row.recipe(0))
+        check_parts(row.recipe(0))
         assert row.recipe(0).epochs == 3
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from resight.reproduce.sources import is_of_source, lines_of
 from resight.reproduce.table import LOSSES, Table
 
 if TYPE_CHECKING:
@@ -85,7 +86,16 @@ class Comparison:
             f"Published: {self.table.source}. In brackets: the difference to the first row. – : not published, or not run.",
             *([" ".join(self.table.note.split())] if self.table.note else []),
             *self.conditions,
+            *self.in_sources(),
         ]
+
+    def in_sources(self) -> list[str]:
+        """What the source describes of the table and of the measured rows, where it lives here, and what differs."""
+        if not is_of_source(self.table):
+            return []
+        measured = [number for number, seeds in enumerate(self.measured) if seeds]
+        header = f"From docs/sources.md#{self.table.name}, which has a line for each thing that this source describes:"
+        return [header, *lines_of(self.table, measured)]
 
     def rich(self) -> RichTable:
         """For the terminal."""

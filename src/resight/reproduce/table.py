@@ -60,6 +60,7 @@ class Table(BaseModel):
     """A published table: what its rows share, and the rows."""
 
     model_config = ConfigDict(extra="forbid")
+    name: str = Field("", description="of a table that ships with resight: `load_table` fills it in")
     title: str
     source: str = Field(description="where it was published")
     recipe: str
@@ -112,9 +113,11 @@ def load_table(name: str) -> Table:
     if not file.is_file():
         raise RecipeError(f"no table {name!r}{did_you_mean(name, known)}; give a file or one of: {', '.join(known)}")
     try:
-        return Table.model_validate(read_yaml(file.read_text(encoding="utf-8")))
+        table = Table.model_validate(read_yaml(file.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, pydantic.ValidationError) as error:
         raise RecipeError(f"{file}: no table: {' '.join(str(error).split())}") from None
+    table.name = name if name in known else ""
+    return table
 
 
 def chosen_rows(table: Table, wanted: str | None) -> list[int]:
