@@ -53,7 +53,9 @@ def reproduce(
 
     KEY=VALUE changes the key in every row that has it. Where the rows differ in the key, they keep their own values,
     which are what the table compares, and a line says so. --force changes such a key as well; rows that become equal
-    are then trained once. --out gets table.csv, table.md, curves.png, commands.txt, settings.json and the runs.
+    are then trained once. --out gets table.csv, table.md, curves.png (a panel for each logged series, of the first 16
+    rows), commands.txt, settings.json and the runs. Below the table stand the lines of docs/sources.md about it and about
+    the rows that have run: what the source describes, where it lives here, and what differs.
     """
     from resight.cli.console import errors, output, tell
     from resight.cli.destinations import require_folder
