@@ -86,7 +86,7 @@ class ValidationOptions(_Section):
     patience: int = Field(0, ge=0, description="stop after so many validations without a better figure; 0 never")
     monitor: str = Field(
         "mAP",
-        description="figure that picks the best weights: mAP or rank-1; of attributes accuracy, balanced or loss (lowest); of masks IoU or Dice",
+        description="figure that picks the best weights: mAP or rank-1, or loss (lowest) of triplets drawn of held-out people; of attributes accuracy, balanced or loss; of masks IoU or Dice",
     )
 
 

@@ -21,7 +21,7 @@ from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
 from resight.errors import RecipeError, RunError, none_readable
-from resight.models.abilities import Embeds, Recognises, Reconstructs, Samples, Segments
+from resight.models.abilities import Embeds, EmbedsInPassing, Recognises, Reconstructs, Samples, Segments
 from resight.models.heads import probabilities
 from resight.models.output import AttributedFeature
 from resight.recipe import Recipe
@@ -67,13 +67,14 @@ def called_junk(embeddings: Embeddings, schema: AttributeSchema) -> NDArray[np.b
     return embeddings.attributes[:, schema.columns(JUNK_TARGET)][:, 1] > 0.5
 
 
-def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor, output: Any = None) -> tuple[Tensor, Tensor | None]:
     """Normalised images -> what the recipe's metric compares: features float32 (batch, D), attributes (batch, A).
 
     The features are L2-normalised for cosine. For attribute-weighted, the attributes are their classes' probabilities,
-    concatenated in the order of the schema; None otherwise.
+    concatenated in the order of the schema; None otherwise. `output` is the model's own of these images where it is known
+    already; it saves a pass.
     """
-    found = _compared(model, recipe, inputs)
+    found = _compared(model, recipe, inputs, output)
     if recipe.retrieval.flip:
         mirrored = _compared(model, recipe, inputs.flip(3))
         found = [(values + others) / 2 for values, others in zip(found, mirrored, strict=True)]
@@ -82,12 +83,14 @@ def comparable(model: nn.Module, recipe: Recipe, inputs: Tensor) -> tuple[Tensor
     return F.normalize(found[0], dim=1) if recipe.retrieval.metric == "cosine" else found[0], None
 
 
-def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor) -> list[Tensor]:
+def _compared(model: nn.Module, recipe: Recipe, inputs: Tensor, output: Any = None) -> list[Tensor]:
     """The features, and the attributes where the metric weighs them."""
     if recipe.retrieval.metric != AttributeWeighted.name:
+        if output is not None and isinstance(model, EmbedsInPassing):
+            return [model.embedding_of(output).float()]
         return [_embedder(model).embed(inputs).float()]
-    output: AttributedFeature = model(inputs)
-    return [output.feature.float(), torch.cat([*probabilities(output.logits).values()], dim=1)]
+    whole: AttributedFeature = model(inputs) if output is None else output
+    return [whole.feature.float(), torch.cat([*probabilities(whole.logits).values()], dim=1)]
 
 
 def joined(parts: Sequence[FeaturesAndAttributes]) -> FeaturesAndAttributes:

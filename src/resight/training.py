@@ -160,6 +160,9 @@ def _require_free(folder: Path) -> None:
 def _fit(
     run: Run, trainer: lightning.Trainer, system: System, batches: DataModule, checkpoint: Path | None, tell: Tell
 ) -> Run:
+    if process_rank() == 0:
+        for note in system.notes:
+            tell(note)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")

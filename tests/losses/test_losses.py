@@ -59,6 +59,16 @@ def test_a_batch_without_pairs_is_a_loss_of_zero_with_a_gradient(name: str) -> N
     assert loss_of(name)(values[:1], torch.tensor([0])).item() == 0
 
 
+def test_a_loss_that_tells_the_training_identities_apart_says_so() -> None:
+    """It has a row for each, or reads the model's scores of them; the others give a value for people never seen."""
+    for name in LOSSES:
+        loss = loss_of(name)
+        rows = any(4 in parameter.shape for parameter in loss.parameters())
+        assert loss.of_identities == (rows or loss.reads == ("logits",)), name
+        if not loss.of_identities:
+            assert torch.isfinite(loss(values_for(loss), IDS + 1000)), name
+
+
 def test_losses_of_others_are_imported_when_they_are_made() -> None:
     code = (
         "import sys\n"

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from resight.models import MODELS
-from resight.models.abilities import Borrows, Embeds, ReadsLabels, Recognises, Reconstructs, Samples, Segments
+from resight.models.abilities import (
+    Borrows,
+    Embeds,
+    EmbedsInPassing,
+    ReadsLabels,
+    Recognises,
+    Reconstructs,
+    Samples,
+    Segments,
+)
 from resight.models.bruna import Bruna
 from resight.models.unet import UNet
 
@@ -29,18 +38,18 @@ OPTIONS = {
 }
 """Of every model of the table: what makes it small."""
 CAN = {
-    "strong-baseline": {Embeds},
-    "two-branch": {Embeds},
-    "embedding-network": {Embeds},
+    "strong-baseline": {Embeds, EmbedsInPassing},
+    "two-branch": {Embeds, EmbedsInPassing},
+    "embedding-network": {Embeds, EmbedsInPassing},
     "attribute-classifier": {Recognises},
     "residual-cnn": {Recognises},
     "lenet5": {Recognises},
     "convolutional-autoencoder": {Reconstructs},
     "variational-autoencoder": {Embeds, Reconstructs, Samples, ReadsLabels},
     "unet": {Segments},
-    "bruna": {Embeds, Recognises, Borrows},
+    "bruna": {Embeds, EmbedsInPassing, Recognises, Borrows},
 }
-ALL = {Borrows, Embeds, ReadsLabels, Recognises, Reconstructs, Samples, Segments}
+ALL = {Borrows, Embeds, EmbedsInPassing, ReadsLabels, Recognises, Reconstructs, Samples, Segments}
 
 
 def built(name: str) -> nn.Module:
@@ -60,6 +69,12 @@ def test_embeddings_are_a_row_for_each_image_whatever_else_is_in_the_batch(name:
     assert found.shape[0] == 2
     assert found.shape[1] % model.dim == 0
     torch.testing.assert_close(model.embed(IMAGES[1:]), found[1:], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in CAN if EmbedsInPassing in CAN[name]])
+def test_one_pass_gives_the_output_and_the_embeddings(name: str) -> None:
+    model = built(name)
+    assert torch.equal(model.embedding_of(model(IMAGES)), model.embed(IMAGES))
 
 
 @pytest.mark.parametrize("name", [name for name in CAN if Recognises in CAN[name]])

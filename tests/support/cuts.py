@@ -12,6 +12,7 @@ from resight.recipe import Recipe
 from resight.records import ReidDataset
 from resight.tasks.systems import SYSTEMS
 from resight.training import resume, train
+from tests.support.runs import metrics
 
 
 class Cut(Exception):  # noqa: N818
@@ -21,7 +22,7 @@ class Cut(Exception):  # noqa: N818
 def assert_resumes_to_the_same(
     recipe: Recipe, dataset: ReidDataset, folder: Path, between: Callable[[], object] = lambda: None
 ) -> dict[str, torch.Tensor]:
-    """Weights, buffers and all of `folder`'s runs `whole` and `cut` are equal; returns them. `between` runs after the cut."""
+    """Weights, buffers, logged figures and all of `folder`'s runs `whole` and `cut` are equal; returns the weights. `between` runs after the cut."""
     train(recipe, dataset, folder / "whole", quiet=True)
     system = SYSTEMS[recipe.system["name"]]
     step = system.step
@@ -42,4 +43,9 @@ def assert_resumes_to_the_same(
     )
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+    figures, again_figures = (
+        [{name: value for name, value in row.items() if name != "seconds"} for row in metrics(folder / name)]
+        for name in ("whole", "cut")
+    )
+    assert figures == again_figures
     return whole

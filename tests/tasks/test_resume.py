@@ -22,6 +22,7 @@ KINDS = {
     "random triplets": [
         "sampler={name: random-triplets, batch_size: 8}",
         TRIPLET,
+        "validation={ratio: 0.34, every: 1, monitor: loss, pictures: false}",
         "optimiser={name: rmsprop, lr: 0.001}",
         "schedule={name: cosine, warmup_epochs: 1, warmup_factor: 0.5}",
     ],

@@ -57,6 +57,8 @@ class System(lightning.LightningModule):
         self.unreadable: set[str] = set()
         """One line for each image that could not be read so far."""
         self.first_epoch = 0
+        self.notes: list[str] = []
+        """What the user is told when training starts, a line each."""
         self.looked: list[Any] = []
         """What `look` returned for the batches of the current validation."""
 

@@ -34,6 +34,9 @@ class Loss(nn.Module):
     """Of a loss of reconstructions, the least and the greatest pixel value that it is defined for; None: any."""
     needs_cameras: bool = False
     """Whether data without camera labels is refused."""
+    of_identities: bool = False
+    """Whether it tells the training identities apart, by the model's identity scores or by rows of its own: then people
+    held out have no such loss, and the validation loss is without it."""
     own_optimiser: Callable[..., Optimizer] | None = None
     """Class of an optimiser for the loss's own parameters; None: the recipe's optimiser trains them with the model's.
 

@@ -25,6 +25,7 @@ class CentreLoss(Loss):
     """
 
     reads = ("features",)
+    of_identities = True
     own_optimiser = optim.SGD
 
     def __init__(self, num_classes: int, dim: int, learning_rate: Annotated[float, Field(gt=0)] = 0.5) -> None:

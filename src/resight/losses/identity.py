@@ -26,6 +26,7 @@ class IdentityLoss(Loss):
     """
 
     reads = ("logits",)
+    of_identities = True
 
     def __init__(self, label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> None:
         super().__init__()

@@ -24,6 +24,7 @@ class _MarginSoftmax(Loss):
     """Cross-entropy over identities with a margin for the right one; a subclass sets `loss`."""
 
     reads = ("features",)
+    of_identities = True
     loss: nn.Module
 
     @in_full_precision

@@ -9,7 +9,7 @@ Images are normalised (batch, 3, height, width) throughout.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -18,6 +18,7 @@ __all__ = [
     "Borrows",
     "Bounds",
     "Embeds",
+    "EmbedsInPassing",
     "ReadsLabels",
     "Recognises",
     "Reconstructs",
@@ -35,6 +36,14 @@ class Embeds(Protocol):
 
     def embed(self, images: Tensor) -> Tensor:
         """Images -> embeddings (batch, width), not normalised."""
+
+
+@runtime_checkable
+class EmbedsInPassing(Protocol):
+    """Makes its embeddings from what its `forward` returns, so that one pass gives both."""
+
+    def embedding_of(self, output: Any) -> Tensor:
+        """The output of `forward` -> the embeddings of `embed`, to the bit."""
 
 
 @runtime_checkable

@@ -90,6 +90,10 @@ class Bruna(nn.Module):
         feature = self.feature(self.backbone(torch.cat([images, torch.sigmoid(logits)], dim=1)))
         return torch.cat([feature, self.bottom(bottom.mean((2, 3)))], dim=1)
 
+    def embedding_of(self, output: AttributedFeature) -> Tensor:
+        """What `forward` returned -> the embeddings of `embed`."""
+        return output.feature
+
     def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """Attribute -> logits."""
         return self(images).logits

@@ -72,3 +72,7 @@ class EmbeddingNetwork(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """(batch, 3, height, width), normalised -> embeddings (batch, dim)."""
         return self.embedding(self.backbone(images))
+
+    def embedding_of(self, output: ReidOutput) -> Tensor:
+        """What `forward` returned -> the embeddings of `embed`."""
+        return output.features[0]

@@ -32,9 +32,11 @@ class Selector(nn.Module):
         self.weigh = nn.Linear(4 * widths[-1], 1)
 
     def forward(self, anchors: Tensor, others: Tensor) -> Tensor:
-        seen = self.look(anchors)[:, None]
-        found = self.look(others.flatten(0, 1)).unflatten(0, others.shape[:2])
-        return F.softplus(self.weigh((found - seen).abs())).squeeze(2)
+        return self.predict(self.look(anchors), self.look(others.flatten(0, 1)).unflatten(0, others.shape[:2]))
+
+    def predict(self, anchors: Tensor, others: Tensor) -> Tensor:
+        """The same of what `look` made of the images: (items, width), (items, n, width) -> (items, n)."""
+        return F.softplus(self.weigh((others - anchors[:, None]).abs())).squeeze(2)
 
 
 def _halving(before: int, after: int) -> nn.Module:

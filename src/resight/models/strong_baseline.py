@@ -56,5 +56,11 @@ class StrongBaseline(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """(batch, 3, height, width), normalised -> embeddings (batch, dim)."""
-        feature = self.backbone(images)
+        return self._embedding(self.backbone(images))
+
+    def embedding_of(self, output: ReidOutput) -> Tensor:
+        """What `forward` returned -> the embeddings of `embed`."""
+        return self._embedding(output.features[0])
+
+    def _embedding(self, feature: Tensor) -> Tensor:
         return self.neck(feature) if self.retrieval == "after-neck" else feature

@@ -55,7 +55,11 @@ class TwoBranch(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """(batch, 3, height, width), normalised -> embeddings (batch, 2 × dim)."""
-        return torch.cat(self(images).features, dim=1)
+        return self.embedding_of(self(images))
+
+    def embedding_of(self, output: ReidOutput) -> Tensor:
+        """What `forward` returned -> the embeddings of `embed`."""
+        return torch.cat(output.features, dim=1)
 
 
 class _Branch(nn.Module):

@@ -17,16 +17,20 @@ import torch
 
 from resight.cli.app import app
 from resight.data.formats import read_dataset
+from resight.data.samplers import ItemSampler
 from resight.errors import DataError, RecipeError, RunError
 from resight.gallery import Gallery
+from resight.models.selector import Selector
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.retrieval import AttributeWeighted, distances
 from resight.synthetic import synthesize
 from resight.tasks.reid.evaluation import evaluate
+from resight.tasks.systems import own_training_set
 from resight.training import train
 from tests.support.cuts import assert_resumes_to_the_same
 from tests.support.images import corrupt
+from tests.support.runs import metrics
 
 QUICK = ["epochs=5", "augmentation={flip: {probability: 0.5}, pad-crop: {padding: 1}}", "loader.cache=true"]
 LEARNING = [
@@ -171,6 +175,38 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one_and_needs_no_other_run(
     recipe = tiny(UNET, f"model.segmenter={lent}", recipe="reid-bruna-masked")
     weights = assert_resumes_to_the_same(recipe, annotated(crowd), tmp_path, between=lambda: shutil.rmtree(lent))
     assert any(name.startswith("selector.") for name in weights)
+
+
+@pytest.mark.slow
+def test_the_validation_losses_are_of_items_of_people_held_out(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    """Worked out anew from the features of the images: four of a person, and the two of eight that the selector picks."""
+    recipe = tiny("epochs=1", "validation.ratio=0.34", "validation.every=1", "sampler.items=1", recipe="reid-bruna")
+    dataset, told = annotated(crowd), []
+    run = train(recipe, dataset, tmp_path / "run", quiet=True, tell=told.append)
+    assert "val/loss is centroid + attributes + selector of the people held out" in told
+    (row,) = metrics(run.folder)
+    records = own_training_set(run, dataset).validation
+    model = load(run.folder, device="cpu")
+    selector = Selector()
+    state = torch.load(run.checkpoint, weights_only=True)["state_dict"]
+    selector.load_state_dict({name[9:]: value for name, value in state.items() if name.startswith("selector.")})
+    selector.eval()
+    inputs = torch.cat([model.prepare(batch.images) for batch in model.batches(records)])
+    features = model.model(inputs).feature.detach().double().numpy()
+    same, other, hinges = [], [], []
+    for draws in ItemSampler([record.identity for record in records], items=1, seed=recipe.seed):
+        item = [draw.index for draw in draws if not draw.junk]
+        guesses = selector(inputs[item[:1]], inputs[item[4:]][None])[0]
+        four, strangers = features[item[:4]], features[[item[4 + place] for place in guesses.argsort()[:2].tolist()]]
+        rest = [np.mean([four[i] for i in range(4) if i != one], axis=0) for one in range(4)]
+        same.append(np.mean([np.linalg.norm(four[one] - rest[one]) for one in range(4)]))
+        other.append(np.mean([np.linalg.norm(one - stranger) for one in four for stranger in strangers]))
+        hinges.append(same[-1] + max(0, recipe.losses["centroid"].get("margin", 1.0) - other[-1]))
+    assert float(row["val/d_same"]) == pytest.approx(np.mean(same), rel=1e-3)
+    assert float(row["val/d_other"]) == pytest.approx(np.mean(other), rel=1e-3)
+    assert float(row["val/centroid"]) == pytest.approx(np.mean(hinges), rel=1e-3)
+    parts = sum(float(row[f"val/{name}"]) for name in recipe.losses)
+    assert float(row["val/loss"]) == pytest.approx(parts, rel=1e-4)
 
 
 @pytest.mark.slow

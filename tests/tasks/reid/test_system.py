@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from resight.data.samplers import TripletSampler
 from resight.data.splits import held_out, query_gallery_split
 from resight.errors import RecipeError
 from resight.losses.mining import DrawnTriplets
@@ -114,3 +115,68 @@ def test_camera_mining_counts_batches_once_for_all_branches(crowd: ReidDataset, 
 def test_attributes_are_not_described_to_a_system_that_learns_none(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="attributes: the system embedding learns none"):
         train(tiny("attributes.junk=true"), crowd, tmp_path / "run", quiet=True)
+
+
+TWO_BRANCHES = [
+    "sampler.batch_size=4",
+    "validation.ratio=0.34",
+    "validation.query_ratio=0.2",
+    "validation.every=1",
+    "loggers=[]",
+]
+
+
+def val_losses(folder: Path, name: str = "val/loss") -> list[float]:
+    with open(folder / "metrics.csv", newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+def test_the_validation_loss_is_that_of_triplets_of_people_held_out(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    """The best weights' loss, worked out from features and the sampler's triplets: max(0, d² - d² + 1000), both branches."""
+    recipe = tiny("epochs=2", *TWO_BRANCHES, "losses.triplet.margin=1000", recipe="reid-two-branch")
+    assert recipe.validation.monitor == "loss", "as in the source"
+    told: list[str] = []
+    run = train(recipe, crowd, tmp_path / "run", quiet=True, tell=told.append)
+    assert "val/loss is triplet of the people held out; identity would need the identities trained on" in told
+    held = query_gallery_split(held_out(crowd.train, 0.34, recipe.seed)[1], 0.2, recipe.seed)
+    records = held.query + held.gallery
+    model = load(run.folder, device="cpu")
+    seen = model.see(records, lambda batch: model.model(model.prepare(batch.images)).features)
+    sampler = TripletSampler([record.identity for record in records], batch_size=4, seed=recipe.seed)
+    total = 0.0
+    for branch in zip(*seen.found, strict=True):
+        features = torch.cat(branch).detach().double().numpy()
+        batches = []
+        for batch in sampler:
+            anchor, positive, negative = (features[[draw.index for draw in batch][part::3]] for part in range(3))
+            near, far = ((anchor - other) ** 2 for other in (positive, negative))
+            batches.append(np.maximum(0, near.sum(1) - far.sum(1) + 1000).mean())
+        total += 0.5 * np.mean(batches)
+    assert total > 0
+    assert min(val_losses(run.folder)) == pytest.approx(total, rel=1e-3)
+    assert val_losses(run.folder) == val_losses(run.folder, "val/triplet")
+
+
+def test_validation_stops_on_the_loss_and_moves_no_mining(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    mined = [
+        "sampler={name: identities, identities: 3, images: 4}",
+        "losses={triplet: {mining: camera-batch-hard}, identity: {}}",
+        "validation.monitor=loss",
+    ]
+    kept = tiny("epochs=2", *TWO_BRANCHES[1:], *mined)
+    run = train(kept, crowd, tmp_path / "run", quiet=True)
+    state = torch.load(run.checkpoint, weights_only=True)
+    assert state["state_dict"]["losses.triplet.mining.iterations"] == state["global_step"]
+    still = tiny("epochs=9", *TWO_BRANCHES[1:], *mined, "validation.patience=2", "optimiser.lr=1e-30")
+    stopped = train(still, crowd, tmp_path / "still", quiet=True)
+    assert len(val_losses(stopped.folder)) < 9, "nothing is learned, so the loss falls no more"
+
+
+def test_there_is_no_validation_loss_of_identities_alone(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    recipe = tiny("epochs=1", *TWO_BRANCHES[1:], "sampler.identities=3", "losses={identity: {}}")
+    told: list[str] = []
+    run = train(recipe, crowd, tmp_path / "run", quiet=True, tell=told.append)
+    assert "no val/loss: people held out have no identity" in told
+    assert "val/loss" not in run.metrics.read_text()
+    with pytest.raises(RecipeError, match="validation.monitor=loss: no val/loss: .*; monitor mAP"):
+        train(recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"monitor": "loss"})}), crowd, tmp_path / "no")  # fmt: skip

@@ -77,8 +77,7 @@ class ReconstructionSystem(RetrievalSystem):
             for name, value in batch.losses.items():
                 sums[name] += value * batch.images
         images = sum(batch.images for batch in looked)
-        parts = {f"val/{name}": value / images for name, value in sums.items()}
-        self.log_dict({"val/loss": sum(parts.values()), **parts}, prog_bar=True, rank_zero_only=False)
+        self.log_losses({name: value / images for name, value in sums.items()})
         if looked[0].drawn is not None:
             self._draw(*looked[0].drawn)
 

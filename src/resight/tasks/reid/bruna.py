@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor, nn, optim
 
@@ -17,13 +21,36 @@ from resight.models.abilities import Embeds, Recognises
 from resight.models.output import AttributedFeature
 from resight.models.selector import Selector
 from resight.recipe import Recipe
+from resight.tasks.reid.held_out import DrawnBatch, HeldOut, told_terms
 from resight.tasks.reid.pictures import Pick, picks_picture
-from resight.tasks.reid.system import RetrievalSystem
+from resight.tasks.reid.system import RetrievalSystem, Retrieved
 
 __all__ = ["BrunaSystem"]
 
 _PICKED = 2
 _PICTURED = 6
+
+
+class _Looked(NamedTuple):
+    """What validation keeps of one batch."""
+
+    retrieved: Retrieved
+    feature: Tensor
+    codes: Tensor
+    """What the selector's network made of the images, (batch, width)."""
+    loss: float
+    """The attribute loss."""
+
+
+class _Play(NamedTuple):
+    """One round of the two adversaries on some items."""
+
+    predicted: Tensor
+    """(items, 8): the distances that the selector predicts."""
+    picked: Tensor
+    """(items, 2): which it picks."""
+    losses: dict[str, Tensor]
+    figures: dict[str, Tensor]
 
 
 class BrunaSystem(RetrievalSystem):
@@ -33,7 +60,8 @@ class BrunaSystem(RetrievalSystem):
     are picked as hard negatives. The losses are `centroid`, on mean Euclidean distances of features (of each of the four to
     the mean of the other three, and to the two picked images); `attributes`, over all images of the batch; and
     `selector`, whose gradient reaches the selector alone. An item with an unreadable image is left out of `centroid` and
-    `selector`. `selector_width` is the width of the `Selector`, `selector_rate` the learning rate of its own Adam.
+    `selector`. Validation logs `val/loss` and its terms likewise, on items of held-out people, which are the same ones each
+    time, and the distances `val/d_same` and `val/d_other`. `selector_width` is the width of the `Selector`, `selector_rate` the learning rate of its own Adam.
     """
 
     learns = frozenset({"identities", "attributes"})
@@ -55,6 +83,10 @@ class BrunaSystem(RetrievalSystem):
         if not {"centroid", "selector"} <= self.losses.keys():
             raise RecipeError("losses: the system bruna wants centroid and selector, each with a weight")
         self.margin: float = self.losses["centroid"].margin  # type: ignore[assignment]
+        self.held_out = HeldOut(recipe, training_set.validation)
+        if training_set.validation:
+            terms = [label for label in self.losses if label == "attributes" or self.held_out.drawn]
+            self.notes.append(told_terms(terms, [*self.losses], bool(terms)))
         self._last: tuple[Tensor, ...] = ()
         """Of the first items of the last batch: positions of the images, predicted distances, positions of those picked."""
 
@@ -68,27 +100,62 @@ class BrunaSystem(RetrievalSystem):
             losses |= self._adversaries(inputs, output.feature.float(), items, batch)
         return self.losses.weighed(losses)
 
+    def look(self, inputs: Tensor, batch: Batch) -> _Looked:
+        output: AttributedFeature = self.model(inputs)
+        loss = 0.0
+        if "attributes" in self.losses:
+            loss = float(self.losses["attributes"](output.logits, batch.targets))
+        codes = self.selector.look(inputs).float().cpu()
+        return _Looked(self.retrieved(inputs, batch, output), output.feature.float().cpu(), codes, loss)
+
+    def judge(self, looked: Sequence[_Looked]) -> None:
+        super().judge([batch.retrieved for batch in looked])
+        features = torch.cat([batch.feature for batch in looked]).to(self.device)
+        codes = torch.cat([batch.codes for batch in looked]).to(self.device)
+        positions = [position for batch in looked for position in batch.retrieved[1]]
+        found: dict[str, float] = {}
+        if "attributes" in self.losses:
+            images = [len(batch.feature) for batch in looked]
+            found["attributes"] = float(np.average([batch.loss for batch in looked], weights=images))
+
+        def values(batch: DrawnBatch) -> dict[str, Tensor]:
+            items = batch.rows[whole_groups(batch.places, SAME + OTHERS)].to(self.device)
+            if not len(items):
+                return {}
+            play = self._play(self.selector.predict(codes[items[:, 0]], codes[items[:, SAME:]]), features, items)
+            return {**play.losses, **play.figures}
+
+        drawn = self.held_out.mean(positions, values)
+        found |= {label: value for label, value in drawn.items() if label in self.losses}
+        self.log_losses({label: self.losses.weights[label] * value for label, value in found.items()})
+        self.log_dict({f"val/{name}": value for name, value in drawn.items() if name not in self.losses})
+
     def _adversaries(self, inputs: Tensor, features: Tensor, items: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The losses `centroid` and `selector` of whole items, whose images are the rows `items`, (items, 12)."""
-        predicted = self.selector(inputs[items[:, 0]], inputs[items[:, SAME:]])
+        play = self._play(self.selector(inputs[items[:, 0]], inputs[items[:, SAME:]]), features, items)
+        self.log_dict(
+            {f"train/{name}": value for name, value in play.figures.items()},
+            on_step=False,
+            on_epoch=True,
+            sync_dist=True,
+        )
+        self._remember(items, play.predicted, play.picked, batch)
+        return play.losses
+
+    def _play(self, predicted: Tensor, features: Tensor, items: Tensor) -> _Play:
+        """What the distances that the selector predicts, (items, 8), make of items, whose images are the rows `items`."""
         picked = predicted.detach().topk(_PICKED, largest=False).indices
         same = features[items[:, :SAME]]
         others = features[items[:, SAME:].gather(1, picked)]
         d_same, each = same_distances(same).mean(1), other_distances(same, others)
         # A picked image is rightly told apart when it is farther from the four than they are from each other, by the margin.
         correct = (each > d_same[:, None] + self.margin).detach()
-        figures = {"train/d_same": d_same, "train/d_other": each, "train/fooled": 1 - correct.float()}
-        self.log_dict(
-            {name: values.detach().mean() for name, values in figures.items()},
-            on_step=False,
-            on_epoch=True,
-            sync_dist=True,
-        )
-        self._remember(items, predicted, picked, batch)
-        return {
+        figures = {"d_same": d_same, "d_other": each, "fooled": 1 - correct.float()}
+        losses = {
             "centroid": self.losses["centroid"](d_same, each.mean(1)),
             "selector": self.losses["selector"](predicted.gather(1, picked), correct),
         }
+        return _Play(predicted, picked, losses, {name: values.detach().mean() for name, values in figures.items()})
 
     def _remember(self, items: Tensor, predicted: Tensor, picked: Tensor, batch: Batch) -> None:
         """Keep the first items of the batch: the picture at the end of the epoch shows those of the last batch."""

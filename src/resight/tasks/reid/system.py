@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from resight.losses.base import Loss
 from resight.models.abilities import Embeds, Recognises
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
-from resight.recognizer import called_junk, comparable, joined, metric_of
+from resight.recognizer import FeaturesAndAttributes, called_junk, comparable, joined, metric_of
 from resight.records import NO_ATTRIBUTES, NO_CAMERA, Embeddings, ReidDataset
 from resight.retrieval import PROTOCOLS, AttributeWeighted
 from resight.tasks.reid.evaluation import Result, distance_between, evaluate_embeddings
+from resight.tasks.reid.held_out import DrawnBatch, HeldOut, defined_terms, told_terms
 from resight.tasks.reid.mining import last_batch
 from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of
 from resight.views import charts
@@ -34,6 +35,10 @@ __all__ = ["EmbeddingSystem", "RetrievalSystem"]
 
 _PICTURED, _PROJECTED = 6, 200
 """The number of queries whose lists are drawn, and of images in the t-SNE: they take a second or two at each validation."""
+
+
+Retrieved = tuple[FeaturesAndAttributes, list[int]]
+"""What validation by retrieval keeps of a batch: what is compared, and the images' positions."""
 
 
 class RetrievalSystem(System):
@@ -57,8 +62,14 @@ class RetrievalSystem(System):
             )
 
     def look(self, inputs: Tensor, batch: Batch) -> Any:
-        """Features and attributes that retrieval compares, and the images' positions among the validation images."""
-        features, attributes = comparable(self.model, self.recipe, inputs)
+        return self.retrieved(inputs, batch)
+
+    def retrieved(self, inputs: Tensor, batch: Batch, output: Any = None) -> Retrieved:
+        """Features and attributes that retrieval compares, and the images' positions among the validation images.
+
+        `output` as in `resight.recognizer.comparable`.
+        """
+        features, attributes = comparable(self.model, self.recipe, inputs, output)
         return (features.cpu().numpy(), None if attributes is None else attributes.cpu().numpy()), batch.index.tolist()
 
     def judge(self, looked: Sequence[Any]) -> None:
@@ -82,6 +93,12 @@ class RetrievalSystem(System):
         if self.recipe.validation.pictures:
             self._draw_lists(Result({"model": result}, query, gallery, self.metric, [], junk))
 
+    def log_losses(self, losses: Mapping[str, float]) -> None:
+        """Log the validation loss and its terms, by label and weighted: `val/loss` is their sum."""
+        if losses:
+            figures = {"val/loss": sum(losses.values()), **{f"val/{label}": value for label, value in losses.items()}}
+            self.log_dict(figures, prog_bar=True, rank_zero_only=False)
+
     @rank_zero_only
     def _draw_lists(self, result: Result) -> None:
         drawn = drawn_queries(result, _PICTURED)
@@ -94,8 +111,19 @@ class RetrievalSystem(System):
             self.picture("validation/feature-space", charts.raster(space))
 
 
+class _Looked(NamedTuple):
+    """What validation keeps of one batch."""
+
+    retrieved: Retrieved
+    fields: dict[str, list[Tensor]]
+    """Field of the output that the validation loss reads -> a tensor for each branch, on the CPU."""
+
+
 class EmbeddingSystem(RetrievalSystem):
     """Trains on the weighted sum of the recipe's losses, each summed over the model's branches.
+
+    Validation also logs `val/loss` and each of its terms: of the losses that people held out have, on batches of them that
+    the recipe's sampler draws, the same ones each time.
 
     Unless `validation.pictures` is false, it draws what camera mining chose from in the first batch of the epochs 1, 2, 4,
     8, …: the bias decays with the number of batches, so that it halves from picture to picture.
@@ -114,6 +142,39 @@ class EmbeddingSystem(RetrievalSystem):
             if loss.needs_cameras and blind:
                 raise RecipeError(f"losses.{label}.mining: this data has no camera labels; choose batch-hard")
 
+        self.terms = defined_terms(self.losses)
+        self.held_out = HeldOut(recipe, training_set.validation)
+        if training_set.validation:
+            self.notes.append(told_terms([*self.terms], [*self.losses], bool(self.held_out.drawn)))
+        if not self.held_out.drawn:
+            self.terms = {}
+        if training_set.validation and not self.terms and recipe.validation.monitor == "loss":
+            raise RecipeError(f"validation.monitor=loss: {self.notes[-1]}; monitor mAP")
+
+    def look(self, inputs: Tensor, batch: Batch) -> _Looked:
+        output: ReidOutput = self.model(inputs)
+        read = {name for loss in self.terms.values() for name in loss.reads}
+        fields = {name: [branch.float().cpu() for branch in getattr(output, name)] for name in sorted(read)}
+        return _Looked(self.retrieved(inputs, batch, output), fields)
+
+    def judge(self, looked: Sequence[_Looked]) -> None:
+        super().judge([batch.retrieved for batch in looked])
+        if not self.terms:
+            return
+        positions = [position for batch in looked for position in batch.retrieved[1]]
+        fields = {
+            name: [torch.cat(parts) for parts in zip(*(batch.fields[name] for batch in looked), strict=True)]
+            for name in looked[0].fields
+        }
+
+        def values(batch: DrawnBatch) -> dict[str, Tensor]:
+            drawn = {name: [branch[batch.rows].to(self.device) for branch in found] for name, found in fields.items()}
+            labels = batch.ids.to(self.device), batch.cameras.to(self.device)
+            found = {label: _over_branches(loss, drawn, *labels, batch.places) for label, loss in self.terms.items()}
+            return self.losses.weighed(found)
+
+        self.log_losses(self.held_out.mean(positions, values))
+
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         output: ReidOutput = self.model(inputs)
         self.log(
@@ -122,7 +183,9 @@ class EmbeddingSystem(RetrievalSystem):
             on_step=False,
             on_epoch=True,
         )
-        return self.losses.weighed({label: _over_branches(loss, output, batch) for label, loss in self.losses.items()})
+        fields, labels = output._asdict(), (batch.ids, batch.cameras, batch.places)
+        found = {label: _over_branches(loss, fields, *labels) for label, loss in self.losses.items()}
+        return self.losses.weighed(found)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         super().on_train_batch_end(outputs, batch, batch_index)
@@ -137,13 +200,16 @@ class EmbeddingSystem(RetrievalSystem):
             self.picture("mining", charts.raster(drawn), f"mining/epoch-{epoch:03}.png")
 
 
-def _over_branches(loss: Loss, output: ReidOutput, batch: Batch) -> Tensor:
-    """The value of a loss, summed over the branches. A loss on groups is of the groups without a missing image."""
-    fields = output._asdict()
+def _over_branches(
+    loss: Loss, fields: Mapping[str, Sequence[Tensor]], ids: Tensor, cameras: Tensor, places: Tensor
+) -> Tensor:
+    """The value of a loss on the fields of a `ReidOutput`, summed over the branches.
+
+    A loss on groups is of the groups without a missing image.
+    """
     branches = list(zip(*(fields[name] for name in loss.reads), strict=True))
-    ids, cameras = batch.ids, batch.cameras
     if loss.group > 1:
-        rows = whole_groups(batch.places, loss.group).flatten()
+        rows = whole_groups(places, loss.group).flatten().to(ids.device)
         ids, cameras = ids[rows], cameras[rows]
         branches = [tuple(values[rows] for values in branch) for branch in branches]
     return torch.stack([loss(*branch, ids, cameras) for branch in branches]).sum()
