@@ -227,6 +227,8 @@ def _mat_half(half: np.ndarray) -> dict[int, dict[str, str]]:
     if "image_index" not in columns:
         raise DataError("no field image_index")
     identities = [int(text) for text in columns.pop("image_index")]
+    if twice := next((identity for identity in identities if identities.count(identity) > 1), None):
+        raise DataError(f"image_index names identity {twice} twice")
     table = {name: values.astype(int).tolist() for name, values in columns.items()}
     if any(len(values) != len(identities) for values in table.values()):
         raise DataError("its fields have different lengths")

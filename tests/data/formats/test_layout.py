@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resight.data.formats._layout import has_folders, names_in, number, read_rows, require_folders, require_listed
+from resight.data.formats._layout import has_folders, names_in, read_rows, require_folders, require_listed
 from resight.errors import DataError
 
 FOLDERS = ("images", "lists")
@@ -66,13 +66,6 @@ def test_a_list_that_is_missing_empty_or_short_is_named(tmp_path: Path) -> None:
     path.write_text("0001 7\n0002\n")
     with pytest.raises(DataError, match=r"list\.txt: line 2: '0002' has 1 of the 2 parts of a row"):
         read_rows(path, 2)
-
-
-def test_numbers_are_digits_alone(tmp_path: Path) -> None:
-    assert number("0042", tmp_path / "list.txt") == 42
-    for text in ("-1", "4.0", "x", ""):
-        with pytest.raises(DataError, match=f"list.txt: '{text}' is not a whole number"):
-            number(text, tmp_path / "list.txt")
 
 
 def test_listed_images_must_be_there(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from resight.data.formats._layout import has_folders, names_in, require_folders
+from resight.data.formats._numbering import Numbers
 from resight.data.images import image_names
 from resight.errors import DataError
-from resight.records import Record
+from resight.records import DISTRACTOR, Record
 
 __all__ = ["Boxes", "Naming", "first_box", "has_boxes", "read_boxes"]
 
@@ -19,6 +21,7 @@ _BOX_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 
 _Attributes = Mapping[int, Mapping[str, str]]
 _NONE: _Attributes = {}
+_Numbering = Mapping[str, Callable[[str], int]]
 
 
 class Naming(NamedTuple):
@@ -58,10 +61,13 @@ def read_boxes(
 ) -> Boxes:
     """Read the three folders of `root`; attributes are given by identity.
 
-    Raises DataError for a missing folder, a name that does not parse, or junk among the training images.
+    Raises DataError for a missing folder, a name that does not parse, one number in two spellings (2 and 0002), or junk
+    among the training images.
     """
     folder = require_folders(root, _BOX_FOLDERS, layout)
-    train = _read_folder(folder / "bounding_box_train", naming, train_attributes)
+    people = Numbers(folder, "identities")
+    numbers: _Numbering = {"identity": partial(_identity, people), "camera": Numbers(folder, "cameras")}
+    train = _read_folder(folder / "bounding_box_train", naming, numbers, train_attributes)
     bad = next((record for record in train if record.identity < 1), None)
     if bad:
         raise DataError(
@@ -70,12 +76,17 @@ def read_boxes(
         )
     return Boxes(
         train,
-        _read_folder(folder / "query", naming, test_attributes),
-        _read_folder(folder / "bounding_box_test", naming, test_attributes),
+        _read_folder(folder / "query", naming, numbers, test_attributes),
+        _read_folder(folder / "bounding_box_test", naming, numbers, test_attributes),
     )
 
 
-def _read_folder(folder: Path, naming: Naming, attributes: _Attributes) -> list[Record]:
+def _identity(people: Numbers, text: str) -> int:
+    # Junk and distractors are nobody, however they are spelt.
+    return int(text) if int(text) <= DISTRACTOR else people(text)
+
+
+def _read_folder(folder: Path, naming: Naming, numbers: _Numbering, attributes: _Attributes) -> list[Record]:
     prefix = os.path.join(folder, "")
     nothing: dict[str, str] = {}
     records = []
@@ -83,8 +94,8 @@ def _read_folder(folder: Path, naming: Naming, attributes: _Attributes) -> list[
         match = naming.pattern.match(name)
         if match is None:
             raise DataError(f"{prefix}{name}: name does not parse; {naming.dataset} names look like {naming.example}")
-        numbers = {part: int(text) for part, text in match.groupdict().items()}
-        frame, sequence = numbers.get("frame"), numbers.get("sequence")
-        known = attributes.get(numbers["identity"], nothing)
-        records.append(Record(prefix + name, numbers["identity"], numbers["camera"], frame, sequence, known))
+        found = {part: numbers.get(part, int)(text) for part, text in match.groupdict().items()}
+        frame, sequence = found.get("frame"), found.get("sequence")
+        known = attributes.get(found["identity"], nothing)
+        records.append(Record(prefix + name, found["identity"], found["camera"], frame, sequence, known))
     return records

@@ -9,7 +9,7 @@ from pathlib import Path
 from resight.data.images import image_names
 from resight.errors import DataError
 
-__all__ = ["has_folders", "names_in", "number", "read_rows", "require_folders", "require_listed"]
+__all__ = ["has_folders", "names_in", "read_rows", "require_folders", "require_listed"]
 
 
 def has_folders(root: Path, names: Iterable[str]) -> bool:
@@ -67,13 +67,6 @@ def read_rows(path: Path, cells: int, separator: str | None = None) -> list[list
     if not rows:
         raise DataError(f"{path}: lists nothing; unpack the dataset again")
     return rows
-
-
-def number(text: str, listing: Path) -> int:
-    """A list's identity or camera as a number. Raises DataError naming the list."""
-    if not text.isdecimal():
-        raise DataError(f"{listing}: {text!r} is not a whole number")
-    return int(text)
 
 
 def require_listed(folder: Path, names: Sequence[str], listing: Path) -> None:

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 
 from resight.errors import DataError
 from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED
 
-__all__ = ["number_cameras", "number_identities"]
+__all__ = ["Numbers", "number_cameras", "number_identities"]
 
 # pandas writes whole numbers as "2.0" where a column has gaps.
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")
 _MEANING = {JUNK: "junk", DISTRACTOR: "a distractor", UNLABELLED: "unlabelled"}
+
+
+class Numbers:
+    """The numbers that digits stand for in a dataset whose names are numbers.
+
+    >>> numbers = Numbers("/data/crops", "identities")
+    >>> numbers("0002")
+    2
+
+    Raises DataError for two spellings of one number, as they may be two people, and for what is no whole number from 0,
+    or of any sign if `signed`. The message begins with `where`, or the file in which the digits are found.
+    """
+
+    def __init__(self, where: str | os.PathLike[str], what: str, signed: bool = False) -> None:
+        self._where, self._what, self._signed = where, what, signed
+        self._spelt: dict[int, str] = {}
+
+    def __call__(self, digits: str, found_in: str | os.PathLike[str] | None = None) -> int:
+        if not (digits[1:] if self._signed and digits[:1] in "+-" else digits).isdecimal():
+            raise DataError(f"{found_in or self._where}: {digits!r} is not a whole number")
+        number = int(digits)
+        first = self._spelt.setdefault(number, digits)
+        if first != digits:
+            raise DataError(
+                f"{found_in or self._where}: {self._what} {first!r} and {digits!r} are one number; rename one, or both "
+                "to one name"
+            )
+        return number
 
 
 def number_identities(names: Collection[str], where: str, train: Collection[str] = ()) -> dict[str, int]:
@@ -24,7 +53,7 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
     """
     kept = {name: number for name in names if (number := _whole(name)) is not None and number <= 0}
     named = set(names).difference(kept, {""})
-    numbers = kept | {"": UNLABELLED} | _number(named, f"{where}: identities")
+    numbers = kept | {"": UNLABELLED} | _number(named, where, "identities")
     for name in sorted(set(train) - {""}):
         if numbers[name] < 1:
             meaning = _MEANING.get(numbers[name], "impossible")
@@ -42,24 +71,18 @@ def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
     The empty name is the unknown camera. Raises DataError as `number_identities` does.
     """
     unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
-    numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown, f"{where}: cameras")
+    numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown, where, "cameras")
     if any(number < NO_CAMERA for number in numbers.values()):
         raise DataError(f"{where}: camera {min(numbers.values())} is impossible; cameras start at 0 (-1 unknown)")
     return numbers
 
 
-def _number(names: set[str], what: str) -> dict[str, int]:
-    whole = {name: _whole(name) for name in names}
-    if None in whole.values():
+def _number(names: set[str], where: str, what: str) -> dict[str, int]:
+    if any(_whole(name) is None for name in names):
         return {name: number for number, name in enumerate(sorted(names), 1)}
-    written: dict[int, str] = {}
-    for name in sorted(names):
-        # "2" and "2.0" are one name, once written by pandas.
-        digits = name.partition(".")[0]
-        first = written.setdefault(int(digits), digits)
-        if first != digits:
-            raise DataError(f"{what} {first!r} and {digits!r} are one number; rename one, or both to one name")
-    return {name: number for name, number in whole.items() if number is not None}
+    numbers = Numbers(where, what, signed=True)
+    # "2" and "2.0" are one name, once written by pandas.
+    return {name: numbers(name.partition(".")[0]) for name in sorted(names)}
 
 
 def _whole(name: str) -> int | None:

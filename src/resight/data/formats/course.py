@@ -15,6 +15,7 @@ from pathlib import Path
 
 from resight.data.attributes import MARKET_SCHEMA, read_annotation_rows, write_annotation_rows
 from resight.data.formats._layout import has_folders, names_in, require_folders
+from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.files import written_whole
 from resight.records import AttributeSchema, Record, ReidDataset
@@ -62,10 +63,12 @@ def is_course(root: Path) -> bool:
 
 def read_course_annotations(path: str | os.PathLike[str]) -> dict[int, dict[str, str]]:
     """Identity -> twelve targets, from `annotations_train.csv`. Raises DataError naming file and line."""
-    try:
-        return {int(key): targets for key, targets in read_annotation_rows(path).items()}
-    except ValueError as error:
-        raise DataError(f"{path}: first column is no identity ({error}); it holds whole numbers") from error
+    numbers, found = Numbers(path, "identities"), {}
+    for key, targets in read_annotation_rows(path).items():
+        if not key.isdecimal():
+            raise DataError(f"{path}: first column is no identity ({key!r}); it holds whole numbers")
+        found[numbers(key)] = targets
+    return found
 
 
 def read_course_classification(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
@@ -157,6 +160,7 @@ def read_course_ranking(path: str | os.PathLike[str]) -> dict[str, list[str]]:
 def _read_train(folder: Path, attributes: Mapping[int, Mapping[str, str]]) -> list[Record]:
     prefix = os.path.join(folder, "")
     nothing: dict[str, str] = {}
+    identities, cameras = Numbers(folder, "identities"), Numbers(folder, "cameras")
     records = []
     for name in names_in(folder):
         match = _NAME.match(name)
@@ -165,7 +169,7 @@ def _read_train(folder: Path, attributes: Mapping[int, Mapping[str, str]]) -> li
                 f"{prefix}{name}: name does not parse; the course's training images are named like "
                 "0002_c1_016620005.jpg (identity, camera, number)"
             )
-        identity, camera = int(match[1]), int(match[2])
+        identity, camera = identities(match[1]), cameras(match[2])
         if identity < 1:
             raise DataError(f"{prefix}{name}: identity 0 among the training images; identities start at 1")
         records.append(Record(prefix + name, identity, camera, attributes=attributes.get(identity, nothing)))

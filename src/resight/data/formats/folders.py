@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resight.data.formats._boxes import has_boxes
-from resight.data.formats._numbering import number_identities
+from resight.data.formats._numbering import Numbers, number_identities
 from resight.data.images import image_names
 from resight.errors import DataError
 from resight.records import NO_CAMERA, Record, ReidDataset
@@ -42,7 +42,7 @@ def read_folders(root: str | os.PathLike[str]) -> ReidDataset:
         f"{folder}",
         train={name for split, name, _ in flat if split == "train"},
     )
-    cameras, notes = _cameras([path for _, _, path in flat])
+    cameras, notes = _cameras(folder, [path for _, _, path in flat])
     records: dict[str, list[Record]] = {split: [] for split in _SPLITS}
     for (split, name, path), camera in zip(flat, cameras, strict=True):
         records[split].append(Record(path, numbers[name], camera))
@@ -97,7 +97,7 @@ def _read_identities(root: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _cameras(paths: Sequence[str]) -> tuple[list[int], list[str]]:
+def _cameras(root: Path, paths: Sequence[str]) -> tuple[list[int], list[str]]:
     """A camera for each image, and what there is to say about them."""
     names = [os.path.basename(path) for path in paths]
     for pattern in (_CAMERA, _NEAR_CAMERA):
@@ -105,6 +105,7 @@ def _cameras(paths: Sequence[str]) -> tuple[list[int], list[str]]:
         if len(matches) == len(names):
             near = pattern is _NEAR_CAMERA
             notes = [f"cameras are taken from names such as {names[0]} ({matches[0][0]})"] if near else []
-            return [int(match[1]) for match in matches], notes
+            numbers = Numbers(root, "cameras")
+            return [numbers(match[1]) for match in matches], notes
     notes = [f"{len(matches)} of {len(names)} names have a camera (c1), not all, so none is taken"] if matches else []
     return [NO_CAMERA] * len(paths), notes

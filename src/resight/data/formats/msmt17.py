@@ -12,7 +12,8 @@ import os
 import re
 from pathlib import Path
 
-from resight.data.formats._layout import has_folders, number, read_rows, require_folders, require_listed
+from resight.data.formats._layout import has_folders, read_rows, require_folders, require_listed
+from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import Record, ReidDataset
 
@@ -37,15 +38,16 @@ def read_msmt17(root: str | os.PathLike[str], validation: bool = False) -> ReidD
     train_folder, test_folder = _version(folder)
     _require_lists_beside_images(folder, (train_folder, test_folder))
     require_folders(folder, (train_folder, test_folder), "msmt17")
-    train = _read_list(folder / train_folder, folder / "list_train.txt", 1)
+    cameras, trained, tested = Numbers(folder, "cameras"), Numbers(folder, "people"), Numbers(folder, "people")
+    train = _read_list(folder / train_folder, folder / "list_train.txt", 1, trained, cameras)
     if validation:
-        train += _read_list(folder / train_folder, folder / "list_val.txt", 1)
+        train += _read_list(folder / train_folder, folder / "list_val.txt", 1, trained, cameras)
     first = max(record.identity for record in train) + 1
     return ReidDataset(
         "msmt17",
         train,
-        _read_list(folder / test_folder, folder / "list_query.txt", first),
-        _read_list(folder / test_folder, folder / "list_gallery.txt", first),
+        _read_list(folder / test_folder, folder / "list_query.txt", first, tested, cameras),
+        _read_list(folder / test_folder, folder / "list_gallery.txt", first, tested, cameras),
     )
 
 
@@ -72,7 +74,7 @@ def _require_lists_beside_images(root: Path, folders: tuple[str, str]) -> None:
         )
 
 
-def _read_list(folder: Path, listing: Path, first: int) -> list[Record]:
+def _read_list(folder: Path, listing: Path, first: int, people: Numbers, cameras: Numbers) -> list[Record]:
     rows = read_rows(listing, 2)
     require_listed(folder, [name for name, *_ in rows], listing)
     prefix = os.path.join(folder, "")
@@ -84,5 +86,5 @@ def _read_list(folder: Path, listing: Path, first: int) -> list[Record]:
                 f"{listing}: {name!r} does not parse; MSMT17 names look like 0000/0000_045_12_0303morning_0006_2.jpg "
                 "(person, number, camera, time, frame, box)"
             )
-        records.append(Record(prefix + name, first + number(person, listing), int(match[1]), frame=int(match[2])))
+        records.append(Record(prefix + name, first + people(person, listing), cameras(match[1]), frame=int(match[2])))
     return records

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from resight.data.attributes import schema_of
-from resight.data.formats._layout import has_folders, number, read_rows, require_folders, require_listed
+from resight.data.formats._layout import has_folders, read_rows, require_folders, require_listed
+from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import Record, ReidDataset
 
@@ -38,9 +39,10 @@ def read_vehicleid(root: str | os.PathLike[str], vehicles: int = 800, draw: int 
     folder = require_folders(root, _FOLDERS, "vehicleid")
     listing = folder / "train_test_split" / f"test_list_{vehicles}.txt"
     attributes = _read_attributes(folder / "attribute")
-    test = _read_list(folder, listing, attributes)
+    numbers = Numbers(folder / "train_test_split", "vehicles")
+    test = _read_list(folder, listing, numbers, attributes)
     gallery = _draw(test, draw)
-    train = _read_list(folder, folder / "train_test_split" / "train_list.txt", attributes)
+    train = _read_list(folder, folder / "train_test_split" / "train_list.txt", numbers, attributes)
     query = [record for position, record in enumerate(test) if position not in gallery]
     return ReidDataset(
         "vehicleid",
@@ -57,12 +59,12 @@ def is_vehicleid(root: Path) -> bool:
     return has_folders(root, _FOLDERS) or any((root / "train_test_split").glob("test_list_*.txt"))
 
 
-def _read_list(folder: Path, listing: Path, attributes: _Attributes) -> list[Record]:
+def _read_list(folder: Path, listing: Path, numbers: Numbers, attributes: _Attributes) -> list[Record]:
     rows = read_rows(listing, 2)
     require_listed(folder / "image", [f"{name}.jpg" for name, *_ in rows], listing)
     records, nothing = [], dict[str, str]()
     for name, text, *_ in rows:
-        vehicle = number(text, listing)
+        vehicle = numbers(text, listing)
         path = os.path.join(folder, "image", f"{name}.jpg")
         records.append(Record(path, vehicle + 1, attributes=attributes.get(vehicle, nothing)))
     return records
@@ -84,9 +86,10 @@ def _read_attributes(folder: Path) -> dict[int, dict[str, str]]:
         classes, vehicles = folder / f"{attribute}_names.txt", folder / f"{attribute}_attr.txt"
         if not vehicles.is_file():
             continue
+        numbers = Numbers(vehicles, "vehicles")
         names = {row[-1]: " ".join(row[:-1]).lower() for row in read_rows(classes, 2)}
         for vehicle, label, *_ in read_rows(vehicles, 2):
             if label not in names:
                 raise DataError(f"{vehicles}: {attribute} {label!r} has no name in {classes.name}")
-            found[number(vehicle, vehicles)][attribute] = names[label]
+            found[numbers(vehicle)][attribute] = names[label]
     return dict(found)

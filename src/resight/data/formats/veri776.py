@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from resight.data.attributes import VERI_SCHEMA
 from resight.data.formats._layout import has_folders, names_in, require_folders, require_listed
+from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import AttributeSchema, Record, ReidDataset, Relevance
 
@@ -51,12 +52,13 @@ def read_veri776(root: str | os.PathLike[str]) -> ReidDataset:
     folder = require_folders(root, _FOLDERS, "veri776")
     train_labels = _read_labels(folder / "train_label.xml")
     test_labels = _read_labels(folder / "test_label.xml")
-    query = _read_images(folder, "query", test_labels)
-    gallery = _read_images(folder, "test", test_labels)
+    numbers = Numbers(folder, "vehicles"), Numbers(folder, "cameras")
+    query = _read_images(folder, "query", test_labels, *numbers)
+    gallery = _read_images(folder, "test", test_labels, *numbers)
     relevance, notes = _read_relevance(folder, len(query), len(gallery))
     return ReidDataset(
         name="veri776",
-        train=_read_images(folder, "train", train_labels),
+        train=_read_images(folder, "train", train_labels, *numbers),
         query=query,
         gallery=gallery,
         schema=VERI_SCHEMA if train_labels.by_name or test_labels.by_name else AttributeSchema(),
@@ -70,7 +72,7 @@ def is_veri776(root: Path) -> bool:
     return any(has_folders(root, [name]) for name in _FOLDERS)
 
 
-def _read_images(root: Path, split: str, labels: _Labels) -> list[Record]:
+def _read_images(root: Path, split: str, labels: _Labels, vehicles: Numbers, cameras: Numbers) -> list[Record]:
     folder = root / f"image_{split}"
     prefix = os.path.join(folder, "")
     nothing: dict[str, str] = {}
@@ -82,7 +84,7 @@ def _read_images(root: Path, split: str, labels: _Labels) -> list[Record]:
                 f"{prefix}{name}: name does not parse; VeRi-776 names look like 0001_c001_00016450_0.jpg "
                 "(vehicle, camera, frame time, box)"
             )
-        identity, camera, frame = int(match[1]), int(match[2]), int(match[3])
+        identity, camera, frame = vehicles(match[1]), cameras(match[2]), int(match[3])
         known = labels.by_name.get(name) or labels.by_vehicle.get(identity, nothing)
         records.append(Record(prefix + name, identity, camera, frame, attributes=known))
     return records

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resight.data.attributes import schema_of
-from resight.data.formats._layout import has_folders, number, read_rows, require_folders, require_listed
+from resight.data.formats._layout import has_folders, read_rows, require_folders, require_listed
+from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import Record, ReidDataset
 
@@ -40,8 +41,9 @@ def read_veriwild(root: str | os.PathLike[str], vehicles: int = 3000) -> ReidDat
     folder = require_folders(root, _FOLDERS, "veriwild")
     lists = folder / "train_test_split"
     known = _read_info(lists / "vehicle_info.txt")
+    numbers = Numbers(lists, "vehicles")
     train, query, gallery = (
-        _read_list(folder / "images", _present(lists, names), known)
+        _read_list(folder / "images", _present(lists, names), numbers, known)
         for names in (
             ("train_list.txt", "train_list_start0.txt"),
             (f"test_{vehicles}_query.txt", f"test_{vehicles}_id_query.txt"),
@@ -61,7 +63,7 @@ def _present(folder: Path, names: tuple[str, ...]) -> Path:
     return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
 
 
-def _read_list(images: Path, listing: Path, known: dict[str, _Info]) -> list[Record]:
+def _read_list(images: Path, listing: Path, numbers: Numbers, known: dict[str, _Info]) -> list[Record]:
     # What follows the image differs between copies: nothing, or a label and a camera.
     names = [row[0].removesuffix(".jpg") for row in read_rows(listing, 1)]
     require_listed(images, [f"{name}.jpg" for name in names], listing)
@@ -69,7 +71,7 @@ def _read_list(images: Path, listing: Path, known: dict[str, _Info]) -> list[Rec
     for name in names:
         if name not in known:
             raise DataError(f"{listing}: {name} is not in vehicle_info.txt, which tells the cameras; unpack both again")
-        vehicle = number(name.partition("/")[0], listing)
+        vehicle = numbers(name.partition("/")[0], listing)
         path = os.path.join(images, f"{name}.jpg")
         records.append(Record(path, vehicle + 1, known[name].camera, attributes=known[name].attributes))
     return records
@@ -78,11 +80,12 @@ def _read_list(images: Path, listing: Path, known: dict[str, _Info]) -> list[Rec
 def _read_info(path: Path) -> dict[str, _Info]:
     shared: dict[tuple[str, ...], dict[str, str]] = {}  # One mapping for all images with the same attributes.
     known = {}
+    cameras = Numbers(path, "cameras")
     for name, camera, _, *looks in read_rows(path, _COLUMNS, ";"):
         if name == "id/image":
             continue
         model, kind, color = looks[:3]
         values = {"model": model, "type": kind.lower(), "color": color.lower()}
         attributes = shared.setdefault((model, kind, color), {key: value for key, value in values.items() if value})
-        known[name.removesuffix(".jpg")] = _Info(number(camera, path), attributes)
+        known[name.removesuffix(".jpg")] = _Info(cameras(camera), attributes)
     return known

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.data.formats._layout import has_folders, names_in, require_folders
+from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import Record, ReidDataset
 
@@ -31,7 +32,8 @@ def read_viper(root: str | os.PathLike[str], draw: int = 0) -> ReidDataset:
     their names say. Raises DataError for a missing folder, a name that does not parse, or a person without a pair.
     """
     folder = require_folders(root, _FOLDERS, "viper")
-    sides = [_read_side(folder / name, camera) for camera, name in enumerate(_FOLDERS, 1)]
+    people = Numbers(folder, "people")
+    sides = [_read_side(folder / name, camera, people) for camera, name in enumerate(_FOLDERS, 1)]
     alone = sorted(sides[0].keys() ^ sides[1].keys())
     if alone:
         path = next(side[alone[0]].path for side in sides if alone[0] in side)
@@ -39,8 +41,8 @@ def read_viper(root: str | os.PathLike[str], draw: int = 0) -> ReidDataset:
             f"{path}: this person is not in the other folder; VIPeR has one image of each in cam_a and cam_b"
         )
     # RandomState, because NumPy promises that its numbers never change.
-    people = np.random.RandomState(draw).permutation(sorted(sides[0])).tolist()
-    train, test = sorted(people[: len(people) // 2]), sorted(people[len(people) // 2 :])
+    drawn = np.random.RandomState(draw).permutation(sorted(sides[0])).tolist()
+    train, test = sorted(drawn[: len(drawn) // 2]), sorted(drawn[len(drawn) // 2 :])
     return ReidDataset(
         "viper",
         [side[person] for person in train for side in sides],
@@ -54,13 +56,13 @@ def is_viper(root: Path) -> bool:
     return any(has_folders(root, [name]) for name in _FOLDERS)
 
 
-def _read_side(folder: Path, camera: int) -> dict[int, Record]:
+def _read_side(folder: Path, camera: int, people: Numbers) -> dict[int, Record]:
     records: dict[int, Record] = {}
     for name in names_in(folder):
         match = _NAME.match(name)
         if match is None:
             raise DataError(f"{folder / name}: name does not parse; VIPeR names look like 000_45.bmp (person, angle)")
-        person = int(match[1]) + 1
+        person = people(match[1]) + 1
         if person in records:
             raise DataError(f"{folder / name}: a second image of the person of {records[person].path}; VIPeR has one")
         records[person] = Record(os.path.join(folder, name), person, camera)
