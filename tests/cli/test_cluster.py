@@ -35,7 +35,15 @@ def test_cluster_then_assign(
         capsys=capsys,
     )
     assert status == 0, err
-    for words in ("48 images in", "learned cut: mAP", "purity", "adjusted Rand", "by chance", "course protocol"):
+    for words in (
+        "48 images in",
+        "learned cut: mAP",
+        "on the 48 labelled images, which",
+        "purity",
+        "adjusted Rand",
+        "by chance",
+        "course protocol",
+    ):
         assert words in out, words
     assert {path.name for path in made.iterdir()} == {
         "assignments.csv", "centroids.safetensors", "clusters.json", "contact-sheet.jpg", "manifest.csv", "report.html"
@@ -63,7 +71,11 @@ def test_cluster_then_assign(
         "cluster", trained.folder, crowd_spec, "--out", tmp_path / "one", "--threshold", "99", capsys=capsys
     )
     assert status == 0
-    assert "all images are one cluster" in err
+    assert "all images are one cluster; a lower --threshold makes more" in err
+    words = ["cluster", trained.folder, crowd_spec, "--out", tmp_path / "each", "--threshold", "0"]
+    status, out, err = resight(*words, capsys=capsys)
+    assert status == 0
+    assert "every image is a cluster of its own; a higher --threshold makes fewer" in err
 
 
 @pytest.mark.slow

@@ -262,10 +262,10 @@ def test_every_row_of_the_autoencoder_has_a_command_that_gives_its_figure(
     """Rows of one run: by clusters and by distance, on the images that it was fitted on and on others."""
     tiny = [text for text in tiny_overrides("reid-vae") if not text.startswith("epochs")]
     table, held = load_table("vae"), "validation.ratio=0.34"
-    found = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4")
+    found = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4,5,6")
     monkeypatch.chdir(tmp_path / "t")
     blocks = (tmp_path / "t" / "commands.txt").read_text().split("\n\n")[1:]
-    for number, row in enumerate(table.rows[:4]):
+    for number, row in enumerate(table.rows[:6]):
         assert row.name in blocks[number]
         (line,) = [line for line in blocks[number].splitlines() if line.startswith("resight evaluate")]
         status, out, err = resight(*shlex.split(line)[1:], "--json", capsys=capsys)
@@ -276,5 +276,5 @@ def test_every_row_of_the_autoencoder_has_a_command_that_gives_its_figure(
         assert 100 * printed == pytest.approx(ours.mean, abs=1e-4), row.name
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("resight.reproduce.runner.train", None)
-        again = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4")
+        again = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4,5,6")
     assert again.cells() == found.cells(), "nothing is done twice"

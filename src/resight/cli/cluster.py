@@ -225,6 +225,8 @@ def _tell(made) -> None:  # type: ignore[no-untyped-def]  # a Result, imported l
             f"images on average; here {found.threshold:.6g} leaves {len(found.labels) / len(found.centroids):.1f}",
             markup=False,
         )
-    if len(found.centroids) == 1:
-        remedy = " a lower --threshold makes more" if found.threshold is not None else ""
-        errors().print(f"[yellow]all images are one cluster;[/]{remedy}")
+    ends = {1: ("all images are one cluster", "lower", "more"), len(found.labels): ("every image is a cluster of its own", "higher", "fewer")}  # fmt: skip
+    if len(found.centroids) in ends:
+        said, height, number = ends[len(found.centroids)]
+        remedy = f"; a {height} --threshold makes {number}" if found.threshold is not None else ""
+        errors().print(f"[yellow]{said}[/]{remedy}")

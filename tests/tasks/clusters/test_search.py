@@ -34,6 +34,11 @@ def test_the_cut_is_the_one_given_or_else_the_one_learned(embedded: Embeddings) 
     )
 
 
+def test_one_cluster_is_said_to_be_the_search_by_distance(embedded: Embeddings) -> None:
+    assert "one cluster alone, so this is the search by distance" in asked(embedded, ClusterSearch(clusters=1)).told
+    assert "by distance" not in asked(embedded, ClusterSearch(clusters=2)).told
+
+
 def test_each_query_clustered_anew_takes_the_same_cut(embedded: Embeddings) -> None:
     ticks: list[int] = []
     anew = asked(embedded, ClusterSearch(threshold=1.5, anew=True), progress=ticks.append)

@@ -50,7 +50,10 @@ class Searched:
                 f"clusters, {100 * learned.value:.1f} %)"
             )
         way = "is clustered anew with them and retrieves its cluster" if self.anew else "retrieves the one with the nearest centroid"  # fmt: skip
-        return f"{told}; a query {way}, nearest images first. Right answers in other clusters count as not found."
+        alone = " There is one cluster alone, so this is the search by distance." if len(found.centroids) == 1 else ""
+        return (
+            f"{told}; a query {way}, nearest images first. Right answers in other clusters count as not found.{alone}"
+        )
 
 
 @dataclass(frozen=True)
