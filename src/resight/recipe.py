@@ -81,7 +81,7 @@ class ValidationOptions(_Section):
     every: int = Field(5, ge=1, description="epochs between validations")
     pictures: bool = Field(
         True,
-        description="draw ranked lists and t-SNE, or confusion matrices and confident images, into the run folder's `validation` and the logs; and what camera mining chose from into `mining`",
+        description="draw ranked lists and t-SNE, or confusion matrices and confident images, into the run folder's `validation` and the logs; those of attributes' training into `training`, and what camera mining chose from into `mining`",
     )
     patience: int = Field(0, ge=0, description="stop after so many validations without a better figure; 0 never")
     monitor: str = Field(

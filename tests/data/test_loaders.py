@@ -14,8 +14,8 @@ from resight.data.loaders import (
     Batch,
     ImageDataset,
     denormalise,
-    drawn_loader,
     evaluation_loader,
+    judged_loader,
     normalise,
     resize,
     resize_mask,
@@ -24,7 +24,7 @@ from resight.data.loaders import (
 )
 from resight.data.samplers import Draw, IdentitySampler
 from resight.recipe import ImageOptions, LoaderOptions
-from resight.records import Record
+from resight.records import AttributeSchema, Record
 
 SIZE = ImageOptions(height=32, width=16)
 MEAN = {"mean": (0.5, 0.25, 1.0), "std": (0.5, 0.5, 0.5)}
@@ -168,10 +168,25 @@ def test_evaluation_brings_every_image_once_in_order(people: list[Record]) -> No
     assert [len(batch.failed) for batch in batches] == [1, 0]
 
 
-def test_draws_come_as_they_are_listed(people: list[Record]) -> None:
-    draws = [Draw(3, 0), Draw(0, 0), Draw(3, 0)]
-    loader = drawn_loader(ImageDataset(people, SIZE), draws, LoaderOptions(workers=0, batch_size=2))
-    assert [brightness(batch) for batch in loader] == [[40, 10], [40]]
+def test_one_image_in_twenty_is_judged_as_junk_whatever_their_order(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    records = []
+    for number in range(21):
+        path = tmp_path / f"{number:02d}.png"
+        Image.fromarray(random.integers(0, 255, (32, 16, 3), dtype=np.uint8)).save(path)
+        records.append(Record(str(path), 1 + number, attributes={"hat": "yes"}))
+    schema = AttributeSchema({"hat": ("no", "yes"), "junk": ("no", "yes")})
+    options = LoaderOptions(workers=0, batch_size=22)
+    (forth,), (back,) = (judged_loader(people, schema, SIZE, options) for people in (records, records[::-1]))
+    assert forth.index.tolist() == [*range(21), 19]
+    assert back.index.tolist() == [*range(21), 1]
+    assert forth.junk.tolist() == [False] * 21 + [True]
+    assert forth.targets.tolist() == [[1, 0]] * 21 + [[-1, 1]]
+    assert torch.equal(forth.images[:21], back.images[:21].flip(0)), "as they are"
+    assert torch.equal(forth.images[21], back.images[21]), "and the same part"
+    assert not torch.equal(forth.images[21], forth.images[19])
+    (plain,) = judged_loader(records, AttributeSchema({"hat": ("no", "yes")}), SIZE, options)
+    assert plain.index.tolist() == [*range(21)]
 
 
 def test_training_batches_are_the_samplers(people: list[Record]) -> None:

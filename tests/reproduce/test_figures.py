@@ -30,7 +30,7 @@ def split(hats: list[int], bags: list[int]) -> Split:
     targets = np.array([hats, bags]).T
     nobody = {name: np.tile(np.float32([0.9, 0.1]), (4, 1)) for name in SCHEMA.names}
     scores = score(nobody, targets, SCHEMA)
-    return Split(scores, scores, [], nobody, targets)
+    return Split(scores, scores, [], nobody, targets, np.zeros(len(targets), bool))
 
 
 TRAINED, TESTED = split([0, 0, 0, 0], [0, 0, 0, 1]), split([0, 0, 1, 1], [0, 1, 1, 1])

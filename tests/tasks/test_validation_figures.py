@@ -39,6 +39,7 @@ KINDS = {
     "reid-vae": ["sampler.batch_size=8", "validation.monitor=mAP"],
     "segmentation-unet": ["sampler.batch_size=8"],
     "attributes-residual-cnn": ["sampler.batch_size=8", "validation.monitor=accuracy"],
+    "attributes-resnet18": ["sampler.batch_size=8", "rates={}", "validation.ratio=0.5"],  # enough for a junk part
 }
 
 

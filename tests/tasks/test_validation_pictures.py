@@ -11,6 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from resight.recipe import Recipe
 from resight.records import AttributeSchema, ReidDataset
+from resight.tasks.attributes import system as pictured
+from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.training import train
 from resight.views.grids import FRAMES
 
@@ -18,12 +20,12 @@ HELD_OUT = ["epochs=1", "validation.ratio=0.5", "validation.every=1", "validatio
 
 
 def pictures(recipe: Recipe, dataset: ReidDataset, folder: Path) -> dict[str, Image.Image]:
-    """Those in the run folder, once it is seen that the log has the same ones."""
+    """Those of validation, and of training with their folder, in the run folder: the log has the same ones."""
     run = train(recipe, dataset, folder, quiet=True)
-    found = {path.stem: Image.open(path) for path in sorted((run.folder / "validation").glob("*.png"))}
+    paths = [path.relative_to(run.folder).with_suffix("") for path in sorted(run.folder.glob("*/*.png"))]
     logged = EventAccumulator(str(run.folder / "tensorboard")).Reload().Tags()["images"]
-    assert sorted(logged) == [f"validation/{name}" for name in found]
-    return found
+    assert sorted(logged) == [str(path) for path in paths]
+    return {str(path).removeprefix("validation/"): Image.open(run.folder / f"{path}.png") for path in paths}
 
 
 def test_ranked_lists_and_the_feature_space(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
@@ -43,7 +45,37 @@ def test_confusion_and_confidence_of_attributes(crowd: ReidDataset, tiny, tmp_pa
     dressed = [replace(record, attributes={"hat": "yes" if record.identity % 2 else "no"}) for record in crowd.train]
     dataset = replace(crowd, train=dressed, schema=AttributeSchema.from_records(dressed))
     found = pictures(tiny(*HELD_OUT, recipe="attributes-residual-cnn"), dataset, tmp_path / "run")
-    assert list(found) == ["confusion", "least-confident", "most-confident"]
+    names = ["confusion", "least-confident", "most-confident"]
+    assert list(found) == [*(f"training/{name}" for name in names), *names]
+
+
+def test_a_trainings_confusion_is_of_every_image_of_the_epoch(
+    crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch
+) -> None:
+    """Parts shown as junk count in the matrices and are not among the confident images."""
+    dressed = [replace(record, attributes={"hat": "yes" if record.identity % 2 else "no"}) for record in crowd.train]
+    dataset = replace(crowd, train=dressed, schema=AttributeSchema.from_records(dressed))
+    drawn, tiles = [], []
+    monkeypatch.setattr(pictured, "confusion_chart", lambda found: drawn.append(found) or confusion_chart(found))
+    monkeypatch.setattr(
+        pictured,
+        "confidence_grids",
+        lambda records, found: tiles.append((records, found)) or confidence_grids(records, found),
+    )
+    overrides = ["epochs=2", "sampler.batch_size=8", "sampler.junk=0.4", "rates={}", "validation.every=2"]
+    run = train(tiny(*HELD_OUT, *overrides, recipe="attributes-resnet18"), dataset, tmp_path / "run", quiet=True)
+    trained, held = drawn
+    parts = int(trained["junk"].confusion[1].sum())
+    assert trained["junk"].images == 24, "of the second epoch alone, which is the one validated"
+    assert 0 < parts < 24
+    assert trained["hat"].images == 24 - parts
+    assert held["junk"].confusion.sum(1).tolist() == [24, 1]
+    (shown, seen), (beside, _) = tiles
+    assert len(shown) == len(seen.sure) == 24 - parts
+    assert len(beside) == 24
+    fitted = {record.path for record in dataset.train} - {record.path for record in beside}
+    assert {record.path for record in shown} <= fitted
+    assert run.finished
 
 
 @pytest.mark.parametrize("protocol", ["market1501", "course"])

@@ -17,16 +17,17 @@ from resight.data.augmentations import Augmentation, augmented, augmented_pair, 
 from resight.data.images import read_image
 from resight.data.masks import read_mask
 from resight.data.samplers import BatchSampler, Draw
+from resight.data.targets import encode, junk_targets, shown_as_junk
 from resight.errors import ImageError
 from resight.recipe import ImageOptions, LoaderOptions
-from resight.records import Record
+from resight.records import AttributeSchema, Record
 
 __all__ = [
     "Batch",
     "ImageDataset",
     "denormalise",
-    "drawn_loader",
     "evaluation_loader",
+    "judged_loader",
     "normalise",
     "resize",
     "resize_mask",
@@ -215,9 +216,16 @@ def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoad
     return _loader(dataset, options, batch_size=options.batch_size, shuffle=False)
 
 
-def drawn_loader(dataset: ImageDataset, draws: Sequence[Draw], options: LoaderOptions) -> DataLoader[Batch]:
-    """These draws, in order."""
-    return _loader(dataset, options, batch_size=options.batch_size, sampler=list(draws))
+def judged_loader(
+    records: Sequence[Record], schema: AttributeSchema, image: ImageOptions, options: LoaderOptions
+) -> DataLoader[Batch]:
+    """Every image once, in order, with its classes; then, where `schema` has junk, random parts of some as junk."""
+    targets = encode(records, schema)
+    junk = junk_targets(targets, schema)
+    images = ImageDataset(records, image, augment=lambda pixels: pixels, targets=targets, junk_targets=junk)
+    draws = [Draw(position, position) for position in range(len(records))]
+    draws += [Draw(position, seed, junk=True) for seed, position in enumerate(shown_as_junk(records, schema))]
+    return _loader(images, options, batch_size=options.batch_size, sampler=draws)
 
 
 def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> DataLoader[Batch]:

@@ -18,6 +18,7 @@ __all__ = [
     "encode",
     "is_further",
     "junk_targets",
+    "shown_as_junk",
     "target_schema",
     "weak_images",
 ]
@@ -27,6 +28,7 @@ UNKNOWN_CLASS = -1
 JUNK_TARGET = "junk"
 """Name of the target that says whether an image is junk; its classes are no and yes."""
 _CAMERA = "camera-"
+_JUNK_EVERY = 20
 _NO_YES = ("no", "yes")
 
 
@@ -87,6 +89,17 @@ def junk_targets(targets: NDArray[np.int64], schema: AttributeSchema) -> NDArray
         elif name.startswith(_CAMERA):
             changed[:, column] = targets[:, column]
     return changed
+
+
+def shown_as_junk(records: Sequence[Record], schema: AttributeSchema) -> list[int]:
+    """Positions of the images of which a random part is judged as junk as well; none where `schema` has no junk.
+
+    One image in twenty in the order of their paths, so that validation and evaluation, which have the images in another
+    order, choose the same.
+    """
+    if JUNK_TARGET not in schema.names:
+        return []
+    return sorted(range(len(records)), key=lambda place: records[place].path)[_JUNK_EVERY - 1 :: _JUNK_EVERY]
 
 
 def class_counts(targets: NDArray[np.int64], schema: AttributeSchema) -> list[list[int]]:

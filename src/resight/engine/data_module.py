@@ -6,7 +6,7 @@ import lightning
 from torch.utils.data import DataLoader
 
 from resight.data.augmentations import build_augmentation
-from resight.data.loaders import Batch, ImageDataset, evaluation_loader, training_loader
+from resight.data.loaders import Batch, ImageDataset, evaluation_loader, judged_loader, training_loader
 from resight.data.samplers import SAMPLERS, BatchSampler
 from resight.data.targets import encode, junk_targets
 from resight.data.training_set import TrainingSet
@@ -19,6 +19,8 @@ __all__ = ["DataModule"]
 
 class DataModule(lightning.LightningDataModule):
     """Batches of the fitted records, drawn by the recipe's sampler and augmented; each held-out record once, in order.
+
+    Where attributes alone are learned, and junk is one of them, random parts of some held-out records follow as junk.
 
     Raises DataError when the sampler can make no batch of the records, RecipeError for options that do not fit and for
     a sampler whose batches hold one image: `System` trains on two at least.
@@ -52,6 +54,8 @@ class DataModule(lightning.LightningDataModule):
         held_out = self.training_set.validation
         if not held_out:
             return []
+        if self.training_set.learns == {"attributes"}:
+            return judged_loader(held_out, self.training_set.schema, self.recipe.image, self.recipe.loader)
         targets = encode(held_out, self.training_set.schema)
         masks = "masks" in self.training_set.learns
         images = ImageDataset(held_out, self.recipe.image, targets=targets, masks=masks)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from resight.records import AttributeSchema, Record
+from resight.tasks.attributes.confidence import Confidence
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.scores import score
 from tests.support.grids import plain_image, tiled
@@ -24,33 +26,21 @@ def images(tmp_path: Path) -> list[Record]:
 
 
 def test_the_surest_stand_first_and_the_least_sure_in_the_other_picture(images: list[Record]) -> None:
-    # Mean probability of the classes named: 0.65, 0.9, 0.5, 0.7; the image of 0.7 is wrong about the hat.
-    probabilities = {"hat": np.array([[0.6, 0.4], [0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])}
-    probabilities["age"] = np.array([[0.7, 0.2, 0.1], [0.0, 0.1, 0.9], [0.5, 0.3, 0.2], [0.2, 0.6, 0.2]])
-    targets = np.array([[0, 0], [0, 2], [0, -1], [0, 1]])
-    pictures = confidence_grids(images, probabilities, targets)
+    found = Confidence(torch.tensor([0.65, 0.9, 0.5, 0.7]), torch.tensor([2, 2, 1, 1]), torch.tensor([2, 2, 1, 2]))
+    pictures = confidence_grids(images, found)
     order = [("right", COLOURS[1]), ("wrong", COLOURS[3]), ("right", COLOURS[0]), ("right", COLOURS[2])]
     assert tiled(pictures["The most confident."]) == [order]
     assert tiled(pictures["The least confident."]) == [order[::-1]], "an unknown age is not held against an image"
 
 
-def test_images_shown_again_as_junk_are_left_out(images: list[Record]) -> None:
-    """They know the target junk alone, and would be shown as they are on disk."""
-    names = ("hat", "bag", "hair", "junk")
-    probabilities = {name: np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [1.0, 0.0]]) for name in names}
-    targets = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [-1, -1, -1, 1]])
-    pictures = confidence_grids(images, probabilities, targets)
-    (row,) = tiled(pictures["The most confident."])
-    assert [colour for _, colour in row] == COLOURS[:3]
-
-
 def test_without_images_there_is_no_picture() -> None:
-    assert confidence_grids([], {"hat": np.empty((0, 2))}, np.empty((0, 1), np.int64)) == {}
+    nothing = torch.empty(0)
+    assert confidence_grids([], Confidence(nothing, nothing, nothing)) == {}
 
 
 def test_every_attribute_has_its_confusion_matrix_of_counts() -> None:
     probabilities = {"hat": np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]), "age": np.eye(3)}
-    figure = confusion_chart(score(probabilities, np.array([[0, 0], [1, 1], [1, 1]]), SCHEMA))
+    figure = confusion_chart(score(probabilities, np.array([[0, 0], [1, 1], [1, 1]]), SCHEMA).attributes)
     drawn = {
         axes.get_title(loc="left"): {text.get_position(): text.get_text() for text in axes.texts}
         for axes in figure.axes

@@ -29,7 +29,8 @@ def by_chance() -> Result:
     for name in ("train", "validation", "test"):
         targets = random.integers(0, 2, (20, 3))
         found = {attribute: random.dirichlet(np.ones(2), 20) for attribute in SCHEMA.names}
-        splits[name] = Split(score(found, targets, SCHEMA), score(found, targets, SCHEMA), [], found, targets)
+        scores = score(found, targets, SCHEMA)
+        splits[name] = Split(scores, scores, [], found, targets, np.zeros(20, bool))
     return Result(splits, SCHEMA, "sources", [], "attributes-resnet18")
 
 
@@ -71,7 +72,7 @@ def test_it_is_told_which_attributes_are_not_above_sixty_per_cent() -> None:
     targets = np.zeros((5, 5), np.int64)
     targets[:, 3] = -1
     scores = score(found, targets, schema)
-    split = Split(scores, scores, [], found, targets)
+    split = Split(scores, scores, [], found, targets, np.zeros(5, bool))
     result = Result({"validation": split, "train": split}, schema, "sources", [])
     table = tables(result)[0]
     assert table.rows[-1] == ["accuracy above 60 %", "2 of 3", "2 of 3", "2 of 3"]
@@ -101,5 +102,8 @@ def test_the_page_holds_tables_pictures_and_what_could_not_be_read(
     page = (tmp_path / "r.html").read_text()
     for words in ("Per attribute", "80.9 78.3 69.1", "Confusion matrices", "bad.jpg: no image", "resight evaluate run"):
         assert words in page, words
-    assert page.count("<img") == 2, "the most and the least confident images"
+    for name in ("train", "validation", "test"):
+        assert f"Confusion matrices: {name}" in page
+        assert f"Confidence: {name}" in page
+    assert page.count("<img") == 3 * 2, "the most and the least confident images"
     assert "Images of validation" in page

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.attributes import MULTI
-from resight.data.loaders import Batch, ImageDataset, drawn_loader
-from resight.data.samplers import Draw
-from resight.data.targets import JUNK_TARGET, class_counts, encode, junk_targets
+from resight.data.loaders import Batch, judged_loader
+from resight.data.targets import class_counts, encode, shown_as_junk
 from resight.errors import DataError
-from resight.recognizer import Progress, Recognizer, see
+from resight.recognizer import Progress, Recognizer, Seen, see
 from resight.records import AttributeSchema, Record, ReidDataset
 from resight.tasks.attributes.scores import AttributeScores, majority_guess, score
 from resight.tasks.splits import by_split, first, judged
@@ -31,9 +30,6 @@ so that the colour of an identity annotated with none is always counted as wrong
 FIGURES = ("accuracy", "precision", "recall")
 INSTANCE_FIGURES = ("accuracy", "precision", "recall", "f1")
 
-_JUNK_EVERY = 20
-"""A random part of one image in this many is evaluated as junk, where a model knows junk."""
-
 
 @dataclass(frozen=True)
 class Split:
@@ -49,6 +45,8 @@ class Split:
     """Attribute -> [N, classes]."""
     targets: NDArray[np.int64]
     """Class numbers annotated, [N, attributes]; -1 unknown."""
+    junk: NDArray[np.bool_]
+    """Whether a random part of the image was shown, as junk; [N]."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +101,9 @@ def evaluate(
     counts = class_counts(encode(fitted, model.schema), model.schema) if fitted else None
     evaluated, failed = {}, []
     for name, records in first(splits, on, dataset.name).items():
-        found, targets, kept, bad = _look(model, records, progress)
-        failed += bad
-        if protocol == "apr":
-            found = _without_multi(found, model.schema)
-        guess = majority_guess(
-            dict(zip(model.schema.names, counts or class_counts(targets, model.schema), strict=True)), len(targets)
-        )
-        schema = model.schema
-        evaluated[name] = Split(score(found, targets, schema), score(guess, targets, schema), kept, found, targets)
+        seen = _look(model, records, progress)
+        failed += seen.failed
+        evaluated[name] = _scored(seen, model.schema, protocol, counts)
     return Result(evaluated, model.schema, protocol, failed, model.recipe.source, on)
 
 
@@ -120,8 +112,7 @@ def count_images(
 ) -> int:
     """The number of images that `evaluate` will process, those made junk of included."""
     splits, _ = _splits(model, dataset, trained_here, protocol)
-    extra = _JUNK_EVERY if JUNK_TARGET in model.schema.names else 0
-    return sum(len(records) + (len(records) // extra if extra else 0) for records in splits.values())
+    return sum(len(records) + len(shown_as_junk(records, model.schema)) for records in splits.values())
 
 
 def _splits(
@@ -140,25 +131,29 @@ def _splits(
     return splits, fitted
 
 
-def _look(
-    model: Recognizer, records: Sequence[Record], progress: Progress | None
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64], list[Record], list[str]]:
-    """Probabilities, targets and records of the images that could be read, followed by those made junk of; then the lines
-    of those that could not be read."""
-    targets = encode(records, model.schema)
-    junk = junk_targets(targets, model.schema)
-    dataset = ImageDataset(records, model.recipe.image, augment=lambda image: image, targets=targets, junk_targets=junk)
-    draws = [Draw(position, position) for position in range(len(records))]
-    if JUNK_TARGET in model.schema.names:
-        draws += [Draw(position, position, junk=True) for position in range(_JUNK_EVERY - 1, len(records), _JUNK_EVERY)]
+_Found = tuple[dict[str, NDArray[np.float32]], NDArray[np.int64], NDArray[np.bool_]]
+"""Of one batch: probabilities, targets, and whether random parts were shown."""
 
-    def look(batch: Batch) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
-        return model.recognise_batch(batch.images), batch.targets.numpy()
 
-    seen = see(drawn_loader(dataset, draws, model.recipe.loader), records, look, progress)
-    found, known = zip(*seen.found, strict=True)
-    probabilities = {name: np.concatenate([part[name] for part in found]) for name in model.schema.names}
-    return probabilities, np.concatenate(known), seen.records, seen.failed
+def _look(model: Recognizer, records: Sequence[Record], progress: Progress | None) -> Seen[_Found]:
+    """What the model says of the images, and then of those made junk of."""
+
+    def look(batch: Batch) -> _Found:
+        return model.recognise_batch(batch.images), batch.targets.numpy(), batch.junk.numpy()
+
+    return see(judged_loader(records, model.schema, model.recipe.image, model.recipe.loader), records, look, progress)
+
+
+def _scored(seen: Seen[_Found], schema: AttributeSchema, protocol: str, counts: list[list[int]] | None) -> Split:
+    """The scores of one split; `counts` are the images of each class in training, where the model was trained here."""
+    said, known, parts = zip(*seen.found, strict=True)
+    found = {name: np.concatenate([part[name] for part in said]) for name in schema.names}
+    if protocol == "apr":
+        found = _without_multi(found, schema)
+    targets = np.concatenate(known)
+    guess = majority_guess(dict(zip(schema.names, counts or class_counts(targets, schema), strict=True)), len(targets))
+    scores, majority = score(found, targets, schema), score(guess, targets, schema)
+    return Split(scores, majority, seen.records, found, targets, np.concatenate(parts))
 
 
 def _without_multi(found: dict[str, NDArray[np.float32]], schema: AttributeSchema) -> dict[str, NDArray[np.float32]]:

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
+from PIL import Image
 
 from resight.recognizer import Recognizer
 from resight.records import ReidDataset
+from resight.tasks.attributes.confidence import confidence
 from resight.tasks.attributes.evaluation import FIGURES, INSTANCE_FIGURES, Result, Split
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
 from resight.tasks.attributes.published import ATTRIBUTE_MEANS, ATTRIBUTE_TABLES
@@ -39,22 +42,31 @@ def tables(result: Result) -> list[Table]:
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
-    """The HTML page: the tables, confusion matrices, the most and the least confident images."""
+    """The HTML page: the tables, and of every split confusion matrices, the most and the least confident images."""
     images = {f"Images of {name}": f"{split.scores.images:,}" for name, split in result.splits.items()}
     facts = {"Dataset": dataset.name, **images, "Seen at": model.size}
     report = Report(f"Attributes on {dataset.name}", f"Protocol {result.protocol}; figures in per cent.", facts)
     for table in tables(result):
         report.heading(table.title)
         report.show(table)
-    judged = result.judged
-    report.heading(
-        "Confusion matrices", "Rows: annotated; columns: recognised. Shades are shares of the annotated class."
-    )
-    report.figure(confusion_chart(judged.scores), "Counts of images.")
-    report.heading("Confidence", "Green with a tick: every attribute is right. Below an image, the mean probability of the recognised classes and how many attributes are right.")  # fmt: skip
-    for caption, picture in confidence_grids(judged.records, judged.probabilities, judged.targets).items():
-        report.image(picture, caption)
+    for name, split in result.splits.items():
+        report.heading(
+            f"Confusion matrices: {name}",
+            "Rows: annotated; columns: recognised. Shades are shares of the annotated class.",
+        )
+        report.figure(confusion_chart(split.scores.attributes), "Counts of images.")
+        report.heading(f"Confidence: {name}", "Green with a tick: every attribute is right. Below an image, the mean probability of the recognised classes and how many attributes are right.")  # fmt: skip
+        for caption, picture in _confidence(split).items():
+            report.image(picture, caption)
     return report
+
+
+def _confidence(split: Split) -> dict[str, Image.Image]:
+    """The grids of confident images, without those of which a random part was shown: theirs would show the whole image."""
+    whole = np.flatnonzero(~split.junk)
+    found = {name: torch.from_numpy(values[whole]) for name, values in split.probabilities.items()}
+    seen = confidence(found, torch.from_numpy(split.targets[whole]))
+    return confidence_grids([split.records[row] for row in whole], seen)
 
 
 def _per_attribute(result: Result) -> Table:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
@@ -17,11 +16,14 @@ from resight.engine.system import System
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses import ATTRIBUTE_LOSSES
+from resight.losses.confusion import Confusion
 from resight.models.abilities import Recognises
 from resight.models.heads import probabilities
 from resight.recipe import Recipe
+from resight.records import Record
+from resight.tasks.attributes.confidence import Confidence, confidence
 from resight.tasks.attributes.pictures import confidence_grids, confusion_chart
-from resight.tasks.attributes.scores import AttributeScores, score
+from resight.tasks.attributes.scores import AttributeFigures, score
 from resight.views import charts
 
 __all__ = ["AttributeSystem"]
@@ -34,16 +36,27 @@ class _Looked(NamedTuple):
     """Attribute -> probabilities (batch, classes)."""
     targets: Tensor
     """Class numbers (batch, attributes); -1 unknown."""
-    positions: Tensor
-    """Positions of the images among the validation images, (batch,)."""
+    shown: _Shown
     loss: float
+
+
+class _Shown(NamedTuple):
+    """What the pictures of confident images need of one batch."""
+
+    positions: Tensor
+    """Positions of the images among those trained on, or among the validation images, (batch,)."""
+    junk: Tensor
+    """Whether a random part of the image was shown, (batch,)."""
+    confidence: Confidence
 
 
 class AttributeSystem(System):
     """Trains on one loss over all attributes of the training set: the recipe's section `losses.attributes`.
 
     Validation logs `val/accuracy` (mean over attributes), `val/balanced` (mean of their macro recalls) and `val/loss`.
-    Unless `validation.pictures` is false, it draws confusion matrices and the most and the least confident images.
+    Unless `validation.pictures` is false, it draws confusion matrices and the most and the least confident images: of the
+    validation images, and of those trained on in the epoch, as the network saw them then. Where processes train together,
+    confusion matrices are of the images of all of them, confident images of the first one's.
     """
 
     learns = frozenset({"attributes"})
@@ -57,6 +70,9 @@ class AttributeSystem(System):
             )
         sections = {"attributes": {"name": "cross-entropy", **recipe.losses["attributes"]}}
         self.losses = WeightedLosses(sections, ATTRIBUTE_LOSSES, counts=training_set.class_counts)
+        self.confusion = Confusion([len(classes) for classes in training_set.schema.classes.values()])
+        self.shown: list[_Shown] = []
+        """Of the batches of this epoch."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -67,11 +83,20 @@ class AttributeSystem(System):
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         logits = self.model.recognise(inputs)
-        known = batch.targets >= 0
-        guesses = torch.stack([values.argmax(1) for values in probabilities(logits).values()], dim=1)
-        right = ((guesses == batch.targets) & known).sum() / known.sum().clamp(min=1)
+        with torch.no_grad():
+            found = probabilities(logits)
+        seen = confidence(found, batch.targets)
+        right = seen.right.sum() / seen.known.sum().clamp(min=1)
         self.log("train/accuracy", right, on_step=False, on_epoch=True, sync_dist=True)
+        if self.recipe.validation.pictures:
+            self.confusion.add(torch.stack([values.argmax(1) for values in found.values()], dim=1), batch.targets)
+            self.shown.append(_Shown(batch.index, batch.junk, seen))
         return self._losses(logits, batch)
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        self.confusion.clear()
+        self.shown = []
 
     def _losses(self, logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         return self.losses.weighed({label: loss(logits, batch.targets) for label, loss in self.losses.items()})
@@ -79,8 +104,8 @@ class AttributeSystem(System):
     def look(self, inputs: Tensor, batch: Batch) -> _Looked:
         logits = self.model.recognise(inputs)
         found = {name: values.cpu() for name, values in probabilities(logits).items()}
-        loss = float(self._losses(logits, batch)["attributes"])
-        return _Looked(found, batch.targets.cpu(), batch.index.cpu(), loss)
+        targets, loss = batch.targets.cpu(), float(self._losses(logits, batch)["attributes"])
+        return _Looked(found, targets, _Shown(batch.index, batch.junk, confidence(found, targets)), loss)
 
     def judge(self, looked: Sequence[_Looked]) -> None:
         schema = self.training_set.schema
@@ -95,18 +120,30 @@ class AttributeSystem(System):
         }
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
         if self.recipe.validation.pictures:
-            self._draw_errors(scores, found, targets, torch.cat([batch.positions for batch in looked]).tolist())
+            counts = self._total(self.confusion.counts).cpu().numpy()
+            trained = {
+                name: AttributeFigures(classes, counts[place, : len(classes), : len(classes)])
+                for place, (name, classes) in enumerate(schema.classes.items())
+            }
+            self._draw("training", trained, self.training_set.fitted, self.shown)
+            self._draw("validation", scores.attributes, self.training_set.validation, [one.shown for one in looked])
 
     @rank_zero_only
-    def _draw_errors(
+    def _draw(
         self,
-        scores: AttributeScores,
-        found: dict[str, NDArray[np.float32]],
-        targets: NDArray[np.int64],
-        positions: list[int],
+        folder: str,
+        attributes: Mapping[str, AttributeFigures],
+        records: Sequence[Record],
+        shown: Sequence[_Shown],
     ) -> None:
-        self.picture("validation/confusion", charts.raster(confusion_chart(scores)))
-        held_out = self.training_set.validation
-        grids = confidence_grids([held_out[position] for position in positions], found, targets)
+        self.picture(f"{folder}/confusion", charts.raster(confusion_chart(attributes)))
+        if not shown:  # no image could be read
+            return
+        # The picture of an image of which a part was shown would show the whole image.
+        whole = [~one.junk.cpu() for one in shown]
+        positions = torch.cat([one.positions.cpu()[rows] for one, rows in zip(shown, whole, strict=True)]).tolist()
+        parts = [[part.cpu()[rows] for part in one.confidence] for one, rows in zip(shown, whole, strict=True)]
+        found = Confidence(*map(torch.cat, zip(*parts, strict=True)))
+        grids = confidence_grids([records[position] for position in positions], found)
         for name, grid in zip(("most-confident", "least-confident"), grids.values(), strict=False):
-            self.picture(f"validation/{name}", grid)
+            self.picture(f"{folder}/{name}", grid)
