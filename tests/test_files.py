@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from resight.errors import RunError
-from resight.files import file_key, locked, written_whole
+from resight.files import file_key, folder_written_whole, locked, written_whole
 
 
 def test_a_file_has_one_key_by_whatever_path_and_an_equal_file_another(
@@ -90,6 +90,31 @@ def test_a_full_disk_is_an_os_error_that_names_the_file_whoever_writes(tmp_path:
         fail_halfway(path, error)
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(path))
     assert not list(path.parent.iterdir())
+
+
+def fill_halfway(folder: Path, named: bool) -> None:
+    with folder_written_whole(folder, RunError) as partial:
+        (partial / "half.png").write_text("half")
+        raise OSError(errno.ENOSPC, "what a library says", *([str(partial / "half.png")] if named else []))
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "samples"
+    for named in (False, True):
+        with pytest.raises(OSError, match="No space left on device") as raised:
+            fill_halfway(out, named)
+        assert raised.value.filename == str(out)
+        assert not list(out.parent.iterdir())
+    out.mkdir()
+    with folder_written_whole(out, RunError) as partial:
+        (partial / "whole.png").write_text("whole")
+        assert not list(out.iterdir())
+    assert [path.name for path in out.iterdir()] == ["whole.png"]
+    with pytest.raises(RunError, match="samples: exists and is not an empty folder"):
+        folder_written_whole(out, RunError).__enter__()
+    with pytest.raises(OSError, match=r"read.jpg") as raised, folder_written_whole(tmp_path / "b", RunError):
+        raise OSError(errno.EIO, "Input/output error", "read.jpg")
+    assert raised.value.filename == "read.jpg", "another file"
 
 
 def test_a_block_that_writes_nothing_does_not_empty_the_file(tmp_path: Path) -> None:

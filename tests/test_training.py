@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,41 @@ def test_two_processes_train_one_model(crowd_spec: str, tmp_path: Path) -> None:
     assert len(metrics(tmp_path / "run")) == 2
     assert load(tmp_path / "run").embed([np.zeros((32, 16, 3), np.uint8)]).shape == (1, 512)
     assert Run.open(tmp_path / "run").finished
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_in_one_process_ends_in_all(
+    crowd: ReidDataset, crowd_spec: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    sizes = [*tiny_overrides(), "sampler.identities=2", "sampler.images=2", "trainer.devices=2"]
+    code = (
+        "import os, sys\n"
+        "from resight.cli import main\n"
+        "from resight.tasks.reid.system import EmbeddingSystem\n"
+        "step = EmbeddingSystem.step\n"
+        "def diverging(self, inputs, batch):\n"
+        "    last = self.current_epoch == 1 and self.global_rank == 1\n"
+        "    return {name: loss * float('nan') if last else loss for name, loss in step(self, inputs, batch).items()}\n"
+        "EmbeddingSystem.step = diverging\n"
+        "main(sys.argv[1:])\n"
+    )
+    script = tmp_path / "diverging.py"  # a file, which Lightning starts again for the second process
+    script.write_text(code)
+    words = ["train", "reid-strong-baseline", *sizes, "epochs=3", "--data", crowd_spec, "--out", str(folder)]
+    ended = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 2
+    assert ended.stderr.count("the loss is not finite in epoch 2: the training has diverged") == 2, (
+        "a line of each process"
+    )
+    assert f"{folder} keeps epoch 1" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 0
+    assert [row["epoch"] for row in metrics(folder)] == ["1"]
+    # Without the fault it goes on.
+    subprocess.run(command("train", "--resume", folder), check=True, timeout=300)
+    assert [row["epoch"] for row in metrics(folder)] == ["1", "2", "3"]
+    assert Run.open(folder).finished
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import signal
 import sqlite3
@@ -188,6 +189,29 @@ def test_trials_that_fail_are_told_and_others_tried(
     assert tuned.recipe is None
     failed = [line for line in told if line.endswith("failed: 9 identities are not there")]
     assert len({line.partition(":")[2] for line in failed}) == 4, "other values each time, and not for ever"
+
+
+def test_a_trial_that_a_full_disk_has_cut_stays_open_and_is_taken_up(
+    crowd: ReidDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Path] = []
+
+    def without_room(recipe, dataset, folder, **options):  # type: ignore[no-untyped-def]
+        places.append(folder)
+        if len(places) == 1:
+            raise RunError("cannot write") from OSError(errno.ENOSPC, "No space left on device")
+        run = Run(folder, recipe, classes=4)
+        run.metrics.parent.mkdir()
+        run.metrics.write_text("epoch,train/loss,val/mAP\n1,0.5,0.5\n")
+        run.save()
+        return run
+
+    monkeypatch.setattr("resight.tune.train", without_room)
+    with pytest.raises(RunError, match="cannot write"):
+        tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=1)
+    tuned = tune("reid-strong-baseline", crowd, tmp_path, RATE, trials=1)
+    assert [trial["state"] for trial in tuned.trials] == ["complete"]
+    assert places[0] == places[1], "the same trial, in its own folder"
 
 
 def test_trials_that_diverge_are_failures_and_others_are_tried(

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["file_key", "locked", "written_whole"]
+__all__ = ["file_key", "folder_written_whole", "locked", "written_whole"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk may say to a writer. Some libraries keep the words and lose the number."""
@@ -36,11 +37,50 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     # The partial file keeps the suffix: writers such as Pillow and faiss choose the format by it.
     partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
-        yield partial
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        with _named(target, partial):
+            yield partial
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(path: str | os.PathLike[str], taken: type[Exception]) -> Iterator[Path]:
+    """Give a folder beside `path` to fill; it takes the place of `path` when the block ends without an error.
+
+    >>> with folder_written_whole("samples", DataError) as partial:
+    ...     (partial / "list.csv").write_text("path")
+
+    An error in the block removes it with all that is in it, and what a disk says names `path` as in `written_whole`.
+    Raises `taken` where `path` is a file, or a folder that holds something.
+    """
+    target = Path(path).absolute()
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise taken(f"{path}: exists and is not an empty folder; name another, or remove it first")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        with _named(Path(path), partial):
+            yield partial
+            if target.is_dir():
+                target.rmdir()
+            os.replace(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _named(target: Path, partial: Path) -> Iterator[None]:
+    """What a full disk does to a writer in the block is raised as OSError in the system's words, and names `target`."""
+    try:
+        yield
     except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(partial)):
+            raise  # another file, such as one that was read
+        if error.errno in _DISK:
+            raise OSError(error.errno, os.strerror(error.errno), os.fspath(target)) from error
         if error.filename is None and error.errno is not None:  # without a number the words would be lost
             error.filename = os.fspath(target)
         raise
@@ -49,8 +89,6 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         if number is None:
             raise
         raise OSError(number, os.strerror(number), os.fspath(target)) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def file_key(path: str | os.PathLike[str]) -> str:

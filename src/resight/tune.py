@@ -168,7 +168,7 @@ def tune(
     """
     search = _Search(recipe, dataset, Path(out), space, data, seed, quiet, tell)
     search.check()
-    with alone(out), _free(search.database):
+    with alone(out), _writable(search.database):
         study = search.study(prune)
         for line in search.told:
             tell(line)
@@ -181,23 +181,32 @@ def tune(
 
 
 @contextmanager
-def _free(database: Path) -> Iterator[None]:
-    """One line for a database that somebody else, such as a program that looks into it, keeps to itself."""
+def _writable(database: Path) -> Iterator[None]:
+    """One line for a database that somebody else, such as a program that looks into it, keeps to itself, and for a full disk."""
     try:
         yield
     except Exception as error:  # Optuna's or SQLAlchemy's
-        if not _locked_out(error):
+        if (hindrance := _hindrance(error)) is None:
             raise
-        raise RunError(f"{database} is in use by another process; wait until that has ended, then go on") from None
+        raise RunError(f"{database} {hindrance}, then go on") from None
 
 
-def _locked_out(error: BaseException | None) -> bool:
-    """Whether SQLite has found its file locked, and raised this or what this was raised from."""
+_BUSY = "is in use by another process; wait until that has ended"
+_FULL = "cannot be written: the disk is full or broken; make room"
+_HINDRANCES: dict[int | None, str] = {
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: _FULL,
+}
+
+
+def _hindrance(error: BaseException | None) -> str | None:
+    """What keeps SQLite from its file, where that is why this, or what this was raised from, was raised."""
     if error is None:
-        return False
-    codes = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    found = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in codes
-    return found or _locked_out(error.__cause__)
+        return None
+    code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
+    return _HINDRANCES.get(code) or _hindrance(error.__cause__)
 
 
 def _optuna() -> Any:
@@ -284,7 +293,7 @@ class _Search:
                 pruner=pruner,
             )
         except Exception as error:  # Optuna's, or SQLAlchemy's, which Optuna uses
-            if _locked_out(error):
+            if _hindrance(error):
                 raise
             if isinstance(error, self.optuna.exceptions.OptunaError):
                 raise RunError(f"{file} cannot be used: {str(error).splitlines()[0]}") from None
@@ -328,6 +337,8 @@ class _Search:
             study.tell(trial, state=self.optuna.trial.TrialState.PRUNED)
             figure, state = self._best(self.folder / place), "cut"
         except ResightError as error:
+            if isinstance(error.__cause__, OSError):  # a full disk, which fails each trial: this one stays open
+                raise
             trial.set_user_attr("error", str(error))
             study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
             return f"trial {trial.number}: {values}: failed: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -10,11 +11,16 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
+from resight.cli import main
 from resight.cli.app import app
 from resight.cli.destinations import replaced, require_file, require_folder, require_free, require_other
 from resight.data.formats import read_dataset
 from resight.errors import OptionError
+from resight.run import Run
+from resight.tasks.junk.review import Review
 from tests.support.commands import resight
+from tests.support.disk import full_disk
+from tests.support.recipes import tiny_overrides
 
 
 def test_a_trial_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -108,28 +114,35 @@ def test_what_is_there_is_refused_replaced_or_an_input(tmp_path: Path) -> None:
 
 
 # What becomes of an output that is there already. A command with an output that is not here has not been thought about:
-# say what it does (resight/cli/destinations.py), and put it where a test below tries it.
+# say what it does (resight/cli/destinations.py), and give it a line that works, the output last.
 DATA = {
-    "embed --out": ["embed", "no-run", "no-images", "--out", "f.parquet"],
-    "cluster --out": ["cluster", "no-run", "no-images", "--clusters", "2", "--out", "clusters/"],
-    "junk apply --out": ["junk", "apply", "no-scan", "--data", "folders:no-data", "--out", "kept.csv"],
-    "data split --out": ["data", "split", "--data", "folders:no-data", "--out", "split.csv"],
-    "data sample --out": ["data", "sample", "{vae}", "--out", "samples/"],
-    "data synthesize OUT": ["data", "synthesize", "street/"],
-    "search --course": ["search", "no-gallery", "no-images", "--course", "reid_test.txt"],
-    "predict --out": ["predict", "{attributes}", "no-images", "--out", "predictions.csv"],
-    "train --out": ["train", "reid-vae", "--data", "{crowd}", "--out", "run/"],
+    "embed --out": "embed {embedding} {people} --out f.parquet",
+    "predict --out": "predict {attributes} {people} --out predictions.csv",
+    "cluster --out": "cluster {vae} {people} --clusters 2 --out clusters/",
+    "junk apply --out": "junk apply {scan} --data {people} --out kept.csv",
+    "data split --out": "data split --data {people} --ratio 0.5 --out split.csv",
+    "data sample --out": "data sample {vae} --images 2 --out samples/",
+    "data synthesize OUT": "data synthesize --identities 6 --height 32 --width 16 --processes 1 street/",
+    "search --course": "search {gallery} {image} --course reid_test.txt",
+    "train --out": "train reid-vae {tiny} sampler.batch_size=2 --data {people} --out run/",
 }
 VIEWS = {
-    "evaluate --report": ["evaluate", "{embedding}", "--data", "{people}", "--report", "r.html"],
-    "search --picture": ["search", "{gallery}", "{image}", "--picture", "ranked.jpg"],
-    "data augment --out": ["data", "augment", "reid-vae", "{image}", "--out", "changed.png"],
-    "data inspect --out": ["data", "inspect", "--data", "{people}", "--out", "charts"],
-    "junk scan --out": ["junk", "scan", "{autoencoder}", "{people}", "--out", "suspects"],
+    "evaluate --report": "evaluate {embedding} --data {people} --report r.html",
+    "curves --out": "curves {trained} --out curves.png",
+    "search --picture": "search {gallery} {image} --picture ranked.jpg",
+    "data augment --out": "data augment reid-vae {image} --out changed.png",
+    "data inspect --out": "data inspect --data {people} --out charts/",
+    "junk scan --out": "junk scan {autoencoder} {people} --out suspects/",
 }
-GOES_ON = {"index --out", "tune --out", "reproduce --out", "demo --out"}
+GOES_ON = {
+    "index --out": "index {embedding} {people} --out gallery/",
+    "tune --out": "tune reid-vae image.height=32 image.width=16 sampler.batch_size=2 optimiser.lr=1e-5:1e-3:log validation.ratio=0.5 --data {people} --trials 1 --out search/",
+    "reproduce --out": "reproduce camera-mining model.backbone=resnet10t model.pretrained=false image.height=32 image.width=16 "
+    "sampler.identities=2 sampler.images=2 --data {people} --epochs 1 --rows 1 --out table/",
+    "demo --out": "demo epochs=1 --out street/",
+}
 INPUTS = {
-    "train --resume", "tune --space", "cluster --assign", "data augment IMAGE", "search GALLERY",
+    "train --resume", "tune --space", "cluster --assign", "curves RUNS", "data augment IMAGE", "search GALLERY",
     "junk review FOLDER", "junk apply FOLDER",
 }  # fmt: skip
 OWN_WORDS = {
@@ -138,6 +151,38 @@ OWN_WORDS = {
     "train --out": "run holds a run already; `resight train --resume run` continues it, or choose another --out",
 }
 """Folders that no --force writes over."""
+
+
+@pytest.fixture(scope="module")
+def inputs(
+    kinds: dict[str, Path], trained: Run, people: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    """What the lines above name: a run of each kind, labelled people, one of their images, a gallery, a reviewed scan."""
+    folder = tmp_path_factory.mktemp("inputs")
+    gallery, scan = folder / "gallery", folder / "scan"
+    for line in (
+        ["index", kinds["embedding"], people, "--out", gallery],
+        ["junk", "scan", kinds["autoencoder"], people, "--quantile", "0.9", "--out", scan],
+    ):
+        with suppress(SystemExit):
+            main([str(word) for word in line])
+    review = Review.open(scan)
+    review.decide(0, "accepted")
+    image = read_dataset(people).query[0].path
+    return {
+        **kinds,
+        "trained": trained.folder,
+        "people": people,
+        "image": image,
+        "gallery": folder / "gallery",
+        "scan": folder / "scan",
+    }
+
+
+def words(line: str, inputs: dict[str, object]) -> list[str]:
+    """A line above as the words of a command."""
+    tiny = tiny_overrides("reid-vae")
+    return [part for word in line.split() for part in (tiny if word == "{tiny}" else [word.format(**inputs)])]
 
 
 def paths(command, name: str = "") -> set[str]:  # type: ignore[no-untyped-def]  # click objects, vendored by typer
@@ -155,61 +200,66 @@ def test_every_output_of_every_command_is_thought_about() -> None:
 
 @pytest.mark.parametrize("output", DATA)
 def test_data_that_is_there_is_not_written_over(
-    output: str, kinds: dict[str, Path], crowd_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    output: str, inputs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = [word.format(crowd=crowd_spec, **kinds) for word in DATA[output]]
-    place = Path(words[-1])
-    kept = place / "run.json" if words[-1].endswith("/") else place
+    line = words(DATA[output], inputs)
+    kept = Path(line[-1]) / "run.json" if line[-1].endswith("/") else Path(line[-1])
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("by hand")
-    status, out, err = resight(*words, capsys=capsys)
+    status, out, err = resight(*line, capsys=capsys)
     assert (status, out) == (2, "")
     assert OWN_WORDS.get(output, "or --force to write over it") in err
     assert err.count("\n") == 1
     assert kept.read_text() == "by hand"
     if output not in OWN_WORDS:
-        _, _, err = resight(*words, "--force", capsys=capsys)
-        assert "--force" not in err
-        assert err.startswith("error: no"), "it went on, to the input that is not there"
+        status, out, err = resight(*line, "--force", capsys=capsys)
+        assert status == 0, err
+        assert " (replaced)" in out
 
 
 @pytest.mark.parametrize("output", VIEWS)
 def test_a_view_is_made_anew_and_that_is_said(
-    output: str, kinds: dict[str, Path], people: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    output: str, inputs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    image = read_dataset(people).query[0].path
-    if output == "search --picture":
-        assert resight("index", kinds["embedding"], people, "--out", "gallery", capsys=capsys)[0] == 0
-    words = [word.format(**kinds, people=people, image=image, gallery="gallery") for word in VIEWS[output]]
-    for expected in (False, True):
-        status, out, err = resight(*words, capsys=capsys)
+    for anew in (False, True):
+        status, out, err = resight(*words(VIEWS[output], inputs), capsys=capsys)
         assert status == 0, err
-        assert ("(replaced)" in out) == expected
+        assert (" (replaced)" in out) == anew
 
 
-def test_a_picture_is_not_written_over_what_is_searched(
-    kinds: dict[str, Path], people: str, tmp_path: Path, capsys
+@pytest.mark.parametrize("output", {**DATA, **VIEWS, **GOES_ON})
+def test_a_full_disk_is_one_line_and_leaves_no_half_of_a_file(
+    output: str, inputs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    image = tmp_path / "query.png"
+    monkeypatch.chdir(tmp_path)
+    line = words({**DATA, **VIEWS, **GOES_ON}[output], inputs)
+    with full_disk():
+        status, _, err = resight(*line, capsys=capsys)
+    assert status == 2
+    *_, told = err.splitlines()
+    assert told.startswith(f"error: {line[-1].rstrip('/')}")
+    assert "File too large" in told or "the disk is full or broken; make room, then go on" in told
+    assert "Traceback" not in err
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in left if path.stat().st_size or path.name != "study.db"] == []
+    if output not in ("reproduce --out", "demo --out", "tune --out"):  # long, and tested where they live
+        status, _, err = resight(*line, capsys=capsys)
+        assert status == 0 or "or --force to write over it" in err, err
+
+
+def test_a_picture_is_not_written_over_what_is_searched(inputs: dict[str, object], tmp_path: Path, capsys) -> None:
+    image, gallery = tmp_path / "query.png", tmp_path / "gallery"
     Image.new("RGB", (16, 32)).save(image)
     before = image.read_bytes()
-    gallery = tmp_path / "gallery"
-    assert resight("index", kinds["embedding"], tmp_path, "--out", gallery, capsys=capsys)[0] == 0
-    other = read_dataset(people).query[0].path
-    for words in (
+    assert resight("index", inputs["embedding"], tmp_path, "--out", gallery, capsys=capsys)[0] == 0
+    for line in (
         ["search", gallery, image, "--picture"],
-        ["search", gallery, other, "--picture"],
+        ["search", gallery, inputs["image"], "--picture"],
         ["data", "augment", "reid-vae", image, "--out"],
     ):
-        status, _, err = resight(*words, image, capsys=capsys)
+        status, _, err = resight(*line, image, capsys=capsys)
         assert status == 2
         assert err.endswith(f"{image}: an input of this command; choose another file\n")
     assert image.read_bytes() == before
-
-
-def test_data_that_is_written_over_on_demand_says_so(crowd_spec: str, tmp_path: Path, capsys) -> None:
-    words = ["data", "split", "--data", crowd_spec, "--out", tmp_path / "split.csv", "--ratio", "0.5", "--force"]
-    assert "(replaced)" not in resight(*words, capsys=capsys)[1]
-    assert f"manifest: {tmp_path / 'split.csv'} (replaced)\n" in resight(*words, capsys=capsys)[1]

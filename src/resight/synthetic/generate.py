@@ -6,12 +6,10 @@ import csv
 import json
 import multiprocessing
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from resight.errors import DataError, ResightError
+from resight.files import folder_written_whole
 from resight.synthetic.roster import Sighting, make_roster
 from resight.synthetic.street import Kind, Picture, Street
 from resight.synthetic.writers import WRITERS, Entry
@@ -147,7 +146,7 @@ def synthesize(
         ]
     workers = processes or min(_cores(), max(1, len(entries) // 1000))
     started = time.monotonic()
-    with _whole_folder(Path(out)) as folder:
+    with folder_written_whole(out, DataError) as folder:
         for part in sorted({str(Path(name).parent) for e in entries for name in (e.image, e.mask) if name}):
             (folder / part).mkdir(parents=True, exist_ok=True)
         _draw_all(folder, plan, seed, entries, workers, progress or (lambda done, total: None))
@@ -211,23 +210,6 @@ def _check(plan: Preset, seed: int, processes: int | None, masks: bool) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place once the block ends well."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise DataError(f"{out}: exists and is not an empty folder; name another, or remove it first")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.partial")
-    partial.mkdir()
-    try:
-        yield partial
-        if out.is_dir():
-            out.rmdir()
-        os.replace(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _draw_all(

@@ -87,12 +87,9 @@ def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
     Raises DataError when an attribute has the name of one of the manifest's own columns.
     """
     columns = _dataset_columns(Path(path), dataset)
-    try:
-        with written_whole(path) as partial:
-            write = _write_parquet if _is_parquet(partial) else _write_csv
-            write(partial, columns)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with written_whole(path) as partial:
+        write = _write_parquet if _is_parquet(partial) else _write_csv
+        write(partial, columns)
 
 
 def is_manifest(path: Path) -> bool:
