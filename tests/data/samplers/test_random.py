@@ -34,14 +34,15 @@ def test_without_a_rare_class_nothing_is_replaced() -> None:
 
 
 def test_junk_and_weak_images_have_their_shares_together() -> None:
-    sampler = RandomSampler(IDS, targets=TARGETS, batch_size=13, junk=0.1, weak=0.2, weak_people=3)
+    sampler = RandomSampler(IDS, targets=TARGETS, batch_size=13, junk=0.5, weak=0.3, weak_people=3)
     draws = []
     for epoch in range(30):
         sampler.set_epoch(epoch)
         draws += [draw for batch in sampler for draw in batch]
-    assert 0.08 < np.mean([draw.junk for draw in draws]) < 0.12, "of 2,340 draws; a deviation is 0.006"
-    weak = np.mean([IDS[draw.index] >= 10 for draw in draws])
-    assert weak == pytest.approx(0.2 + 0.8 * 23 / 78, abs=0.04)
+    assert 0.46 < np.mean([draw.junk for draw in draws]) < 0.54, "of 2,340 draws; a deviation is 0.01"
+    # Whole images are the other half: 0.3 are replaced, and of the 0.2 that stay 23 of 78 are of the rare classes.
+    weak = np.mean([IDS[draw.index] >= 10 and not draw.junk for draw in draws])
+    assert weak == pytest.approx(0.3 + 0.2 * 23 / 78, abs=0.04)
 
 
 def test_too_little_data_and_a_mixture_without_attributes_are_refused() -> None:
@@ -50,3 +51,5 @@ def test_too_little_data_and_a_mixture_without_attributes_are_refused() -> None:
     for option in ({"junk": 0.1}, {"weak": 0.1}):
         with pytest.raises(RecipeError, match="for systems that learn attributes"):
             RandomSampler(IDS, batch_size=50, **option)
+    with pytest.raises(RecipeError, match=r"sampler.junk \+ sampler.weak = 1.1: shares of the draws"):
+        RandomSampler(IDS, targets=TARGETS, batch_size=13, junk=0.5, weak=0.6)

@@ -19,9 +19,9 @@ __all__ = ["RandomSampler"]
 class RandomSampler(BatchSampler):
     """Plain shuffling: each image once an epoch; images that do not fill a last batch are left out.
 
-    Bruna's mixture for attributes: a share `junk` of the draws shows a random part of its image as junk, and a share
-    `weak` of the draws is replaced by images of rare classes: those that fewer than `weak_people` identities have by
-    `targets`, class numbers [N, attributes], -1 where unknown.
+    Bruna's mixture for attributes: a share `junk` of the draws shows a random part of its image as junk, and a share `weak`
+    shows an image of a rare class instead of its own: a class that fewer than `weak_people` identities have by `targets`,
+    class numbers [N, attributes], -1 where unknown.
     """
 
     def __init__(
@@ -40,6 +40,8 @@ class RandomSampler(BatchSampler):
             raise DataError(f"{len(ids)} training images make no batch of {batch_size}; lower sampler.batch_size")
         if (junk or weak) and targets is None:
             raise RecipeError("sampler.junk and sampler.weak are for systems that learn attributes; set both to 0")
+        if junk + weak > 1:
+            raise RecipeError(f"sampler.junk + sampler.weak = {junk + weak:g}: shares of the draws, together at most 1")
         self.images, self.batch_size, self.count = len(ids), batch_size, len(ids) // batch_size
         self.junk, self.weak = junk, weak
         self.weak_images = np.empty(0, np.int64)
@@ -49,6 +51,7 @@ class RandomSampler(BatchSampler):
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
         order = random.permutation(self.images)[: self.count * self.batch_size]
         if self.weak and len(self.weak_images):
-            swapped = random.random(len(order)) < self.weak
+            # A draw that becomes junk later is of neither kind.
+            swapped = random.random(len(order)) < self.weak / (1 - self.junk)
             order[swapped] = random.choice(self.weak_images, int(swapped.sum()))
         return list(order.reshape(self.count, self.batch_size))
