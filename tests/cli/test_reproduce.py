@@ -36,13 +36,14 @@ def test_every_table_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_was_typed_is_what_is_run(asked: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["epochs=2", "model.hidden=8", "--data", "market1501:a", "--data", "market1501:b", "--out", tmp_path]
     words += ["--epochs", "5", "--identities", "60", "--rows", "1,2", "--seeds", "3,1,3", "--force", "model.skip=true"]
+    words += ["--on", "validation"]
     status, out, err = resight("reproduce", "attributes-skip", *words, capsys=capsys)
     assert status == 0, err
     assert asked.pop("tell")
     assert asked == {
         "table": load_table("attributes-skip"), "data": ["market1501:a", "market1501:b"], "out": tmp_path,
         "overrides": ["epochs=2", "model.hidden=8"], "forced": ["model.skip=true"], "epochs": 5, "identities": 60,
-        "rows": "1,2", "seeds": [3, 1], "quiet": True,
+        "rows": "1,2", "seeds": [3, 1], "on": "validation", "quiet": True,
     }  # fmt: skip
     assert err == "row 1 …\n"
     assert "64.0 (+2.5)" in out, "ours"

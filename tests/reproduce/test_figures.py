@@ -42,21 +42,21 @@ def result(**splits: Split) -> Result:
 
 def test_attributes_are_judged_on_the_rows_images_and_targets() -> None:
     both = result(train=TRAINED, test=TESTED)
-    found = attribute_figures(both, Row(name="a"))
+    found = attribute_figures(both, Row(name="a"), "test")
     # Hats: half right; bags: a quarter. Recalls 1 and 0, whatever is asked; precisions 1/2 and 1/4 of "no".
     assert found == {"accuracy": 0.375, "balanced": 0.5, "precision": 0.375, "recall": 0.5}
-    assert attribute_figures(both, Row(name="a", targets=["hat"]))["accuracy"] == 0.5
-    assert attribute_figures(both, Row(name="a", of="train"))["accuracy"] == (1 + 0.75) / 2
+    assert attribute_figures(both, Row(name="a", targets=["hat"]), "test")["accuracy"] == 0.5
+    assert attribute_figures(both, Row(name="a"), "train")["accuracy"] == (1 + 0.75) / 2
 
 
 def test_a_row_without_images_or_targets_has_no_figures() -> None:
-    assert attribute_figures(result(train=TRAINED, test=TESTED), Row(name="a", targets=["hat", "shoes"])) == {}
-    assert attribute_figures(result(test=TESTED), Row(name="a", of="train")) == {}
+    assert attribute_figures(result(train=TRAINED, test=TESTED), Row(name="a", targets=["hat", "shoes"]), "test") == {}
+    assert attribute_figures(result(test=TESTED), Row(name="a"), "train") == {}
 
 
 def test_what_is_undefined_is_left_out() -> None:
     unknown = split([-1, -1, -1, -1], [-1, -1, -1, -1])
-    assert attribute_figures(result(test=unknown), Row(name="a")) == {}
+    assert attribute_figures(result(test=unknown), Row(name="a"), "test") == {}
 
 
 @pytest.fixture
@@ -73,22 +73,24 @@ def test_retrieval_is_that_of_query_and_gallery(run: Run, crowd: ReidDataset) ->
         ("model, re-ranked", Row(name="a", rerank=True)),
         ("by clusters", Row(name="a", clusters="nmi")),
     ):
-        found = retrieval_figures(run, crowd, table, row)
+        found = retrieval_figures(run, crowd, table, row, "test")
         assert found["mAP"] == pytest.approx(expected[name].mean_average_precision)
         assert found["rank-1"] == pytest.approx(expected[name].cmc[0])
         assert set(found) <= {"mAP", "rank-1", "rank-5", "rank-10", "mINP"}
 
 
-def test_a_row_of_the_training_images_leaves_out_those_held_out(run: Run, crowd: ReidDataset) -> None:
-    """Six people, two of them held out: a tenth of the others' images searches the rest."""
-    found = retrieval_figures(run, crowd, TABLE, Row(name="a", of="train"))
+def test_figures_of_the_training_images_leave_out_those_held_out_and_the_other_way_about(
+    run: Run, crowd: ReidDataset
+) -> None:
+    """Six people, two of them held out: a tenth of the images of either side searches the rest of it."""
     fitted, held = held_out(list(crowd.train), 0.34, 0)
     assert len({record.identity for record in held}) == 2
-    halves = query_gallery_split(fitted, seed=0)
-    by_hand = evaluate(
-        load(run.folder), replace(crowd, query=halves.query, gallery=halves.gallery), protocol="course"
-    ).result
-    assert found["mAP"] == pytest.approx(by_hand.mean_average_precision)
+    for on, records in (("train", fitted), ("validation", held)):
+        found = retrieval_figures(run, crowd, TABLE, Row(name="a"), on)
+        halves = query_gallery_split(records, seed=0)
+        sides = replace(crowd, query=halves.query, gallery=halves.gallery)
+        by_hand = evaluate(load(run.folder), sides, protocol="course").result
+        assert found["mAP"] == pytest.approx(by_hand.mean_average_precision)
 
 
 def test_losses_are_those_of_the_last_epoch_that_has_them(run: Run) -> None:

@@ -84,3 +84,10 @@ def test_cumulative_rows_have_the_changes_above_them() -> None:
 def test_a_seed_is_no_override() -> None:
     with pytest.raises(RecipeError, match="--seeds"):
         plan(_table({"name": "a"}), ["seed=3"])
+
+
+def test_a_row_that_holds_nobody_out_holds_out_what_is_asked_for() -> None:
+    table = _table({"name": "a"}, {"name": "b", "set": ["validation.ratio=0.1"]})
+    assert [row.recipe(0).validation.ratio for row in plan(table, held_out=0.2)[0]] == [0.2, 0.1]
+    assert plan(table, held_out=0.2)[0][0].overrides[-1] == "validation.ratio=0.2"
+    assert [row.recipe(0).validation.ratio for row in plan(table)[0]] == [0.0, 0.1]

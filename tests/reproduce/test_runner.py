@@ -278,3 +278,76 @@ def test_every_row_of_the_autoencoder_has_a_command_that_gives_its_figure(
         patch.setattr("resight.reproduce.runner.train", None)
         again = reproduce(table, [crowd_spec], tmp_path / "t", overrides=[*tiny, held], epochs=1, rows="1,2,3,4,5,6")
     assert again.cells() == found.cells(), "nothing is done twice"
+
+
+def _evaluated_again(out: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, list[dict]]:
+    """Row -> what each of its commands of evaluation prints as JSON, run word by word where the runs lie; of rows that ran."""
+    found: dict[str, list[dict]] = {}
+    name = ""
+    for line in (out / "commands.txt").read_text().splitlines():
+        if line.startswith("# ") and not line.startswith("# the same run"):
+            name = line.removeprefix("# ")
+        program, *words = shlex.split(line, comments=True) or [""]
+        if words[:1] == ["evaluate"] and (out / words[1]).exists():
+            assert program == "resight"
+            status, printed, err = resight(*words, "--json", capsys=capsys)
+            assert status == 0, err
+            found.setdefault(name, []).append(json.loads(printed))
+    return found
+
+
+@pytest.mark.slow
+def test_a_table_on_validation_people_is_what_its_commands_print(
+    crowd: ReidDataset, table: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second hold-out: every run trains on four fifths of all people, and the figures are of the fifth."""
+    text = yaml.safe_load(table.read_text()) | {"depth": 3}
+    text["rows"] = [
+        {"name": "neck", "published": {"mAP": 50}},
+        {"name": "neck, on its training images", "of": "train"},
+    ]
+    table.write_text(yaml.safe_dump(text))
+    write_manifest(tmp_path / "crowd.csv", replace(crowd, query=[], gallery=[]))
+    spec, out = f"manifest:{tmp_path / 'crowd.csv'}", tmp_path / "out"
+    words = ["reproduce", table, *TINY, "epochs=1", "sampler.identities=2", "--data", spec, "--out", out]
+    words = [word for word in words if word != "validation.ratio=0"]
+    status, printed, err = resight(*words, "--on", "validation", capsys=capsys)
+    assert status == 0, err
+    assert "nobody is held out besides" in printed
+    assert json.loads((out / "settings.json").read_text())["on"] == "validation"
+    assert not (out / "data.csv").exists()
+    run = Run.open(out / "neck" / "seed-0")
+    assert (run.recipe.validation.ratio, run.classes) == (0.2, 5)
+    with open(out / "table.csv", newline="") as file:
+        rows = {row["row"]: float(row["mAP"]) for row in csv.DictReader(file)}
+    monkeypatch.chdir(out)
+    again = _evaluated_again(out, capsys)
+    for name, figure in rows.items():
+        (found,) = again[name]
+        assert 100 * found["model"]["mAP"] == pytest.approx(figure, abs=1e-3), name
+        assert (found["model"]["protocol"], found["model"]["depth"]) == ("course", 3)
+    status, _, err = resight(*words, capsys=capsys)
+    assert status != 0
+    assert "was made with --on validation, which trains on others; choose another --out" in err
+
+
+@pytest.mark.slow
+def test_attributes_are_judged_by_validation_people_where_asked(
+    street: str, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    few = [word for word in CNN if word != "validation.ratio=0"]
+    words = ["reproduce", "attributes-skip", *few, "--rows", "2", "--data", street, "--out", out]
+    figures: dict[str, float] = {}
+    for on in ("validation", "test"):
+        status, _, err = resight(*words, "--on", on, capsys=capsys)
+        assert status == 0, err
+        assert ("done before" in err) is False, "a row of the other people is not taken for this one"
+        with open(out / "table.csv", newline="") as file:
+            figures[on] = float(list(csv.DictReader(file))[1]["accuracy"])
+        with monkeypatch.context() as patch:
+            patch.chdir(out)
+            found = _evaluated_again(out, capsys)["with residual connection"][0]
+        assert next(iter(found)) == on, "it stands first"
+        assert 100 * found[on]["accuracy"] == pytest.approx(figures[on], abs=1e-3)
+    assert figures["validation"] != figures["test"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,6 +37,13 @@ def reproduce(
         str | None, typer.Option(metavar="A,B", help="Rows to run, by name or number.  [default: all]")
     ] = None,
     seeds: Annotated[str, typer.Option(metavar="N,M", help="Run each row with each of these seeds.")] = "0",
+    on: Annotated[
+        Literal["validation", "test"],
+        typer.Option(
+            help="Images that figures are of: the dataset's query and gallery, or those that each run holds out for "
+            "validation, a fifth of the people where its recipe holds nobody out."
+        ),
+    ] = "test",
     force: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Change a key even where the rows differ in it; repeat it for several."),
@@ -49,7 +56,9 @@ def reproduce(
     `… --epochs 5 --identities 60 --rows 1,4 model.pretrained=false image.height=64 image.width=64` a small part of it.
 
     Started again, it continues where it was interrupted and trains only rows and seeds that are missing. Figures are
-    measured on the dataset's query and gallery; where it has none, a fifth of the identities is held out for them.
+    measured on the dataset's query and gallery; where it has none, a fifth of the identities is held out for them. With
+    `--on validation` they are of the people held out to choose the epoch, as several sources print them; then nobody is
+    held out besides, and rows train on four fifths of the people.
 
     KEY=VALUE changes the key in every row that has it. Where the rows differ in the key, they keep their own values,
     which are what the table compares, and a line says so. --force changes such a key as well; rows that become equal
@@ -79,6 +88,7 @@ def reproduce(
         identities=identities,
         rows=rows,
         seeds=_numbers(seeds),
+        on=on,
         tell=tell,
         quiet=not errors().is_terminal,
     )

@@ -13,16 +13,16 @@ from resight.run import Run, history
 from resight.tasks.attributes.evaluation import Result
 from resight.tasks.clusters.search import ClusterSearch
 from resight.tasks.reid.evaluation import evaluate
-from resight.tasks.splits import searched
+from resight.tasks.splits import SplitName, searched
 from resight.tasks.systems import own_training_set
 
 __all__ = ["attribute_figures", "loss_figures", "retrieval_figures"]
 
 
-def retrieval_figures(run: Run, dataset: ReidDataset, table: Table, row: Row) -> dict[str, float]:
-    """Figures in [0, 1] on the dataset's query and gallery, or on the training images for a row with `of: train`."""
-    if row.of == "train":
-        dataset = searched(dataset, own_training_set(run, dataset), run.recipe, row.of)
+def retrieval_figures(run: Run, dataset: ReidDataset, table: Table, row: Row, on: SplitName) -> dict[str, float]:
+    """Figures in [0, 1] on the images that the run was fitted on, those that it held out, or query and gallery (`test`)."""
+    if on != "test":
+        dataset = searched(dataset, own_training_set(run, dataset), run.recipe, on)
     options: dict[str, Any] = {"protocol": table.protocol, "depth": table.depth or 0}
     name = "model"
     if row.rerank:
@@ -33,13 +33,12 @@ def retrieval_figures(run: Run, dataset: ReidDataset, table: Table, row: Row) ->
     return {name: found[name] for name in RETRIEVAL if name in found}
 
 
-def attribute_figures(result: Result, row: Row) -> dict[str, float]:
-    """Means over the row's targets, or over all attributes that the run recognises, in [0, 1].
+def attribute_figures(result: Result, row: Row, on: SplitName) -> dict[str, float]:
+    """Means over the row's targets, or over all attributes that the run recognises, in [0, 1], on the images of a split.
 
-    They are on the annotated test images, or on the validation identities if no test image is annotated; on the
-    training images for a row with `of: train`. Empty if the run lacks one of the targets.
+    Empty if there are none, or the run lacks one of the targets.
     """
-    judged = result.splits.get("train") if row.of == "train" else result.judged
+    judged = result.splits.get(on)
     if judged is None or not set(row.targets) <= set(judged.scores.attributes):
         return {}
     means = {name: judged.scores.mean(figure, row.targets) for name, figure in ATTRIBUTES.items()}

@@ -37,12 +37,14 @@ def plan(
     forced: Sequence[str] = (),
     epochs: int | None = None,
     fitted: Callable[[Recipe], int] | None = None,
+    held_out: float = 0.0,
 ) -> tuple[list[Planned], list[str]]:
     """Every row's recipe, and a line for each override that is not used in all rows and for each effect of the budget.
 
     Changes apply in order: the table's, the row's, `overrides`, `forced`, and last the budget of `epochs`. So that rows
     can be compared, an override of a key in which they differ is not used, and one of a key that only some rows have is
-    used in those; `forced` changes every row. A batch of more identities than `fitted` counts is made smaller. Raises
+    used in those; `forced` changes every row. A row that holds nobody out for validation holds out the share `held_out`. A
+    batch of more identities than `fitted` counts is made smaller. Raises
     RecipeError when a row's recipe is invalid.
     """
     if any(_key(text) == "seed" for text in [*overrides, *forced]):
@@ -56,6 +58,9 @@ def plan(
         source = row.recipe or table.recipe
         changes = [*table.changes(number), *(text for text in overrides if _used(_key(text), number, flat)), *forced]
         recipe = load_recipe(source, changes)
+        if held_out and not recipe.validation.ratio:
+            changes.append(f"validation.ratio={held_out}")
+            recipe = load_recipe(source, changes)
         if epochs is not None:
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)

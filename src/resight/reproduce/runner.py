@@ -37,6 +37,7 @@ from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, histories
 from resight.tasks.attributes.evaluation import Result, evaluate
+from resight.tasks.splits import SplitName
 from resight.training import alone, check, resume, train
 from resight.views import charts
 
@@ -54,6 +55,7 @@ def reproduce(
     identities: int | None = None,
     rows: str | None = None,
     seeds: Sequence[int] = (0,),
+    on: Literal["validation", "test"] = "test",
     tell: Callable[[str], None] = lambda line: None,
     quiet: bool = True,
 ) -> Comparison:
@@ -62,15 +64,19 @@ def reproduce(
     >>> reproduce(load_table("attributes-skip"), ["course:/data/market-course"], "tables/skip", epochs=5)
 
     Figures are on the dataset's query and gallery; if it has none, a fifth of its identities is held out for them.
-    Either way these images are not used in training or to choose an epoch. `overrides` and `forced` as in `plan`,
+    Either way these images are not used in training or to choose an epoch. With `on="validation"` figures are on the people
+    that each run holds out to choose the epoch, as the sources that print validation figures did: a fifth where the recipe
+    holds nobody out, and nobody is held out besides. `overrides` and `forced` as in `plan`,
     `epochs` as in `shorter`, `identities` as in `fewer_identities`, `rows` as in `chosen_rows`. Every row is checked
     before the first one trains. Raises DataError, RecipeError, or RunError when `out` was made with other data, when
     a row's folder holds a run of another recipe, and when another process reproduces in `out`.
     """
     with alone(out):
         chosen = chosen_rows(table, rows)
-        material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first")
-        planned, notes = plan(table, overrides, forced, epochs, material.fitted)
+        material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first", on)
+        planned, notes = plan(
+            table, overrides, forced, epochs, material.fitted, _HELD_OUT if on == "validation" else 0.0
+        )
         used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
         job = _Job(table, planned, material, Path(out), used)
         work = [(planned[number], seed) for number in chosen for seed in seeds]
@@ -111,8 +117,15 @@ class _Material:
     dataset: ReidDataset
     data: list[str]
     """What the rows train and are evaluated on, as `--data` takes it."""
+    on: Literal["validation", "test"]
+    """What figures are of, but for rows of training images."""
     asked: dict[str, object]
     told: list[str]
+
+    @property
+    def annotated(self) -> bool:
+        """Whether a query or gallery image has attributes."""
+        return any(record.attributes for record in [*self.dataset.query, *self.dataset.gallery])
 
     def fitted(self, recipe: Recipe) -> int:
         """Number of identities that a recipe trains on."""
@@ -122,17 +135,28 @@ class _Material:
 
 
 def _material(
-    data: Sequence[str], folder: Path, identities: int | None, queries: Literal["first", "ratio"]
+    data: Sequence[str],
+    folder: Path,
+    identities: int | None,
+    queries: Literal["first", "ratio"],
+    on: Literal["validation", "test"],
 ) -> _Material:
     whole, known = read_datasets(data), (folder / "settings.json").exists()
-    asked: dict[str, object] = {"data": [absolute_spec(spec) for spec in data], "identities": identities}
-    if known:
-        before = _settings(folder / "settings.json")
-        if {key: before.get(key) for key in asked} != asked:
-            raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
+    asked: dict[str, object] = {"data": [absolute_spec(spec) for spec in data], "identities": identities, "on": on}
     split = whole.query and whole.gallery and all(record.identity != UNLABELLED for record in whole.query)
+    if known:
+        before = {"on": "test", **_settings(folder / "settings.json")}
+        if any(before.get(key) != asked[key] for key in ("data", "identities")):
+            raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
+        if before["on"] != on and not split:
+            raise RunError(f"{folder} was made with --on {before['on']}, which trains on others; choose another --out")
     dataset, told = whole, f"{whole.name}: trained on its training split, figures of its query and gallery"
-    if not split:
+    if on == "validation":
+        told = (
+            f"{whole.name}: trained on its training split, figures of the people of it that each run holds out for "
+            "validation, who choose the epoch as well; nobody is held out besides"
+        )
+    elif not split:
         dataset = split_dataset(whole, queries=queries)
         searching = "a tenth of each one's images" if queries == "ratio" else "each one's first image in a camera"
         told = (
@@ -150,7 +174,7 @@ def _material(
             write_manifest(file, dataset)
         specs = [f"manifest:{file}"]
         dataset = read_datasets(specs)
-    return _Material(dataset, specs, asked, [told])
+    return _Material(dataset, specs, on, asked, [told])
 
 
 def _settings(file: Path) -> dict[str, object]:
@@ -184,12 +208,12 @@ class _Job:
         else:
             run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet, tell=tell)
         if self.table.retrieves:
-            found = retrieval_figures(run, self.material.dataset, self.table, row.row)
+            found = retrieval_figures(run, self.material.dataset, self.table, row.row, self._on(row))
         else:
             if folder not in self.evaluated:
                 self.evaluated.clear()
                 self.evaluated[folder] = evaluate(load(folder), self.material.dataset, trained_here=True)
-            found = attribute_figures(self.evaluated[folder], row.row)
+            found = attribute_figures(self.evaluated[folder], row.row, self._on(row))
         figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
         facts = {**self._conditions(row), "figures": {name: round(value, 6) for name, value in figures.items()}}
         with written_whole(self._kept(row, seed)) as partial:
@@ -259,10 +283,17 @@ class _Job:
 
     def _conditions(self, row: Planned) -> dict[str, object]:
         return {
+            "on": self._on(row),
             "protocol": self.table.protocol,
             "depth": self.table.depth,
             **row.row.model_dump(include={"rerank", "of", "clusters", "targets"}),
         }
+
+    def _on(self, row: Planned) -> SplitName:
+        """What a row's figures are of: without annotated test images, attributes are judged by people held out."""
+        if row.row.of == "train":
+            return "train"
+        return self.material.on if self.table.retrieves or self.material.annotated else "validation"
 
     def _seeds(self, row: Planned) -> list[int]:
         return sorted(int(place.name[5:]) for place in (self.folder / row.folder).glob("seed-*"))
@@ -277,7 +308,7 @@ class _Job:
                 f"{_PROTOCOLS[str(self.table.protocol)]}; {_seen(self.table)}; {metrics} distance; average precision by the "
                 "precision at each hit."
             )
-        elif not any(record.attributes for record in [*self.material.dataset.query, *self.material.dataset.gallery]):
+        elif self.material.on == "test" and not self.material.annotated:
             lines.append("No query or gallery image is annotated: figures of the identities held out for validation.")
         if shares := dict.fromkeys(f"{recipe.validation.ratio:.0%}" for recipe in recipes if recipe.validation.ratio):
             lines.append(f"{' or '.join(shares)} of the training identities are held out to choose the epoch.")
@@ -304,7 +335,7 @@ class _Job:
                 place = f"{row.folder}/seed-{seed}"
                 train_it = ["resight", "train", row.source, *row.overrides, f"seed={seed}", *data, "--out", place]
                 judge = ["resight", "evaluate", place, *data, *(["--rerank"] if row.row.rerank else [])]
-                judge += ["--on", row.row.of] if row.row.of != "test" else []
+                judge += ["--on", self._on(row)]
                 judge += ["--by", "clusters", "--figure", row.row.clusters] if row.row.clusters else []
                 if self.table.retrieves:
                     judge += ["--protocol", str(self.table.protocol), "--depth", str(self.table.depth or 0)]
@@ -326,6 +357,9 @@ class _Job:
             runs.setdefault(name, []).append(place)
         return histories(runs)
 
+
+_HELD_OUT = 0.2
+"""The share of the people that the sources hold out, for rows whose recipe holds nobody out."""
 
 _PROTOCOLS = {
     "market1501": "Protocol market1501: the query's identity in its own camera is left out",
