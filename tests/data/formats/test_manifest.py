@@ -5,6 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resight.data.attributes import MARKET_SCHEMA
 from resight.data.formats.manifest import read_manifest, write_manifest
@@ -213,3 +215,46 @@ def test_names_with_blanks_around_them_survive(folder: Path) -> None:
     dataset = ReidDataset("x", train=[Record(str(folder / name), 1) for name in names])
     write_manifest(folder / "m.csv", dataset)
     assert [record.path for record in read_manifest(folder / "m.csv").train] == [str(folder / name) for name in names]
+
+
+CLASSES = st.one_of(
+    st.sampled_from(
+        ["None", "nan", "NA", "null", "", " red", "red ", '"', '""', '"red"', '"None"', "a,b", "1\n2", "none"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)
+NAMES = st.one_of(
+    st.sampled_from(["hat", "frame_id", "sequence_id", "mask_path", "pid", "Path", "colour, upper"]),
+    st.text(st.characters(categories=["L", "N"]), min_size=1),
+).filter(lambda name: name not in ("path", "identity", "camera", "split", "frame", "sequence", "mask"))
+
+
+@given(
+    looks=st.lists(st.dictionaries(NAMES, CLASSES, max_size=4), min_size=1, max_size=4),
+    frame=st.none() | st.integers(0, 9),
+    ending=st.sampled_from(["csv", "parquet"]),
+)
+def test_whatever_the_attributes_are_they_are_read_back(
+    looks: list[dict[str, str]], frame: int | None, ending: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("manifest")
+    for number in range(len(looks)):
+        (folder / f"{number}.jpg").touch()
+    records = [
+        Record(str(folder / f"{number}.jpg"), number + 1, 1, frame, attributes=given)
+        for number, given in enumerate(looks)
+    ]
+    write_manifest(folder / f"m.{ending}", ReidDataset("m", train=records))
+    assert read_manifest(folder / f"m.{ending}").train == records
+
+
+def test_a_class_called_none_and_a_mask_called_null_are_no_gaps(folder: Path) -> None:
+    (folder / "null").touch()
+    record = Record(str(folder / "images" / "a.jpg"), 1, 1, attributes={"hat": "None"}, mask=str(folder / "null"))
+    write_manifest(folder / "m.csv", ReidDataset("m", train=[record]))
+    assert '"""None"""' in (folder / "m.csv").read_text()
+    (again,) = read_manifest(folder / "m.csv").train
+    assert again.attributes == {"hat": "None"}
+    assert Path(again.mask or "").samefile(folder / "null")
+    with pytest.raises(DataError, match="attribute ' hat' begins or ends with a blank, which tables lose; rename it"):
+        write_manifest(folder / "m.csv", ReidDataset("m", train=[Record("a.jpg", 1, attributes={" hat": "yes"})]))

@@ -1,10 +1,14 @@
-"""What a table's columns and cells mean: names that nearly are a manifest's own, and missing values that are spelt out."""
+"""What a table's columns and cells mean: names that nearly are a manifest's own, and missing values that are spelt out.
+
+A class that a reader would take for something else, such as one called None, stands in quotation marks that belong to the
+cell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["is_missing", "own_columns"]
+__all__ = ["class_of", "is_missing", "is_near", "own_columns", "written_class"]
 
 # As pandas and R write a gap. Not "none" and "na" in small letters, which are classes and names of their own.
 _MISSING = frozenset({"", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "None", "null", "NULL", "Null"})
@@ -24,6 +28,21 @@ _NEAR: Mapping[str, tuple[str, ...]] = {
 def is_missing(cell: str) -> bool:
     """True for an empty cell, and for one that spells out that nothing is known."""
     return cell in _MISSING
+
+
+def written_class(name: str) -> str:
+    """A class as a cell: as it is, or in quotation marks where blanks would be lost or a gap be seen."""
+    return f'"{name}"' if is_missing(name) or name != name.strip() or class_of(name) != name else name
+
+
+def class_of(cell: str) -> str:
+    """The class that `written_class` made a cell of."""
+    return cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+
+
+def is_near(own: str, names: Iterable[str]) -> bool:
+    """Whether one of the names is nearly a manifest's own."""
+    return any(_plain(name) in (own, *_NEAR[own]) for name in names)
 
 
 def own_columns(names: Collection[str]) -> tuple[dict[str, str], list[str]]:

@@ -2,7 +2,8 @@
 
 Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
 `frame`, `sequence` and `mask` (a path like the image's) may be absent; every further column is an attribute, an empty
-cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`), meaning that it is not known.
+cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`), meaning that it is not known. A class of such a name, or
+with blanks around it, is in quotation marks of its own: `"None"`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resight.data.attributes import schema_of
-from resight.data.formats._columns import is_missing, own_columns
+from resight.data.formats._columns import class_of, is_missing, is_near, own_columns, written_class
 from resight.data.formats._numbering import number_cameras, number_identities
 from resight.errors import DataError
 from resight.files import written_whole
@@ -84,7 +85,8 @@ def write_manifest(path: str | os.PathLike[str], dataset: ReidDataset) -> None:
 
     Images under the manifest's folder are written relative to it, others by their full path. The explicit
     answers (`relevance`) and the protocol have no column and are not stored. The file appears whole or not at all.
-    Raises DataError when an attribute has the name of one of the manifest's own columns.
+    What is written is read back equal. Raises DataError when an attribute has the name of one of the manifest's own
+    columns, or blanks around it.
     """
     columns = _dataset_columns(Path(path), dataset)
     with written_whole(path) as partial:
@@ -209,7 +211,7 @@ def _attributes(columns: _Columns) -> list[dict[str, str]]:
     for_row = []
     for values in rows:
         if values not in shared:
-            shared[values] = {name: value for name, value in zip(names, values, strict=True) if value}
+            shared[values] = {name: class_of(cell) for name, cell in zip(names, values, strict=True) if cell}
         for_row.append(shared[values])
     return for_row
 
@@ -233,22 +235,31 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
         "split": [split for split, _ in rows],
         "frame": [record.frame for _, record in rows],
         "sequence": [record.sequence for _, record in rows],
-        "mask": [None if record.mask is None else _relative(record.mask, base) for _, record in rows],
+        "mask": [None if record.mask is None else _named(_relative(record.mask, base)) for _, record in rows],
     }
-    for name in ("frame", "sequence", "mask"):
-        if all(value is None for value in columns[name]):
-            del columns[name]
     names = dict.fromkeys((*dataset.schema.names, *(name for _, record in rows for name in record.attributes)))
+    for name in ("frame", "sequence", "mask"):
+        # Beside an empty column, an attribute of a near name stays one.
+        if all(value is None for value in columns[name]) and not is_near(name, names):
+            del columns[name]
     for name in names:
         if name in _NEEDED or name in _OPTIONAL or not name.strip():
             raise DataError(f"{path}: attribute {name!r} has the name of a manifest's own column; rename it")
-        columns[name] = [record.attributes.get(name) for _, record in rows]
+        if name != name.strip():
+            raise DataError(f"{path}: attribute {name!r} begins or ends with a blank, which tables lose; rename it")
+        given = (record.attributes.get(name) for _, record in rows)
+        columns[name] = [None if value is None else written_class(value) for value in given]
     return columns
 
 
 def _relative(image: str, base: str) -> str:
     full = os.path.abspath(image)
     return full.removeprefix(base)
+
+
+def _named(mask: str) -> str:
+    """The path, also where its name is one that stands for a gap."""
+    return os.path.join(os.curdir, mask) if is_missing(mask) else mask
 
 
 def _write_csv(path: Path, columns: _Cells) -> None:
