@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from resight.data.attributes import (
     MARKET_COLUMNS,
@@ -108,6 +108,19 @@ def test_mat_with_one_identity(tmp_path: Path) -> None:
     assert read_market_mat(tmp_path / "a.mat") == ({2: TARGETS}, {1: TARGETS})
 
 
+def test_a_mat_with_another_name_or_an_identity_twice_is_said(tmp_path: Path) -> None:
+    write_market_mat(tmp_path / "a.mat", {2: TARGETS}, {1: TARGETS})
+    halves = loadmat(tmp_path / "a.mat", squeeze_me=True)["market_attribute"]
+    half = {name: np.array([halves["train"].item()[name].item()] * 2) for name in halves["train"].item().dtype.names}
+    savemat(tmp_path / "b.mat", {"market_attribute": {"train": half, "test": half}})
+    with pytest.raises(DataError, match=r"b\.mat: image_index names identity 2 twice"):
+        read_market_mat(tmp_path / "b.mat")
+    half = {name.replace("handbag", "hand_bag"): values[:1] for name, values in half.items()}
+    savemat(tmp_path / "c.mat", {"market_attribute": {"train": half, "test": half}})
+    with pytest.raises(DataError, match=r"c\.mat: no column handbag; there is 'hand_bag' \(did you mean 'handbag'\?\)"):
+        read_market_mat(tmp_path / "c.mat")
+
+
 def test_foreign_mat_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.mat").write_text("no mat")
     savemat(tmp_path / "other.mat", {"x": np.eye(2)})
@@ -128,7 +141,9 @@ def test_annotation_rows_say_file_and_line(tmp_path: Path) -> None:
         (text.replace("\n2,1", "\n2,9"), "line 3: age is 9"),
         (text.replace("\n2,1", "\n2,x"), "line 3: age is 'x'"),
         (text.replace("\n2,1", "\n,1"), "line 3: empty id"),
-        (text.replace("age", "years"), "line 2: no column age"),
+        (text.replace("age", "years"), "no column age; needed are"),
+        (text.replace("age", "Age"), r"no column age; there is 'Age' \(did you mean 'age'\?\); needed are the 27"),
+        (text.replace("upgray", "up_grey"), r"no column upgray; there is 'up_grey' \(did you mean 'upgray'\?\)"),
         (text.splitlines()[0], "no rows"),
         ("", "no rows"),
     ):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.files import written_whole
 from resight.records import AttributeSchema, Record
 
@@ -87,9 +87,7 @@ def targets_from_columns(columns: Mapping[str, int]) -> dict[str, str]:
     A colour is "multi" when none of its columns is set (code 2), and when more than one is.
     Raises DataError for a missing column or a code that does not exist; the caller adds the file's name.
     """
-    missing = [name for name in MARKET_COLUMNS if name not in columns]
-    if missing:
-        raise DataError(f"no column {', '.join(missing)}; needed are the 27 of Market-1501's attributes")
+    _require_columns(columns)
     targets = {name: _class_of(name, columns[name]) for name in _PLAIN}
     for name, (prefix, colours) in _COLOURS.items():
         worn = [colour for colour in colours if _is_set(f"{prefix}{colour}", columns[f"{prefix}{colour}"])]
@@ -164,7 +162,8 @@ def read_annotation_rows(path: str | os.PathLike[str]) -> dict[str, dict[str, st
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            first = (reader.fieldnames or [""])[0]
+            first, *columns = reader.fieldnames or ["", *MARKET_COLUMNS]
+            _require_columns(columns)
             for row in reader:
                 key = (row[first] or "").strip()
                 if not key or key in rows:
@@ -236,6 +235,16 @@ def _mat_half(half: np.ndarray) -> dict[int, dict[str, str]]:
         identity: targets_from_columns({name: values[row] for name, values in table.items()})
         for row, identity in enumerate(identities)
     }
+
+
+def _require_columns(names: Collection[str]) -> None:
+    """Raises DataError when one of the 27 columns is absent, with what a name that it does not know may stand for."""
+    missing = [name for name in MARKET_COLUMNS if name not in names]
+    if missing:
+        others = sorted(set(names).difference(MARKET_COLUMNS, MULTI_COLUMNS, {""}))
+        meant = ((name, did_you_mean(name.lower().replace("_", ""), missing)) for name in others)
+        near = "".join(f"; there is {name!r}{hint}" for name, hint in meant if hint)
+        raise DataError(f"no column {', '.join(missing)}{near}; needed are the 27 of Market-1501's attributes")
 
 
 def _class_of(name: str, code: int) -> str:
