@@ -36,6 +36,8 @@ def test_schema_says_where_an_attributes_probabilities_stand() -> None:
     schema = AttributeSchema({"hair": ("short", "long"), "age": ("young", "adult", "old"), "hat": ("no", "yes")})
     assert schema.width == 7
     assert [list(range(7))[schema.columns(name)] for name in schema.names] == [[0, 1], [2, 3, 4], [5, 6]]
+    with pytest.raises(DataError, match=r"unknown attribute 'hats' \(did you mean 'hat'\?\); there is: hair, age, hat"):
+        schema.columns("hats")
     with pytest.raises(DataError, match="unknown attribute 'shoes'; there is: hair, age, hat"):
         schema.columns("shoes")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resight.data.formats import read_dataset
-from resight.errors import RunError
+from resight.errors import RunError, did_you_mean
 from resight.gallery import Gallery, Hit
 from resight.gallery.picture import search_picture
 from resight.recipe import load_recipe
@@ -85,7 +85,7 @@ def demo(
     report quotes `command`, by default the one that repeats this call. Raises RunError for an unknown kind.
     """
     if kind not in KINDS:
-        raise RunError(f"no demo of {kind!r}; there is: {', '.join(KINDS)}")
+        raise RunError(f"no demo of {kind!r}{did_you_mean(kind, KINDS)}; there is: {', '.join(KINDS)}")
     folder = Path(out)
     recipe = load_recipe("reid-strong-baseline", [*OVERRIDES, *KINDS[kind], *(overrides or [])])
     layout = PRESETS[f"{kind}-demo"].layout

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.files import written_whole
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class AttributeSchema:
     def columns(self, name: str) -> slice:
         """An attribute's columns in the concatenated probabilities. Raises DataError for an unknown attribute."""
         if name not in self.classes:
-            raise DataError(f"unknown attribute {name!r}; there is: {', '.join(self.classes)}")
+            raise DataError(
+                f"unknown attribute {name!r}{did_you_mean(name, self.classes)}; there is: {', '.join(self.classes)}"
+            )
         before = sum(len(self.classes[other]) for other in self.names[: self.names.index(name)])
         return slice(before, before + len(self.classes[name]))
 
@@ -119,10 +121,12 @@ class AttributeSchema:
         try:
             return self.classes[name].index(value)
         except KeyError:
-            raise DataError(f"unknown attribute {name!r}; the data has: {', '.join(self.classes)}") from None
+            raise DataError(
+                f"unknown attribute {name!r}{did_you_mean(name, self.classes)}; the data has: {', '.join(self.classes)}"
+            ) from None
         except ValueError:
             raise DataError(
-                f"attribute {name!r} has no class {value!r}; it has: {', '.join(self.classes[name])}"
+                f"attribute {name!r} has no class {value!r}{did_you_mean(value, self.classes[name])}; it has: {', '.join(self.classes[name])}"
             ) from None
 
     @classmethod

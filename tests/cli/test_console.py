@@ -33,6 +33,13 @@ def test_images_that_are_none_are_named(crowd_spec: str, tmp_path: Path) -> None
         (str(tmp_path), "train", f"{tmp_path} is no FORMAT:PATH and has no splits; leave out --split"),
         (str(tmp_path / "empty"), None, "empty"),
         (str(tmp_path / "nowhere"), None, "nowhere"),
+        (crowd_spec, "querry", "no split 'querry' (did you mean 'query'?); a dataset has train, query, gallery"),
+        (f"folder:{tmp_path}", None, "unknown dataset format 'folder' (did you mean 'folders'?)"),
+        (
+            crowd_spec.partition(":")[2],
+            None,
+            "crowd.csv is a table, no image; for the images of a manifest write manifest:",
+        ),
     ):
         with pytest.raises(DataError) as caught:
             console.images_of(source, split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,10 @@ def test_masks_cover_the_person(tmp_path: Path) -> None:
     [
         ({"kind": "boats"}, "unknown kind 'boats'"),
         ({"layout": "coco"}, "unknown layout 'coco'; known are market1501"),
+        ({"layout": "market"}, "(did you mean 'market1501'?); known are market1501"),
+        ({"kind": "vehicle"}, "unknown kind 'vehicle' (did you mean 'vehicles'?); presets are"),
         ({"layout": "veri776"}, "layout veri776 holds no people; layouts for people: market1501"),
+        ({"preset": "people-small"}, "unknown preset 'people-small' (did you mean 'people-"),
         ({"preset": "huge"}, "unknown preset 'huge'"),
         ({"identities": 1}, "identities is 1; it must be at least 2"),
         ({"identities": 20_000}, "room for 9999"),
@@ -94,7 +98,7 @@ def test_masks_cover_the_person(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_wishes_are_named_and_leave_nothing(tmp_path: Path, arguments: dict, complaint: str) -> None:
-    with pytest.raises(DataError, match=complaint.replace("(", r"\(")):
+    with pytest.raises(DataError, match=re.escape(complaint)):
         synthesize(tmp_path / "street", **arguments)
     assert not list(tmp_path.iterdir())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -105,17 +106,23 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
     DataError for an unknown split, or when there is no image.
     """
     from resight.data.formats import FORMATS, read_dataset
+    from resight.data.formats.manifest import is_manifest
     from resight.data.images import list_images
-    from resight.errors import DataError
+    from resight.errors import DataError, did_you_mean
     from resight.records import as_records
 
-    if source.partition(":")[0] in FORMATS:
+    name, colon, _ = source.partition(":")
+    if name in FORMATS or (colon and not Path(source).exists()):
         dataset = read_dataset(source)
         if split is not None and split not in dataset.splits:
-            raise DataError(f"no split {split!r}; a dataset has {', '.join(dataset.splits)}")
+            raise DataError(
+                f"no split {split!r}{did_you_mean(split, dataset.splits)}; a dataset has {', '.join(dataset.splits)}"
+            )
         records = list(dataset.splits[split] if split else dataset.gallery or dataset.train)
     elif split is not None:
         raise DataError(f"{source} is no FORMAT:PATH and has no splits; leave out --split")
+    elif is_manifest(Path(source)):
+        raise DataError(f"{source} is a table, no image; for the images of a manifest write manifest:{source}")
     else:
         records = as_records(list_images(source))
     if not records:

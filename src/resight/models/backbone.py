@@ -42,7 +42,9 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
-            raise RecipeError(f"no pooling {pooling!r}; there is: {', '.join(POOLINGS)}")
+            raise RecipeError(
+                f"no pooling {pooling!r}{did_you_mean(pooling, POOLINGS)}; there is: {', '.join(POOLINGS)}"
+            )
         self.trunk = create_timm_model(name, pretrained, image_size, in_chans=channels)
         if last_stride == 1:
             _set_last_stride(self.trunk, name)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.retrieval.arrays import Array, as_features, as_labels, to_numpy
 from resight.retrieval.distance import checked_pair, normalised, the_metric
 from resight.retrieval.scores import Evaluation, evaluate_clusters
@@ -254,7 +254,9 @@ def compared(features: NDArray[np.float32], metric: str, linkage: str) -> tuple[
     Ward's method is defined for Euclidean distances: of unit vectors where the metric is cosine.
     """
     if linkage not in _LINKAGES:
-        raise DataError(f"unknown linkage {linkage!r}; known are {', '.join(_LINKAGES)}")
+        raise DataError(
+            f"unknown linkage {linkage!r}{did_you_mean(linkage, _LINKAGES)}; known are {', '.join(_LINKAGES)}"
+        )
     return (_placed(features, metric), "euclidean") if linkage == "ward" else (features, metric)
 
 
@@ -420,7 +422,9 @@ def learn_cut(
     share an identity.
     """
     if figure not in FIGURES:
-        raise DataError(f"unknown figure {figure!r} to learn a cut by; known are {', '.join(FIGURES)}")
+        raise DataError(
+            f"unknown figure {figure!r}{did_you_mean(figure, FIGURES)} to learn a cut by; known are {', '.join(FIGURES)}"
+        )
     if not has_company(ids).any():
         raise DataError("no two images share an identity (from 1), so no cut can be learned from them")
     heights = np.unique(tree.heights)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.retrieval.arrays import Array, as_features, is_tensor, squared_norms
 from resight.retrieval.rounding import exact_type, middle_of
 from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
@@ -181,7 +181,7 @@ def the_metric(metric: str | Distance) -> Distance:
         return metric
     if metric not in METRICS:
         raise DataError(
-            f"unknown metric {metric!r}; known are {', '.join(METRICS)}, or an object such as AttributeWeighted"
+            f"unknown metric {metric!r}{did_you_mean(metric, METRICS)}; known are {', '.join(METRICS)}, or an object such as AttributeWeighted"
         )
     return METRICS[metric]
 

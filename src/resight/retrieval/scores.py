@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
 from resight.retrieval.distance import Distance, checked_pair, distances, the_metric
@@ -312,7 +312,9 @@ def _judgement(
     if isinstance(protocol, Relevance):
         return within(judge_lists(protocol, queries, gallery), depth)
     if protocol not in PROTOCOLS:
-        raise DataError(f"unknown protocol {protocol!r}; known are {', '.join(PROTOCOLS)}, or a Relevance with lists")
+        raise DataError(
+            f"unknown protocol {protocol!r}{did_you_mean(str(protocol), PROTOCOLS)}; known are {', '.join(PROTOCOLS)}, or a Relevance with lists"
+        )
     rules = PROTOCOLS[protocol]
     cameras: list[Positions | None] = [None, None]
     if rules.camera_rule and query_cameras is not None and gallery_cameras is not None:
@@ -357,7 +359,7 @@ class _Measures:
             raise DataError(f"max_rank = {self.max_rank}: it must be at least 1")
         if self.definition not in AVERAGE_PRECISION:
             raise DataError(
-                f"unknown definition of average precision {self.definition!r}; known are {', '.join(AVERAGE_PRECISION)}"
+                f"unknown definition of average precision {self.definition!r}{did_you_mean(self.definition, AVERAGE_PRECISION)}; known are {', '.join(AVERAGE_PRECISION)}"
             )
 
     def __call__(self, tiles: Tiles, judgement: Judgement, threads: int | None) -> Evaluation:

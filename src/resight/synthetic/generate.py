@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from resight.errors import DataError, ResightError
+from resight.errors import DataError, ResightError, did_you_mean
 from resight.files import folder_written_whole
 from resight.synthetic.roster import Sighting, make_roster
 from resight.synthetic.street import Kind, Picture, Street
@@ -165,7 +165,9 @@ def _plan(
 ) -> Preset:
     name = preset or f"{kind}-demo"
     if name not in PRESETS:
-        wrong = f"unknown preset {preset!r}" if preset else f"unknown kind {kind!r}"
+        kinds = [each.removesuffix("-demo") for each in PRESETS]
+        near = did_you_mean(preset or kind, PRESETS if preset else kinds)
+        wrong = f"unknown {'preset' if preset else 'kind'} {preset or kind!r}{near}"
         raise DataError(f"{wrong}; presets are {', '.join(PRESETS)}, kinds people and vehicles")
     plan = PRESETS[name]
     if layout is not None:
@@ -178,7 +180,9 @@ def _plan(
 
 def _check(plan: Preset, seed: int, processes: int | None, masks: bool) -> None:
     if plan.layout not in WRITERS:
-        raise DataError(f"unknown layout {plan.layout!r}; known are {', '.join(WRITERS)}")
+        raise DataError(
+            f"unknown layout {plan.layout!r}{did_you_mean(plan.layout, WRITERS)}; known are {', '.join(WRITERS)}"
+        )
     if plan.kind not in WRITERS[plan.layout].kinds:
         fitting = [name for name, writer in WRITERS.items() if plan.kind in writer.kinds]
         raise DataError(f"layout {plan.layout} holds no {plan.kind}; layouts for {plan.kind}: {', '.join(fitting)}")

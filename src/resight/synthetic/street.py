@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.synthetic.cameras import Camera, backdrop, expose, sample_camera
 from resight.synthetic.canvas import SUPERSAMPLING, Canvas, Point
 from resight.synthetic.coachwork import draw_vehicle, vehicle_extent
@@ -45,7 +45,7 @@ class Street:
     ) -> None:
         """`size` is (height, width) in pixels, by default 128x64 for people and 96x128 for vehicles."""
         if kind not in _KINDS:
-            raise DataError(f"unknown kind {kind!r}; known are {', '.join(_KINDS)}")
+            raise DataError(f"unknown kind {kind!r}{did_you_mean(kind, _KINDS)}; known are {', '.join(_KINDS)}")
         self.kind, self.seed, self.difficulty = kind, seed, difficulty
         self.size = size or _KINDS[kind].size
         self._cameras: dict[int, Camera] = {}

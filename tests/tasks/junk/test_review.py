@@ -116,3 +116,11 @@ def test_accepted_images_leave_the_manifest_and_stay_on_disk(images: list[Record
     with pytest.raises(DataError, match="none of the 1 accepted images is in street"):
         without_junk(data, {"/elsewhere/a.jpg"})
     assert without_junk(data, ())[1] == 0
+
+
+def test_a_file_of_a_scan_is_no_scan_but_says_where_it_is(images: list[Record], tmp_path: Path) -> None:
+    listed(tmp_path, images)
+    with pytest.raises(RunError, match=r"suspects\.csv is a file, perhaps of a scan; give its folder: "):
+        Review.open(tmp_path / "suspects.csv")
+    with pytest.raises(RunError, match="holds no suspects.csv"):
+        Review.open(tmp_path / "elsewhere")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resight.data.attributes import MULTI
 from resight.data.loaders import Batch, judged_loader
 from resight.data.targets import class_counts, encode, shown_as_junk
-from resight.errors import DataError
+from resight.errors import DataError, did_you_mean
 from resight.recognizer import Progress, Recognizer, Seen, see
 from resight.records import AttributeSchema, Record, ReidDataset
 from resight.tasks.attributes.scores import AttributeScores, majority_guess, score
@@ -94,7 +94,9 @@ def evaluate(
     for a model that recognises no attributes.
     """
     if protocol not in PROTOCOLS:
-        raise DataError(f"no protocol {protocol!r} for attributes; there is: {', '.join(PROTOCOLS)}")
+        raise DataError(
+            f"no protocol {protocol!r} for attributes{did_you_mean(protocol, PROTOCOLS)}; there is: {', '.join(PROTOCOLS)}"
+        )
     splits, fitted = _splits(model, dataset, trained_here, protocol)
     if not splits:
         raise DataError(f"{dataset.name}: no image is annotated with attributes; see `resight data inspect`")

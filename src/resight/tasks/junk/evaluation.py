@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.targets import JUNK_TARGET
-from resight.errors import DataError, RunError
+from resight.errors import DataError, RunError, did_you_mean
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
 from resight.records import UNLABELLED, Record
@@ -82,7 +82,7 @@ def junk_scores(
     """
     name = score or default_score(model)
     if name not in SCORES:
-        raise DataError(f"no score {name!r} of junk; there is: {', '.join(SCORES)}")
+        raise DataError(f"no score {name!r} of junk{did_you_mean(name, SCORES)}; there is: {', '.join(SCORES)}")
     if name == "probability" and not _recognises_junk(model):
         raise RunError("this run recognises no junk; train attributes-resnet18, or choose another score")
     if name != "probability":

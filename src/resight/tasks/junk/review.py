@@ -48,10 +48,12 @@ class Review:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read a scan and the decisions made before. Raises RunError for a folder without a scan, or with damaged files."""
+        """Read a scan and the decisions made before. Raises RunError for a file, and for a folder without a scan or with damaged files."""
         folder = Path(folder)
         try:
             suspects = [Suspect(path, float(score)) for path, score in _read_rows(folder / "suspects.csv")]
+        except NotADirectoryError:
+            raise RunError(f"{folder} is a file, perhaps of a scan; give its folder: {folder.parent}") from None
         except FileNotFoundError:
             raise RunError(f"{folder} holds no suspects.csv; make it with `resight junk scan`") from None
         except (ValueError, OSError, csv.Error) as error:
