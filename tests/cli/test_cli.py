@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from resight.cli import main
 from resight.errors import RunError
@@ -117,6 +118,18 @@ def test_images_whose_names_are_not_utf_8_are_named_and_the_rest_is_done(
     status, out, _ = resight("search", tmp_path / "gallery", query, "-k", 1, capsys=capsys)
     assert status == 0
     assert "Anna/1.png" in out.replace("\n", "")
+    ranking = tmp_path / "r.txt"
+    status, _, err = resight("search", tmp_path / "gallery", images, "--course", ranking, capsys=capsys)
+    assert status == 0, err
+    assert "3 of 6 images have names that no file can hold" in err
+    assert [line.partition(":")[0] for line in ranking.read_text().splitlines()] == ["0.png", "1.png", "2.png"]
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/J\xfcrgen.png")
+    shutil.copy(query, odd)
+    status, _, err = resight("search", tmp_path / "gallery", odd, "--course", tmp_path / "s.txt", capsys=capsys)
+    assert (status, err) == (2, f"error: {tmp_path}/J\\xfcrgen.png: its name is not UTF-8; rename it\n")
+    status, out, _ = resight("search", tmp_path / "gallery", odd, "--picture", tmp_path / "p.png", capsys=capsys)
+    assert status == 0
+    assert Image.open(tmp_path / "p.png").width > 100
     status, out, _ = resight("data", "inspect", "--data", f"folders:{images}", "--out", tmp_path / "i", capsys=capsys)
     assert status == 0
     status, _, err = resight(

@@ -149,8 +149,9 @@ def search(
     from resight.cli.destinations import PICTURES, replaced, require_file, require_free, require_other
     from resight.data.formats.course import hand_in_names
     from resight.embedding import embed as embed_images
-    from resight.errors import OptionError
+    from resight.errors import DataError, OptionError
     from resight.gallery import Gallery
+    from resight.records import nameable
 
     if picture is not None:
         require_file(picture, PICTURES, "--picture")
@@ -169,6 +170,8 @@ def search(
     if course is not None:  # as long as nothing is lost
         for side in (records, opened.records):
             hand_in_names((record.path for record in side), ranking=True)
+        if unwritable := nameable(records)[1]:
+            raise DataError(unwritable[0])
     with progress("embedding", len(records)) as advance:
         embedded = embed_images(opened.model, records, progress=advance)
     asked = embedded.embeddings
@@ -209,14 +212,16 @@ def _queries(sources: list[str]) -> list[Record]:
     """What the arguments name, each path once and as the user calls it."""
     from resight.cli.console import images_of
     from resight.data.formats import FORMATS
+    from resight.data.formats.manifest import is_manifest
     from resight.records import Record
 
     records: dict[str, Record] = {}
     for source in sources:
-        found = images_of(source, "query" if source.partition(":")[0] in FORMATS else None)
-        if len(found) == 1 and Path(source).is_file():
-            found = [Record(source)]
-        records |= {record.path: record for record in found}
+        if Path(source).is_file() and not is_manifest(Path(source)):
+            records[source] = Record(source)
+        else:
+            found = images_of(source, "query" if source.partition(":")[0] in FORMATS else None)
+            records |= {record.path: record for record in found}
     return list(records.values())
 
 
