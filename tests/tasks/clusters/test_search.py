@@ -35,7 +35,9 @@ def test_the_cut_is_the_one_given_or_else_the_one_learned(embedded: Embeddings) 
 
 
 def test_one_cluster_is_said_to_be_the_search_by_distance(embedded: Embeddings) -> None:
-    assert "one cluster alone, so this is the search by distance" in asked(embedded, ClusterSearch(clusters=1)).told
+    told = asked(embedded, ClusterSearch(clusters=1)).told
+    assert "26 gallery images lie in one cluster, cut at" in told
+    assert told.endswith("With one cluster this is the search by distance.")
     assert "by distance" not in asked(embedded, ClusterSearch(clusters=2)).told
 
 

@@ -40,17 +40,16 @@ class Searched:
     def told(self) -> str:
         """How it was made, in a sentence or two."""
         found, learned = self.clusters, self.learned
-        told = (
-            f"By clusters: the {len(found.labels):,} gallery images lie in {len(found.centroids):,} clusters of "
-            f"{found.sizes[-1]} to {found.sizes[0]} images, cut at {found.threshold:.4g}"
-        )
+        number, sizes = len(found.centroids), f"{found.sizes[-1]} to {found.sizes[0]} images"
+        lie = "one cluster" if number == 1 else f"{number:,} clusters of {sizes}"
+        told = f"By clusters: the {len(found.labels):,} gallery images lie in {lie}, cut at {found.threshold:.4g}"
         if learned is not None:
             told += (
                 f", as was best for the {learned.figure} of {learned.images:,} training images ({learned.clusters:,} "
                 f"clusters, {100 * learned.value:.1f} %)"
             )
         way = "is clustered anew with them and retrieves its cluster" if self.anew else "retrieves the one with the nearest centroid"  # fmt: skip
-        alone = " There is one cluster alone, so this is the search by distance." if len(found.centroids) == 1 else ""
+        alone = " With one cluster this is the search by distance." if number == 1 else ""
         return (
             f"{told}; a query {way}, nearest images first. Right answers in other clusters count as not found.{alone}"
         )
