@@ -151,6 +151,13 @@ def test_a_score_threshold_stands_among_the_counts() -> None:
     assert axes.get_xlabel() == "reconstruction error"
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_scores_that_hardly_differ_still_make_a_chart(kind: type) -> None:
+    least = np.nextafter(kind(0.1), kind(1))
+    axes = charts.score_threshold(np.array([0.1, least], kind), 0.1, "score").axes[0]
+    assert sum(heights(axes.figure)) == 2
+
+
 def test_a_raster_is_the_figure_in_pixels() -> None:
     picture = charts.raster(charts.images_per_identity_chart([1, 2]))
     assert picture.mode == "RGB"

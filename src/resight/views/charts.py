@@ -223,7 +223,7 @@ def histograms(values: Mapping[str, NDArray[np.floating]], label: str, colours: 
     """Distributions over one another, name -> numbers, each of area 1; `label` says what the numbers are."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
-    bins = np.histogram_bin_edges(np.concatenate(list(values.values())), 60).tolist()
+    bins = _bins(np.concatenate(list(values.values())))
     for number, (name, numbers) in enumerate(values.items()):
         axes.hist(numbers, bins, density=True, alpha=0.6, color=colours[number % len(colours)], label=name)
     _plain(axes, "density")
@@ -295,13 +295,20 @@ def score_threshold(scores: NDArray[np.floating], threshold: float, name: str) -
     """Histogram of the images' scores, the counts on a logarithmic scale, with a threshold."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
-    axes.hist(scores, 60, color=COLOURS[0], log=True)
+    axes.hist(scores, _bins(scores), color=COLOURS[0], log=True)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_minor_formatter("")
     axes.axvline(threshold, color=COLOURS[4], linewidth=1.5, linestyle="--")
     _plain(axes, "images")
     axes.set_xlabel(name)
     return figure
+
+
+def _bins(values: NDArray[np.floating], count: int = 60) -> list[float]:
+    """Edges of so many bins. Values too close to be parted, as scores of like images are in float32, share one of them."""
+    exact = np.asarray(values, np.float64)
+    close = exact.size and np.ptp(exact) < 2 * count * np.spacing(np.abs(exact).max())
+    return np.histogram_bin_edges(exact[:1] if close else exact, count).tolist()
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
