@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import re
 import shlex
 import signal
@@ -21,6 +23,7 @@ from resight.data.formats import read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.records import Record, ReidDataset
 from tests.support.commands import resight
+from tests.support.disk import full_disk
 from tests.support.pages import quoted
 from tests.support.runs import untrained_run
 
@@ -172,3 +175,42 @@ def test_the_command_that_a_report_quotes_runs_with_blanks_in_paths(
     line = quoted(out / "report.html")
     assert sorted(shlex.split(line)[1:]) == sorted(map(str, words))
     assert resight(*shlex.split(line)[1:], capsys=capsys)[0] == 0
+
+
+def test_a_review_that_cannot_be_kept_is_refused_before_it_begins(
+    run: Path, data: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    out = tmp_path / "s"
+    scanned(run, data, out, capsys, "--threshold", "0")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    with full_disk():
+        status, _, err = resight("junk", "review", out, "--terminal", capsys=capsys)
+    assert (status, err.splitlines()[-1]) == (2, f"error: {out / 'decisions.csv'}: File too large")
+    assert not (out / "decisions.csv").exists()
+
+    def refused(**_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refused)
+    status, _, err = resight("junk", "review", out, "--terminal", capsys=capsys)
+    assert (status, err) == (2, f"error: DIR {out}: cannot be written there (Permission denied)\n")
+
+
+def test_a_file_of_a_scan_is_answered_with_its_folder(run: Path, data: str, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "s"
+    scanned(run, data, out, capsys)
+    for words in (["review"], ["apply", "--data", data, "--out", tmp_path / "k.csv"]):
+        status, _, err = resight("junk", words[0], out / "suspects.csv", *words[1:], capsys=capsys)
+        assert status == 2
+        assert err == f"error: {out / 'suspects.csv'} is a file, perhaps of a scan; give its folder: {out}\n"
+
+
+def test_images_whose_names_are_not_utf_8_are_named_and_the_rest_is_scanned(run: Path, tmp_path: Path, capsys) -> None:
+    folder = os.fsencode(tmp_path / "images")
+    os.makedirs(folder)
+    for name in (b"/J\xfcrgen.png", b"/a.png", b"/b.png"):
+        Image.new("RGB", (16, 32), "red").save(folder + name)
+    status, _, err = resight("junk", "scan", run, tmp_path / "images", "--out", tmp_path / "s", capsys=capsys)
+    assert status == 0, err
+    assert "J\\xfcrgen.png: its name is not UTF-8; rename it" in err
+    assert set(suspects(tmp_path / "s")) <= {"a.png", "b.png"}

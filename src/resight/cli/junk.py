@@ -119,6 +119,7 @@ def review_suspects(
     left out by `resight junk apply`; rejected and undecided ones stay.
     """
     from resight.cli.console import output
+    from resight.cli.destinations import require_folder
     from resight.cli.options import given
     from resight.errors import DataError, OptionError
     from resight.tasks.junk.review import Review
@@ -126,6 +127,7 @@ def review_suspects(
     if terminal and "port" in given(context):
         raise OptionError("--port is for the page; leave it out with --terminal")
     review = Review.open(folder)
+    require_folder(folder, "DIR")  # for decisions.csv
     if not review.suspects:
         raise DataError(f"{folder} lists no suspects; scan with a lower threshold")
     if terminal:

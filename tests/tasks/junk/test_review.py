@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError, RunError
 from resight.records import Record, ReidDataset, Relevance
 from resight.tasks.junk.review import Review, without_junk
+from tests.support.disk import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +126,28 @@ def test_a_file_of_a_scan_is_no_scan_but_says_where_it_is(images: list[Record], 
         Review.open(tmp_path / "suspects.csv")
     with pytest.raises(RunError, match="holds no suspects.csv"):
         Review.open(tmp_path / "elsewhere")
+
+
+def test_what_was_accepted_is_left_out_by_whatever_path_it_is_reached(images: list[Record], tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(Path(images[0].path).parent)
+    (tmp_path / "soft.png").symlink_to(images[1].path)
+    os.link(images[2].path, tmp_path / "hard.png")
+    linked = [Record(str(tmp_path / "linked" / Path(record.path).name), record.identity, 1) for record in images]
+    others = [Record(str(tmp_path / name), 1, 1) for name in ("soft.png", "hard.png")]
+    kept, left_out = without_junk(ReidDataset("x", gallery=[*linked, *others]), [images[n].path for n in (1, 2)])
+    assert left_out == 4
+    assert kept.gallery == [linked[0], *linked[3:]]
+
+
+def test_a_full_disk_keeps_the_decisions_that_were_made(images: list[Record], tmp_path: Path) -> None:
+    listed(tmp_path, images[:4])
+    review = Review.open(tmp_path)
+    review.decide(0, "accepted")
+    with full_disk(), pytest.raises(OSError, match="File too large") as raised:
+        review.decide(1, "accepted")
+    assert raised.value.filename == str(tmp_path / "decisions.csv")
+    assert (review.decision(0), review.decision(1)) == ("accepted", None), "what is not on disk is not said"
+    assert Review.open(tmp_path).accepted == {images[0].path}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["decisions.csv", "suspects.csv"]
+    review.decide(1, "rejected")
+    assert Review.open(tmp_path).undecided == [2, 3]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from resight.errors import DataError, RunError
-from resight.files import locked, written_whole
+from resight.files import file_key, locked, written_whole
 from resight.records import Record, ReidDataset
 
 __all__ = ["DECISIONS", "Review", "Suspect", "without_junk", "write_rows"]
@@ -93,15 +93,16 @@ class Review:
 
 
 def without_junk(dataset: ReidDataset, accepted: Iterable[str]) -> tuple[ReidDataset, int]:
-    """The dataset without the images accepted as junk, and the number of images left out.
+    """The dataset without the images accepted as junk, by whatever path it reaches them, and the number left out.
 
     The dataset's own answer lists (`relevance`) are dropped, as they refer to positions in the whole gallery. Raises
     DataError when none of the accepted images is in the dataset.
     """
-    paths = frozenset(map(os.path.abspath, accepted))
+    paths = frozenset(accepted)
+    files = frozenset(map(file_key, paths))
 
     def others(records: Sequence[Record]) -> list[Record]:
-        return [record for record in records if os.path.abspath(record.path) not in paths]
+        return [record for record in records if file_key(record.path) not in files]
 
     kept = replace(
         dataset,
