@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import lightning
+import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from resight.data.formats import absolute_spec
@@ -17,15 +19,15 @@ from resight.data.training_set import TrainingSet
 from resight.engine.callbacks import OnValidation
 from resight.engine.data_module import DataModule
 from resight.engine.system import System
-from resight.engine.trainer import make_trainer, process_rank
+from resight.engine.trainer import make_trainer, make_validator, process_rank
 from resight.errors import RecipeError, RunError
 from resight.files import locked
 from resight.recipe import Recipe, make
 from resight.records import ReidDataset
 from resight.run import Run, build_model, leftovers
-from resight.tasks.systems import SYSTEMS, training_set_of
+from resight.tasks.systems import SYSTEMS, own_training_set, training_set_of
 
-__all__ = ["alone", "check", "resume", "train"]
+__all__ = ["alone", "check", "resume", "train", "validate"]
 
 Tell = Callable[[str], None]
 _NAMED = 10
@@ -138,6 +140,32 @@ def check(recipe: Recipe, dataset: ReidDataset) -> None:
     DataModule(recipe, training_set)
     run = Run(Path(), recipe, training_set.classes, training_set.schema)
     _system(run, training_set, pretrained=False).configure_optimizers()
+
+
+def validate(folder: str | os.PathLike[str], dataset: ReidDataset) -> dict[str, float]:
+    """The figures that validation logs, by name, of the weights that a run has kept: those of metrics.csv at its best epoch.
+
+    >>> validate("runs/two-branch", read_dataset("market1501:/data/Market-1501-v15.09.15"))["loss"]
+
+    A loss with a state of its own, such as weights that adapt, has it as training left it. Raises RunError for other data
+    than that of the training, and when the run holds nobody out.
+    """
+    run = Run.open(folder)
+    training_set = own_training_set(run, dataset)
+    if not training_set.validation:
+        raise RunError(f"{folder} holds nobody out (validation.ratio=0), so there is no validation")
+    run.recipe.validation.pictures = False
+    system = _system(run, training_set, pretrained=False)
+    run.load_weights(system.model)
+    if run.checkpoint.exists():
+        kept = torch.load(run.checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        system.load_state_dict({name: kept[name] for name in kept if not name.startswith("model.")}, strict=False)
+    with tempfile.TemporaryDirectory() as drawn, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = make_validator(run.recipe, drawn)
+        trainer.validate(system, datamodule=DataModule(run.recipe, training_set), verbose=False)
+    found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return {name.removeprefix("val/"): value for name, value in found.items() if name.startswith("val/")}
 
 
 def _system(run: Run, training_set: TrainingSet, pretrained: bool | None) -> System:

@@ -14,6 +14,7 @@ from resight.cli.console import DataOption
 if TYPE_CHECKING:
     from resight.data.training_set import TrainingSet
     from resight.records import ReidDataset
+    from resight.views.tables import Table
 
 __all__ = ["evaluate"]
 
@@ -115,7 +116,7 @@ def evaluate(
     run is refused.
 
     `--on validation` judges by the people that training held out, with the queries and the gallery of its validation, so
-    that the figures are those of metrics.csv.
+    that the figures are those of metrics.csv; those that training logged besides, such as the loss, are printed as well.
 
     `--by clusters` is the search of the VAE report: all right answers count, and those in other clusters are not found.
     """
@@ -165,6 +166,7 @@ def evaluate(
     }
     functions = {kind.run: room(name, "evaluation").evaluate for name, kind in TASKS.items()}
     options = applying(context, values, functions, TASKS[task].run, run)
+    whole = dataset
     own = _own_training_set(run, folder, dataset) if on in ("train", "validation") else None
     if "trained_here" in inspect.signature(evaluation.evaluate).parameters:
         here = own is not None or (folder is not None and Run.open(folder).trained_on(data))
@@ -174,16 +176,36 @@ def evaluate(
         remark(f"{dataset.name}: {len(dataset.query)} queries, {len(dataset.gallery)} in the gallery")
     with progress("evaluating", evaluation.count_images(model, dataset, **options)) as advance:
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
+    logged = _validated(folder, whole) if own is not None and folder is not None and on == "validation" else {}
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
     over = replaced(target)
     page = pages.page(result, model, dataset)
     page.finish(target, command=command_line(context), failed=result.failed, curves=curves)
     if as_json:
-        print(json.dumps(result.summary(), indent=2))
+        print(json.dumps({**result.summary(), **({_LOGGED: logged} if logged else {})}, indent=2))
     else:
-        show(pages.tables(result), dataset.name)
+        show([*pages.tables(result), *([_logged(logged)] if logged else [])], dataset.name)
         output().print(f"report: {target}{over}", markup=False)
+
+
+_LOGGED = "as in training"
+
+
+def _validated(folder: Path, dataset: ReidDataset) -> dict[str, float]:
+    """The figures that training logs in validation; imported here, since only they want Lightning."""
+    from resight.training import validate
+
+    return validate(folder, dataset)
+
+
+def _logged(figures: dict[str, float]) -> Table:
+    from resight.views.tables import Table
+
+    note = (
+        "What validation logs, of the weights that are kept: metrics.csv at the best epoch. Shares are not in per cent."
+    )
+    return Table([_LOGGED, *figures], [["validation", *(f"{value:.5g}" for value in figures.values())]], note=note)
 
 
 def _own_training_set(run: str, folder: Path | None, dataset: ReidDataset) -> TrainingSet:

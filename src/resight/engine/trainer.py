@@ -33,7 +33,7 @@ from resight.files import written_whole
 from resight.recipe import Recipe
 from resight.run import Run
 
-__all__ = ["make_trainer", "process_rank"]
+__all__ = ["make_trainer", "make_validator", "process_rank"]
 
 
 def make_trainer(
@@ -78,6 +78,21 @@ def make_trainer(
         return _lightning_trainer(run, callbacks, validated)
     except (MisconfigurationException, ValueError) as error:
         raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+def make_validator(recipe: Recipe, folder: str) -> lightning.Trainer:
+    """A Trainer that validates in a recipe's precision, logs nothing, and draws its pictures into a folder."""
+    _hush()
+    return lightning.Trainer(
+        accelerator="cpu" if recipe.trainer.accelerator == "cpu" else "auto",
+        devices=1,
+        precision=_precision(recipe),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
 
 
 def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool) -> lightning.Trainer:
