@@ -57,7 +57,7 @@ def test_a_gallery_is_made_and_searched(
     status, out, err = resight("search", gallery, query, *words, capsys=capsys)
     assert status == 0
     assert "3.png" in out
-    assert "1 of 1 queries are in the gallery themselves; their own files are not shown" in err
+    assert "1 of 1 queries found themselves in the gallery; that is not counted as a hit" in err
     assert Image.open(tmp_path / "p.png").width > 100
     status, out, _ = resight("search", gallery, query, "--json", capsys=capsys)
     hits = json.loads(out)[str(query)]

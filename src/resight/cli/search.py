@@ -189,7 +189,7 @@ def search(
                 themselves += found.itself
                 advance(1)
     if themselves:
-        remark(f"{themselves} of {len(asked)} queries are in the gallery themselves; their own files are not shown")
+        remark(f"{themselves} of {len(asked)} queries found themselves in the gallery; that is not counted as a hit")
     if course is not None:
         size = course.stat().st_size / 1e6
         shorter = "" if k or size < 10 else ", of every image in the gallery; -k 100 writes the nearest 100 alone"
