@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -76,6 +77,38 @@ TABLES: dict[str, tuple[Mapping[str, Callable[..., Any]], tuple[str, ...]]] = {
 }
 """Sections whose keys depend on the entry that is named: the entries, and parameters that the program supplies."""
 
+SHARED = {
+    "backbone": "a timm model, with the tag of the weights it begins from",
+    "batch_size": "images in a batch",
+    "brightness": "the factor lies within 1 ± this",
+    "channels": "channels of each block",
+    "classifier_bias": "give the classifier a bias",
+    "contrast": "the factor lies within 1 ± this",
+    "convolutions": "convolutions in each block",
+    "dropout": "share of the numbers that are set to 0 in training",
+    "amsgrad": "the variant of that name",
+    "enlarge": "factor of height and width before the cut",
+    "hidden": "width of each perceptron's hidden layer",
+    "identities": "people in a batch",
+    "images": "images of each in a batch",
+    "label_smoothing": "eps in the words above",
+    "lr": "learning rate; `rates` sets others for parts of the model",
+    "margin": "as in the words above",
+    "milestones": "epochs from which on the rate is lower",
+    "momentum": "share of the last step that is taken again; 0 for none",
+    "offset": "the cosine at which a pair is undecided, in the beginning; it is learned",
+    "pretrained": "begin from the backbone's weights; false: from random ones",
+    "probability": "of being applied to an image",
+    "saturation": "the factor lies within 1 ± this",
+    "scale": "factor of the cosines",
+    "sigma": "deviation of the components' factors",
+    "warmup_epochs": "epochs over which the rate rises to its whole; 0 for none",
+    "warmup_factor": "share of the rate with which the warm-up begins",
+    "weight_decay": "share of each weight that is added to its gradient; of adamw, that is taken off it at each step",
+    "width": "channels of the first level",
+}
+"""Options that mean the same in every part that has them, where the part itself does not say it."""
+
 
 def pages() -> dict[Path, str]:
     """One page a command, one of the formats, the recipes and the sources each: file -> text."""
@@ -134,9 +167,7 @@ def _recipes() -> list[str]:
     for name, (table, given) in TABLES.items():
         sections.append(f"## {name}\n\nOne of: {', '.join(f'`{entry}`' for entry in table)}.")
         for called, entry in table.items():
-            sections.append(
-                "\n\n".join(filter(None, [f"### {name}: {called}", _told(entry), _keys(options_of(entry, given))]))
-            )
+            sections.append("\n\n".join(filter(None, [f"### {name}: {called}", _told(entry), _options(entry, given)])))
     return sections
 
 
@@ -155,6 +186,16 @@ def _sources() -> list[str]:
         head = ["| | the source | here | what differs, and why |", "| --- | --- | --- | --- |"]
         sections.append("\n".join([f"## {source.title}", "", *head, *(f"| {row} |" for row in cells)]))
     return sections
+
+
+def _options(entry: Callable[..., Any], given: tuple[str, ...]) -> str:
+    """The table of a part's options, with what they mean where its docstring does not name them."""
+    fields = {}
+    for name, field in options_of(entry, given).items():
+        fields[name] = copy(field)
+        if not field.description and f"`{name}" not in _told(entry):
+            fields[name].description = SHARED.get(name)
+    return _keys(fields)
 
 
 def _is_section(field: FieldInfo) -> bool:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from resight.data.samplers import SAMPLERS
+from resight.engine.optimisers import OPTIMISERS
+from resight.losses import LOSSES
+from resight.models import MODELS
+from resight.recipe import Recipe
 from tests.house import ROOT, SOURCE, root_files
 from tests.support.names import found
 
@@ -30,3 +39,36 @@ def test_every_task_is_named() -> None:
     tasks = {path.name for path in (SOURCE / "resight" / "tasks").iterdir() if (path / "__init__.py").is_file()}
     for task in tasks:
         assert f"`{task}`" in PAGE, task
+
+
+RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+
+
+def sections() -> dict[str, str]:
+    """The sections of the page of recipes: title -> text."""
+    parts = re.split(r"^#{2,3} (.+)$", RECIPES, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def is_section(field: FieldInfo) -> bool:
+    return inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel)
+
+
+def test_every_key_of_a_recipe_stands_on_the_page_and_means_something() -> None:
+    keys: dict[str, set[str]] = {}
+    for title, text in sections().items():
+        told, _, table = text.partition("| key | default | |")
+        for key, meaning in re.findall(r"^\| `([\w.]+)` \| .*? \| (.*) \|$", table, flags=re.MULTILINE):
+            assert key not in ("rank", "world", "seed") or title == "Top level", "not a recipe's to say"
+            assert meaning or f"`{key}" in told, (
+                f"{title}: {key} has no meaning; give it a description, or docs/generate.py"
+            )
+            keys.setdefault(title, set()).add(key)
+    inner = {name: field.annotation.model_fields for name, field in Recipe.model_fields.items() if is_section(field)}
+    assert keys["Top level"] == Recipe.model_fields.keys() - inner.keys()
+    for name, fields in inner.items():
+        assert keys[name] == {f"{name}.{key}" for key in fields}
+    for name, table in (("model", MODELS), ("sampler", SAMPLERS), ("losses", LOSSES), ("optimiser", OPTIMISERS)):
+        for entry in table:
+            assert f"{name}: {entry}" in sections(), "every part has its section"
+    assert sum(map(len, keys.values())) > 150
