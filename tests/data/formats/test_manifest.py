@@ -219,7 +219,7 @@ def test_names_with_blanks_around_them_survive(folder: Path) -> None:
 
 CLASSES = st.one_of(
     st.sampled_from(
-        ["None", "nan", "NA", "null", "", " red", "red ", '"', '""', '"red"', '"None"', "a,b", "1\n2", "none"]
+        ["None", "nan", "NA", "null", "", " red", "red ", '"', '""', '"red"', '"None"', "a,b", "1\n2", "1\r2", "none"]
     ),
     st.text(st.characters(exclude_categories=["Cs"])),
 )

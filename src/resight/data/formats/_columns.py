@@ -31,8 +31,12 @@ def is_missing(cell: str) -> bool:
 
 
 def written_class(name: str) -> str:
-    """A class as a cell: as it is, or in quotation marks where blanks would be lost or a gap be seen."""
-    return f'"{name}"' if is_missing(name) or name != name.strip() or class_of(name) != name else name
+    """A class as a cell: as it is, or in quotation marks where blanks would be lost or a gap be seen.
+
+    With a carriage return in it too, which Python's csv protects only where it has another reason to quote the cell.
+    """
+    mistaken = is_missing(name) or name != name.strip() or class_of(name) != name or "\r" in name
+    return f'"{name}"' if mistaken else name
 
 
 def class_of(cell: str) -> str:
