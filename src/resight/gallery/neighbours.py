@@ -46,24 +46,26 @@ class Neighbours:
         """
         for start in range(0, len(queries), _QUERIES):
             chunk = np.ascontiguousarray(queries[start : start + _QUERIES], np.float32)
-            if 2 * (k + _SPARE) < len(self.features):
-                yield from (self._nearest(query, k) for query in chunk)
-            else:
-                everything = np.arange(len(self.features))
-                yield from (self._best(values, everything, k) for values in self._compared(chunk))
+            yield from self._nearest(chunk, k, k + _SPARE)
 
-    def _nearest(self, query: NDArray[np.float32], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        fetched = k + _SPARE
-        while 2 * fetched < len(self.features):
-            near, found = self._index.search(query[None], fetched)
-            rows = found[0][found[0] >= 0]
+    def _nearest(
+        self, queries: NDArray[np.float32], k: int, fetched: int
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        """`of` by the `fetched` candidates of faiss, or by more where a nearer one may not be among them."""
+        if 2 * fetched >= len(self.features):
+            everything = np.arange(len(self.features))
+            yield from (self._best(values, everything, k) for values in self._compared(queries))
+            return
+        # Together: threads that start and stop for each query cost more than the search.
+        for query, near, found in zip(queries, *self._index.search(queries, fetched), strict=True):
+            rows = found[found >= 0]
             values = self._values(query[None], self.features[rows])[0]
             scores, best = self._best(values, rows, k)
             whole = len(rows) == fetched and len(best) == k
-            if whole and values[rows == best[-1]][0] < self._least(near[0, -1], query):
-                return scores, best
-            fetched *= 8
-        return self._best(self._compared(query[None])[0], np.arange(len(self.features)), k)
+            if whole and values[rows == best[-1]][0] < self._least(near[-1], query):
+                yield scores, best
+            else:
+                yield from self._nearest(query[None], k, 8 * fetched)
 
     def _least(self, last: np.float32, query: NDArray[np.float32]) -> float:
         """The lowest value that a feature can have which faiss puts behind one of value `last`, despite its rounding."""
@@ -95,5 +97,5 @@ class Neighbours:
 
     def _norms(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         parts = (features[at : at + _ROWS].astype(np.float64) for at in range(0, len(features), _ROWS))
-        norms = [np.sqrt(np.square(part).sum(1)) for part in parts]
+        norms = [np.sqrt(np.einsum("nd,nd->n", part, part)) for part in parts]
         return np.nan_to_num(np.concatenate([np.empty(0), *norms]), nan=0, posinf=np.inf)
