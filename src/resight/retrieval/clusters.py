@@ -34,7 +34,6 @@ __all__ = [
     "Hierarchy",
     "LearnedCut",
     "Method",
-    "_as_points",
     "all_pairs",
     "assign",
     "carried",

@@ -137,10 +137,8 @@ def evaluate(
     """
     query, gallery = checked_pair(query_features, gallery_features)
     judgement = _judgement(
-        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth, own
     )
-    if own is not None:
-        judgement = without_themselves(judgement, as_labels(own, "own", len(query), f"the {len(query)} queries"))
     columns = judgement.columns
     if rerank is not None:
         from resight.retrieval.reranking import rerank_features
@@ -216,10 +214,8 @@ def evaluate_clusters(
     """
     query, gallery = checked_pair(query_features, gallery_features)
     judgement = _judgement(
-        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth, own
     )
-    if own is not None:
-        judgement = without_themselves(judgement, own)
     asking = as_labels(query_clusters, "query_clusters", len(query), f"the {len(query)} queries")
     shown = as_labels(gallery_clusters, "gallery_clusters", len(gallery), f"the {len(gallery)} gallery images")
     members = _groups(shown[judgement.columns])
@@ -250,10 +246,8 @@ def evaluate_retrieved(
     """
     query, gallery = checked_pair(query_features, gallery_features)
     judgement = _judgement(
-        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
+        len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth, own
     )
-    if own is not None:
-        judgement = without_themselves(judgement, own)
     groups = [
         (np.array([number]), np.flatnonzero(np.isin(judgement.columns, shown)))
         for number, shown in enumerate(retrieved)
@@ -305,29 +299,33 @@ def _judgement(
     query_cameras: Array | None,
     gallery_cameras: Array | None,
     protocol: str | Relevance,
-    depth: int | None,
+    depth: int | None = None,
+    own: Array | None = None,
 ) -> Judgement:
-    """The judgement of an evaluation by its arguments, as deep as it looks."""
+    """The judgement of an evaluation by its arguments: as deep as it looks, each query's own image left out."""
     of_query, of_gallery = f"the {queries} queries", f"the {gallery} gallery images"
     if isinstance(protocol, Relevance):
-        return within(judge_lists(protocol, queries, gallery), depth)
-    if protocol not in PROTOCOLS:
+        found = judge_lists(protocol, queries, gallery)
+    elif protocol in PROTOCOLS:
+        rules = PROTOCOLS[protocol]
+        cameras: list[Positions | None] = [None, None]
+        if rules.camera_rule and query_cameras is not None and gallery_cameras is not None:
+            cameras = [
+                as_labels(query_cameras, "query_cameras", queries, of_query),
+                as_labels(gallery_cameras, "gallery_cameras", gallery, of_gallery),
+            ]
+        found = judge(
+            rules,
+            as_labels(query_ids, "query_ids", queries, of_query),
+            as_labels(gallery_ids, "gallery_ids", gallery, of_gallery),
+            *cameras,
+        )
+    else:
         raise DataError(
             f"unknown protocol {protocol!r}{did_you_mean(str(protocol), PROTOCOLS)}; known are {', '.join(PROTOCOLS)}, or a Relevance with lists"
         )
-    rules = PROTOCOLS[protocol]
-    cameras: list[Positions | None] = [None, None]
-    if rules.camera_rule and query_cameras is not None and gallery_cameras is not None:
-        cameras = [
-            as_labels(query_cameras, "query_cameras", queries, of_query),
-            as_labels(gallery_cameras, "gallery_cameras", gallery, of_gallery),
-        ]
-    found = judge(
-        rules,
-        as_labels(query_ids, "query_ids", queries, of_query),
-        as_labels(gallery_ids, "gallery_ids", gallery, of_gallery),
-        *cameras,
-    )
+    if own is not None:
+        found = without_themselves(found, as_labels(own, "own", queries, of_query))
     return within(found, depth)
 
 
@@ -500,7 +498,7 @@ def single_shot_cmc(
     """
     matrix = to_numpy(distances)
     judgement = _judgement(
-        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501", None
+        len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, "market1501"
     )
     ids = to_numpy(gallery_ids)[judgement.columns]
     rng = np.random.default_rng(seed)
