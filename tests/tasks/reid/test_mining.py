@@ -88,11 +88,18 @@ def test_a_trained_run_shows_a_batch_of_its_sampler_by_what_its_loss_reads(crowd
 def test_what_has_no_camera_mining_or_no_batch_has_no_picture(crowd: ReidDataset, tiny) -> None:
     assert first_batch(of(tiny()), crowd.train) is None
     assert first_batch(of(tiny(recipe="reid-vae")), crowd.train) is None
-    few = [record for record in crowd.train if record.identity < 3]
-    assert first_batch(of(tiny(MINED)), few) is None
+    one = [record for record in crowd.train if record.identity < 2]
+    assert first_batch(of(tiny(MINED)), one) is None
     assert first_batch(of(tiny(MINED)), []) is None
     gone = [replace(record, path=f"{record.path}.gone") for record in crowd.train]
     assert first_batch(of(tiny(MINED)), gone) is None
+
+
+def test_fewer_people_than_a_batch_wants_are_a_smaller_picture(crowd: ReidDataset, tiny) -> None:
+    two = [record for record in crowd.train if record.identity < 3]
+    figure = first_batch(of(tiny(MINED, "sampler.identities=4", "sampler.images=2")), two)
+    assert figure is not None
+    assert {label.get_text().split()[0] for label in figure.axes[0].get_xticklabels()} == {"1", "2"}
 
 
 def test_training_draws_the_first_batch_of_the_epochs_1_2_4(crowd: ReidDataset, tiny, tmp_path: Path) -> None:

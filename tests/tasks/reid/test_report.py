@@ -37,7 +37,7 @@ def test_the_table_by_hand(search: Search) -> None:
     assert table.rows == [["model", *row], ["chance", *row]]
     assert table.note == (
         "market1501 protocol, all images of the gallery, euclidean distance, average precision by the precision at each hit "
-        "(precision), 3 queries. "
+        "(precision), 3 queries of 3 identities. "
         "1 queries have no right answer in the gallery and are not counted."
     )
 

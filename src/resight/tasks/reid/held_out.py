@@ -1,4 +1,4 @@
-"""Losses on held-out people: batches of them, drawn as the recipe's sampler draws, and the terms that they have."""
+"""Batches of people as the recipe's sampler draws them, and the losses that people have who are held out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resight.losses.base import Loss
 from resight.recipe import Options, Recipe, arguments, make
 from resight.records import Record
 
-__all__ = ["DrawnBatch", "HeldOut", "defined_terms", "told_terms"]
+__all__ = ["DrawnBatch", "HeldOut", "defined_terms", "drawn_batches", "told_terms"]
 
 _SIZES = {"identities": 2, "items": 1, "batch_size": 1}
 """Options of samplers that say how much is in a batch, and the least of each; where there are few people they are halved."""
@@ -39,14 +39,13 @@ class HeldOut:
     >>> held_out = HeldOut(recipe, training_set.validation)
     >>> held_out.mean(positions, lambda batch: {"triplet": loss(features[batch.rows], batch.ids, batch.cameras)})
 
-    They are those of the sampler's first epoch, with the recipe's seed. Of fewer people than a batch wants the batches are
-    smaller; where not even these can be made there is none, and none either where the people are unknown.
+    They are those of `drawn_batches`; there is none where somebody is unknown.
     """
 
     def __init__(self, recipe: Recipe, records: Sequence[Record]) -> None:
         self.records, self.seed = records, recipe.seed
         known = len(records) > 1 and all(record.identity > 0 for record in records)
-        self.drawn = _drawn(recipe, records) if known else []
+        self.drawn = drawn_batches(recipe, records) if known else []
 
     def batches(self, positions: Sequence[int]) -> Iterator[DrawnBatch]:
         """The batches of the images that were looked at, which are the records at `positions`."""
@@ -90,7 +89,12 @@ def told_terms(terms: Sequence[str], losses: Sequence[str], drawn: bool = True) 
     return f"val/loss is {' + '.join(terms)} of the people held out{without}"
 
 
-def _drawn(recipe: Recipe, records: Sequence[Record]) -> list[list[int]]:
+def drawn_batches(recipe: Recipe, records: Sequence[Record]) -> list[list[int]]:
+    """Positions of the records in each batch of the recipe's sampler: of its first epoch, with the recipe's seed.
+
+    Without the draws that are shown as junk. Of fewer people than a batch wants the batches are smaller; where not even
+    these can be made there is none.
+    """
     options = {"name": recipe.sampler["name"], **arguments(SAMPLERS, recipe.sampler, "sampler", _GIVEN)}
     while True:
         try:

@@ -11,16 +11,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from resight.data.loaders import Batch
-from resight.data.samplers import SAMPLERS
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import DataError
 from resight.losses import LOSSES
 from resight.losses.base import Loss
 from resight.losses.mining import CameraBatchHard, Choice
 from resight.losses.triplet import TripletLoss
-from resight.recipe import Recipe, make
 from resight.recognizer import Recognizer
 from resight.records import NO_CAMERA, UNLABELLED, Record
+from resight.tasks.reid.held_out import drawn_batches
 from resight.views.matrices import MaskedMatrix, masked_matrices
 
 __all__ = ["first_batch", "last_batch"]
@@ -37,8 +36,8 @@ def last_batch(losses: Iterable[Loss], records: Sequence[Record]) -> Figure | No
 def first_batch(model: Recognizer, records: Sequence[Record]) -> Figure | None:
     """The matrices of a batch that the recipe's sampler draws of the records, with the bias that a training begins with.
 
-    The images are as in evaluation, not augmented. None where the recipe has no camera mining, and where the records make no
-    batch or none of its images can be read.
+    The images are as in evaluation, not augmented; of few identities the batch is smaller. None where the recipe has no
+    camera mining, and where the records make no batch or none of its images can be read.
     """
     sections = {
         label: told for label, told in model.recipe.losses.items() if "mining" in told and told.get("weight", 1)
@@ -51,8 +50,12 @@ def first_batch(model: Recognizer, records: Sequence[Record]) -> Figure | None:
         with torch.inference_mode():
             return tuple(feature.float().cpu() for feature in model.model(model.prepare(batch.images)).features)
 
+    known = [record for record in records if record.identity > UNLABELLED]
+    batches = drawn_batches(model.recipe, known)
+    if not batches:
+        return None
     try:
-        seen = model.see(_batch(model.recipe, [record for record in records if record.identity > UNLABELLED]), look)
+        seen = model.see([known[place] for place in batches[0]], look)
     except DataError:
         return None
     labels = [torch.tensor([getattr(record, name) for record in seen.records]) for name in ("identity", "camera")]
@@ -60,13 +63,6 @@ def first_batch(model: Recognizer, records: Sequence[Record]) -> Figure | None:
         for loss in mining:
             loss(torch.cat(features), *labels)
     return last_batch(mining, seen.records)
-
-
-def _batch(recipe: Recipe, records: Sequence[Record]) -> list[Record]:
-    """The images of a batch of the recipe's sampler. Raises DataError when there are too few identities for one."""
-    ids, cameras = ([getattr(record, name) for record in records] for name in ("identity", "camera"))
-    sampler = make(SAMPLERS, recipe.sampler, "sampler", ids=ids, cameras=cameras, targets=None, seed=recipe.seed)
-    return [records[draw.index] for draw in next(iter(sampler), [])]
 
 
 def _drawn(choice: Choice, records: Sequence[Record]) -> Figure:

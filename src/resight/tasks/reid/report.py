@@ -75,8 +75,14 @@ def _conditions(result: Result) -> str:
     return (
         f"{figures.protocol} protocol, {_depth(figures)}, {figures.metric} distance{junk}, "
         f"average precision by {'the precision at each hit' if figures.definition == 'precision' else 'trapezoid'}"
-        f" ({figures.definition}), {figures.summary()['queries']} queries"
+        f" ({figures.definition}), {_asked(result)}"
     )
+
+
+def _asked(result: Result) -> str:
+    """The queries that count and their identities, which may be few: their images are much alike."""
+    counted = ~np.isnan(result.result.average_precision)
+    return f"{int(counted.sum())} queries of {len(np.unique(result.query.identities[counted]))} identities"
 
 
 def _depth(figures: Evaluation) -> str:
@@ -92,6 +98,10 @@ def _remarks(result: Result) -> list[str]:
         remarks.append(f"The cameras of {unknown} images are unknown; none of these is left out for being of the query's own camera.")  # fmt: skip
     if result.searched is not None:
         remarks.append(result.searched.told)
+        if result.metric != result.searched.clusters.metric:
+            remarks.append(
+                "The clusters are of the features alone: attributes are not weighed, and junk is not ranked last."
+            )
     if themselves := result.found_themselves:
         remarks.append(f"{themselves} queries are in the gallery themselves; that file is left out for them.")
     return remarks
