@@ -31,7 +31,8 @@ class AttributeLoss(Loss):
     `class_weights="majority"` weighs a class by (images of the most frequent class) / (its own), as the two-branch
     report does; the mean is then weighted, as in PyTorch. A class without images has weight 0.
     `target_weights="adaptive"` is Bruna's rule: weights start at 1 / attributes, and `end_epoch` multiplies those of the
-    third of the attributes with the lowest training F1 by `growth`.
+    third of the attributes with the lowest training F1 by `growth`. As in the report, they are not normalised afterwards:
+    their sum grows from epoch to epoch, and the loss rises for that reason too, in training and in validation.
     """
 
     class_weight: Tensor
