@@ -133,12 +133,15 @@ def _sections(command, name: str, parent) -> list[str]:  # type: ignore[no-untyp
             ]
         return lines
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in command.params if parameter not in arguments and not parameter.hidden]
+    panels: dict[str | None, list[str]] = {None: [_row(_argument(argument), argument) for argument in arguments]}
+    for option in command.params:
+        if option not in arguments and not option.hidden and option.name != "help":
+            panels.setdefault(option.rich_help_panel, []).append(_row(_option(option), option))
     usage = " ".join([name, *(_argument(argument) for argument in arguments), "[OPTIONS]"])
-    lines += ["```", usage, "```", "", "| | |", "| --- | --- |"]
-    lines += [_row(_argument(argument), argument) for argument in arguments]
-    lines += [_row(_option(option), option) for option in options if option.name != "help"]
-    return [*lines, ""]
+    lines += ["```", usage, "```", ""]
+    for panel, rows in panels.items():
+        lines += [*([f"## {panel}", ""] if panel else []), "| | |", "| --- | --- |", *rows, ""]
+    return lines
 
 
 def _formats() -> list[str]:

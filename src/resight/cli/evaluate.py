@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+_RERANKING = "Re-ranking, of embedding runs"
+_CLUSTERS = "Search by clusters, of embedding runs"
+
 
 def evaluate(
     context: typer.Context,
@@ -32,11 +35,18 @@ def evaluate(
         ),
     ] = None,
     rerank: Annotated[
-        bool, typer.Option("--rerank", help="Of embedding runs: evaluate k-reciprocal re-ranking as well.")
+        bool,
+        typer.Option("--rerank", help="Evaluate k-reciprocal re-ranking as well.", rich_help_panel=_RERANKING),
     ] = False,
-    k1: Annotated[int, typer.Option(help="Re-ranking: number of nearest neighbours that must be mutual.")] = 20,
-    k2: Annotated[int, typer.Option(help="Re-ranking: number of nearest neighbours that are averaged.")] = 6,
-    lambda_value: Annotated[float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")] = 0.3,
+    k1: Annotated[
+        int, typer.Option(help="Number of nearest neighbours that must be mutual.", rich_help_panel=_RERANKING)
+    ] = 20,
+    k2: Annotated[
+        int, typer.Option(help="Number of nearest neighbours that are averaged.", rich_help_panel=_RERANKING)
+    ] = 6,
+    lambda_value: Annotated[
+        float, typer.Option("--lambda", help="Weight of the original distance.", rich_help_panel=_RERANKING)
+    ] = 0.3,
     average_precision: Annotated[
         str,
         typer.Option(
@@ -73,30 +83,41 @@ def evaluate(
     by: Annotated[
         Literal["clusters"] | None,
         typer.Option(
-            help="Of embedding runs: evaluate another search as well, in which the gallery is clustered hierarchically and a "
+            rich_help_panel=_CLUSTERS,
+            help="Evaluate another search as well, in which the gallery is clustered hierarchically and a "
             "query retrieves the cluster of the nearest centroid. The cut is learned on the training images unless "
-            "--clusters or --threshold gives it."
+            "--clusters or --threshold gives it.",
         ),
     ] = None,
-    clusters: Annotated[int | None, typer.Option(help="By clusters: their number.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="By clusters: height at which the hierarchy is cut.")] = None,
-    linkage: Annotated[str, typer.Option(help="By clusters: ward, average, complete or single.")] = "ward",
+    clusters: Annotated[int | None, typer.Option(help="Number of clusters.", rich_help_panel=_CLUSTERS)] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Height at which the hierarchy is cut.", rich_help_panel=_CLUSTERS)
+    ] = None,
+    linkage: Annotated[
+        str, typer.Option(help="ward, average, complete or single.", rich_help_panel=_CLUSTERS)
+    ] = "ward",
     figure: Annotated[
-        str, typer.Option(help="By clusters: score by which the cut is learned, mAP, adjusted-rand or nmi.")
+        str,
+        typer.Option(help="Score by which the cut is learned: mAP, adjusted-rand or nmi.", rich_help_panel=_CLUSTERS),
     ] = "mAP",
     memory: Annotated[
-        float | None, typer.Option(help="By clusters: limit in GiB for a hierarchy over all pairs.  [default: 4]")
+        float | None,
+        typer.Option(help="Limit in GiB for a hierarchy over all pairs.  [default: 4]", rich_help_panel=_CLUSTERS),
     ] = None,
     anew: Annotated[
         bool,
         typer.Option(
             "--anew",
-            help="By clusters: cluster each query anew together with the gallery; slow, a hierarchy for each query.",
+            rich_help_panel=_CLUSTERS,
+            help="Cluster each query anew together with the gallery; slow, a hierarchy for each query.",
         ),
     ] = False,
     most: Annotated[
         int | None,
-        typer.Option(help="By clusters, anew: the most queries × gallery images to do it for.  [default: 2,000,000]"),
+        typer.Option(
+            help="With --anew: the most queries × gallery images to do it for.  [default: 2,000,000]",
+            rich_help_panel=_CLUSTERS,
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="HTML report to write.  [default: RUN/report.html]")
