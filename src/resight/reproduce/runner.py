@@ -22,17 +22,12 @@ from pathlib import Path
 from typing import Literal
 
 from resight.data.formats import absolute_spec, data_options
-from resight.data.formats.manifest import write_manifest
-from resight.data.splits import held_out, split_dataset
-from resight.data.union import read_datasets
 from resight.errors import DataError, RecipeError, RunError
 from resight.files import written_whole
-from resight.recipe import Recipe
 from resight.recognizer import load
-from resight.records import UNLABELLED, ReidDataset
-from resight.reproduce.budget import fewer_identities
 from resight.reproduce.comparison import Comparison
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
+from resight.reproduce.images import Images, images_of
 from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, histories
@@ -73,19 +68,17 @@ def reproduce(
     """
     with alone(out):
         chosen = chosen_rows(table, rows)
-        material = _material(data, Path(out), identities, "ratio" if table.protocol == "course" else "first", on)
-        planned, notes = plan(
-            table, overrides, forced, epochs, material.fitted, _HELD_OUT if on == "validation" else 0.0
-        )
+        images = images_of(data, Path(out), identities, "ratio" if table.protocol == "course" else "first", on)
+        planned, notes = plan(table, overrides, forced, epochs, images.fitted, _HELD_OUT if on == "validation" else 0.0)
         used = [text for text in [*overrides, *forced] if any(text in row.overrides for row in planned)]
-        job = _Job(table, planned, material, Path(out), used)
+        job = _Job(table, planned, images, Path(out), used)
         work = [(planned[number], seed) for number in chosen for seed in seeds]
         missing = [(row, seed) for row, seed in work if job.figures(row, seed, strict=True) is None]
-        for line in [*notes, *material.told]:
+        for line in [*notes, images.told]:
             tell(line)
         for row in {row.folder: row for row, _ in missing}.values():
             try:
-                check(row.recipe(0), material.dataset)
+                check(row.recipe(0), images.dataset)
             except (DataError, RecipeError) as error:
                 raise type(error)(f"row {row.row.name}: {error}; choose others with --rows") from None
         asked: dict[str, object] = {
@@ -111,89 +104,12 @@ def reproduce(
 
 
 @dataclass(frozen=True)
-class _Material:
-    """The images of a table, and the arguments that they come from."""
-
-    dataset: ReidDataset
-    data: list[str]
-    """What the rows train and are evaluated on, as `--data` takes it."""
-    on: Literal["validation", "test"]
-    """What figures are of, but for rows of training images."""
-    asked: dict[str, object]
-    told: list[str]
-
-    @property
-    def annotated(self) -> bool:
-        """Whether a query or gallery image has attributes."""
-        return any(record.attributes for record in [*self.dataset.query, *self.dataset.gallery])
-
-    def fitted(self, recipe: Recipe) -> int:
-        """Number of identities that a recipe trains on."""
-        people = [record for record in self.dataset.train if record.identity > 0]
-        kept, _ = held_out(people, recipe.validation.ratio, recipe.seed)
-        return len({record.identity for record in kept})
-
-
-def _material(
-    data: Sequence[str],
-    folder: Path,
-    identities: int | None,
-    queries: Literal["first", "ratio"],
-    on: Literal["validation", "test"],
-) -> _Material:
-    whole, known = read_datasets(data), (folder / "settings.json").exists()
-    asked: dict[str, object] = {"data": [absolute_spec(spec) for spec in data], "identities": identities, "on": on}
-    split = whole.query and whole.gallery and all(record.identity != UNLABELLED for record in whole.query)
-    if known:
-        before = {"on": "test", **_settings(folder / "settings.json")}
-        if any(before.get(key) != asked[key] for key in ("data", "identities")):
-            raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
-        if before["on"] != on and not split:
-            raise RunError(f"{folder} was made with --on {before['on']}, which trains on others; choose another --out")
-    dataset, told = whole, f"{whole.name}: trained on its training split, figures of its query and gallery"
-    if on == "validation":
-        told = (
-            f"{whole.name}: trained on its training split, figures of the people of it that each run holds out for "
-            "validation, who choose the epoch as well; nobody is held out besides"
-        )
-    elif not split:
-        dataset = split_dataset(whole, queries=queries)
-        searching = "a tenth of each one's images" if queries == "ratio" else "each one's first image in a camera"
-        told = (
-            f"{whole.name} has no labelled query and gallery: a fifth of its training identities, drawn with seed 0, is "
-            f"held out for the figures; the queries are {searching}"
-        )
-    if identities is not None:
-        dataset = fewer_identities(dataset, identities)
-        told += f"; trained on {identities} identities drawn with seed 0"
-    specs = list(data)
-    if dataset is not whole:
-        # Read back, so that the rows are the same runs that `resight train` makes from the file.
-        file = folder / "data.csv"
-        if not (known and file.exists()):
-            write_manifest(file, dataset)
-        specs = [f"manifest:{file}"]
-        dataset = read_datasets(specs)
-    return _Material(dataset, specs, on, asked, [told])
-
-
-def _settings(file: Path) -> dict[str, object]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise RunError(f"{file} is damaged; choose another --out, or remove that folder")
-    return found
-
-
-@dataclass(frozen=True)
 class _Job:
     """A table with its planned rows, its images and its folder."""
 
     table: Table
     planned: list[Planned]
-    material: _Material
+    images: Images
     folder: Path
     changed: list[str]
     """Overrides, forced or not, that some row uses."""
@@ -204,15 +120,15 @@ class _Job:
         """Train the row, or resume it, and evaluate it."""
         folder, recipe = self._place(row, seed), row.recipe(seed)
         if (folder / "run.json").exists():
-            run = resume(folder, self.material.dataset, quiet=quiet, tell=tell)
+            run = resume(folder, self.images.dataset, quiet=quiet, tell=tell)
         else:
-            run = train(recipe, self.material.dataset, folder, data=self.material.data, quiet=quiet, tell=tell)
+            run = train(recipe, self.images.dataset, folder, data=self.images.data, quiet=quiet, tell=tell)
         if self.table.retrieves:
-            found = retrieval_figures(run, self.material.dataset, self.table, row.row, self._on(row))
+            found = retrieval_figures(run, self.images.dataset, self.table, row.row, self._on(row))
         else:
             if folder not in self.evaluated:
                 self.evaluated.clear()
-                self.evaluated[folder] = evaluate(load(folder), self.material.dataset, trained_here=True)
+                self.evaluated[folder] = evaluate(load(folder), self.images.dataset, trained_here=True)
             found = attribute_figures(self.evaluated[folder], row.row, self._on(row))
         figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
         facts = {**self._conditions(row), "figures": {name: round(value, 6) for name, value in figures.items()}}
@@ -251,7 +167,7 @@ class _Job:
     def write_settings(self, asked: dict[str, object]) -> None:
         from resight.version import __version__
 
-        told = {"table": self.table.title, **self.material.asked, **asked, "resight": __version__}
+        told = {"table": self.table.title, **self.images.asked, **asked, "resight": __version__}
         with written_whole(self.folder / "settings.json") as partial:
             partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
@@ -293,7 +209,7 @@ class _Job:
         """What a row's figures are of: without annotated test images, attributes are judged by people held out."""
         if row.row.of == "train":
             return "train"
-        return self.material.on if self.table.retrieves or self.material.annotated else "validation"
+        return self.images.on if self.table.retrieves or self.images.annotated else "validation"
 
     def _seeds(self, row: Planned) -> list[int]:
         return sorted(int(place.name[5:]) for place in (self.folder / row.folder).glob("seed-*"))
@@ -301,14 +217,14 @@ class _Job:
     def _told(self, measured: Sequence[dict[int, dict[str, float]]]) -> list[str]:
         recipes = [row.recipe(0) for row in self.planned]
         epochs = " or ".join(dict.fromkeys(str(recipe.epochs) for recipe in recipes))
-        lines = [f"Ours on {self.material.told[0]}. {epochs} epochs."]
+        lines = [f"Ours on {self.images.told}. {epochs} epochs."]
         if self.table.retrieves:
             metrics = " or ".join(dict.fromkeys(recipe.retrieval.metric for recipe in recipes))
             lines.append(
                 f"{_PROTOCOLS[str(self.table.protocol)]}; {_seen(self.table)}; {metrics} distance; average precision by the "
                 "precision at each hit."
             )
-        elif self.material.on == "test" and not self.material.annotated:
+        elif self.images.on == "test" and not self.images.annotated:
             lines.append("No query or gallery image is annotated: figures of the identities held out for validation.")
         if shares := dict.fromkeys(f"{recipe.validation.ratio:.0%}" for recipe in recipes if recipe.validation.ratio):
             lines.append(f"{' or '.join(shares)} of the training identities are held out to choose the epoch.")
@@ -321,7 +237,7 @@ class _Job:
         return lines
 
     def _commands(self, measured: Sequence[dict[int, dict[str, float]]]) -> str:
-        data = data_options([absolute_spec(spec) for spec in self.material.data])
+        data = data_options([absolute_spec(spec) for spec in self.images.data])
         lines = [
             f"# {self.table.title}: the command of each row and of its evaluation.",
             "# They train the runs again, below the current folder.",
