@@ -112,7 +112,8 @@ def test_a_terminal_shows_one_bar_whatever_the_number_of_epochs(crowd_spec: str,
         command("train", "reid-strong-baseline", *words, "--data", crowd_spec, "--out", out), columns=400
     )
     assert status == 0
-    bar, *told = filter(None, lines)
+    note, bar, *told = filter(None, lines)
+    assert note.startswith("val/loss is ")
     assert bar.startswith("epoch 3/3 ")
     assert "val/mAP" in bar
     assert [line.split(":")[0] for line in told] == ["run", "next"]
