@@ -63,6 +63,22 @@ def test_unknown_key_lists_the_nearest_and_the_valid_ones() -> None:
         load_recipe("reid-strong-baseline", ["epochs=many"])
 
 
+@pytest.mark.parametrize("override", ["image.std=[0,0,0]", "image.mean=[.inf,0,0]", "image.std=[.nan,1,1]"])
+def test_images_are_not_normalised_into_numbers_that_are_not_finite(override: str) -> None:
+    with pytest.raises(RecipeError, match=r"image\.(std|mean)"):
+        load_recipe("reid-strong-baseline", [override])
+
+
+def test_an_options_number_is_finite() -> None:
+    with pytest.raises(RecipeError, match=r"lr = .*inf"):
+        make({"adam": _Rated}, {"name": "adam", "lr": float("inf")}, "optimiser")
+
+
+class _Rated:
+    def __init__(self, lr: float) -> None:
+        self.lr = lr
+
+
 def test_unknown_recipe_is_told_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'reid-strong-baseline'"):
         load_recipe("reid-strong-baselin")

@@ -50,7 +50,7 @@ Part = Annotated[Options, pydantic.BeforeValidator(lambda value: {"name": value}
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 class ImageOptions(_Section):
@@ -62,7 +62,9 @@ class ImageOptions(_Section):
         "squash", description="squash changes an image's shape; letterbox keeps it and fills up with the mean colour"
     )
     mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB mean in [0, 1] (ImageNet's)")
-    std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB deviation in [0, 1] (ImageNet's)")
+    std: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat, pydantic.PositiveFloat] = Field(
+        (0.229, 0.224, 0.225), description="RGB deviation in [0, 1] (ImageNet's)"
+    )
 
 
 class LoaderOptions(_Section):
@@ -352,7 +354,7 @@ def _signature_model(entry: Callable[..., Any], given: tuple[str, ...]) -> type[
         if marks:
             hint = Annotated[Part, Field(), marks[0]]
         fields[key] = (hint, ... if parameter.default is parameter.empty else parameter.default)
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), allow_inf_nan=False)
     return pydantic.create_model(getattr(entry, "__name__", "part"), __config__=config, **fields)
 
 

@@ -224,7 +224,8 @@ def _logged(figures: dict[str, float]) -> Table:
     from resight.views.tables import Table
 
     note = (
-        "What validation logs, of the weights that are kept: metrics.csv at the best epoch. Shares are not in per cent."
+        "What validation logs, of the weights that are kept: metrics.csv at the best epoch, but that a loss whose own "
+        "weights adapt has them as training left them. Shares are not in per cent."
     )
     return Table([_LOGGED, *figures], [["validation", *(f"{value:.5g}" for value in figures.values())]], note=note)
 

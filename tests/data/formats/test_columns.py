@@ -33,5 +33,5 @@ def test_a_near_name_beside_the_right_one_or_another_near_one_is_not_taken() -> 
 
 
 def test_gaps_are_told_from_classes() -> None:
-    assert all(map(is_missing, ["", "nan", "NaN", "NA", "N/A", "None", "null", "NULL"]))
+    assert all(map(is_missing, ["", "nan", "NaN", "NA", "N/A", "n.a.", "None", "null", "NULL", "?"]))
     assert not any(map(is_missing, ["none", "na", "no", "Nan Goldin", "0", "-1"]))

@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 __all__ = ["class_of", "is_missing", "is_near", "own_columns", "written_class"]
 
 # As pandas and R write a gap. Not "none" and "na" in small letters, which are classes and names of their own.
-_MISSING = frozenset({"", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "None", "null", "NULL", "Null"})
+_MISSING = frozenset(
+    {"", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "N.A.", "n.a.", "#N/A", "<NA>", "None", "null", "NULL", "Null", "?"}
+)
 
 # Written as `_plain` gives them.
 _NEAR: Mapping[str, tuple[str, ...]] = {

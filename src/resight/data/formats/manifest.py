@@ -2,7 +2,7 @@
 
 Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
 `frame`, `sequence` and `mask` (a path like the image's) may be absent; every further column is an attribute, an empty
-cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`), meaning that it is not known. A class of such a name, or
+cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`, `?`), meaning that it is not known. A class of such a name, or
 with blanks around it, is in quotation marks of its own: `"None"`.
 """
 
