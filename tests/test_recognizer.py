@@ -185,6 +185,8 @@ def test_the_fingerprint_tells_models_apart_whose_features_do_not_compare(make: 
     mark = make(recipe).fingerprint
     assert make(recipe, "epochs=9", "loader.batch_size=2").fingerprint == mark
     assert make(recipe, "image.std=[0.2, 0.2, 0.2]").fingerprint != mark
+    assert make(recipe, "image.interpolation=bicubic").fingerprint != mark
+    assert make(recipe, "image.colours=bgr").fingerprint != mark
     assert make(recipe, "retrieval.metric=euclidean").fingerprint != mark
     model = make(recipe)
     next(model.model.parameters()).data[0] += 0.001

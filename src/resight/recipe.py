@@ -61,6 +61,10 @@ class ImageOptions(_Section):
     resize: Literal["squash", "letterbox"] = Field(
         "squash", description="squash changes an image's shape; letterbox keeps it and fills up with the mean colour"
     )
+    interpolation: Literal["bilinear", "bicubic", "nearest"] = Field(
+        "bilinear", description="how pixels are found between pixels; the first two are antialiased"
+    )
+    colours: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels that the network reads")
     mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB mean in [0, 1] (ImageNet's)")
     std: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat, pydantic.PositiveFloat] = Field(
         (0.229, 0.224, 0.225), description="RGB deviation in [0, 1] (ImageNet's)"

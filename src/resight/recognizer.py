@@ -180,6 +180,10 @@ def see(
     return Seen(found, kept, list(failed))
 
 
+_LATER = {"interpolation": "bilinear", "colours": "rgb"}
+"""Keys of `image` that fingerprints of older versions do not have, and the value that means what those did."""
+
+
 class Recognizer:
     """A model with the recipe it was trained by: images in, embeddings or attributes out. Made by `resight.load`."""
 
@@ -200,7 +204,10 @@ class Recognizer:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of weights, image options and metric: only embeddings of models with the same one can be compared."""
-        digest = hashlib.sha256(f"{self.recipe.image.model_dump_json()} {self.recipe.retrieval.metric}".encode())
+        # Keys that came later count only where they say something: what older versions embedded stays comparable.
+        later = {name for name, usual in _LATER.items() if getattr(self.recipe.image, name) == usual}
+        image = self.recipe.image.model_dump_json(exclude=later)
+        digest = hashlib.sha256(f"{image} {self.recipe.retrieval.metric}".encode())
         for name, values in self.model.state_dict().items():
             digest.update(name.encode())
             digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())

@@ -58,6 +58,34 @@ def test_an_image_of_the_size_asked_for_keeps_its_pixels() -> None:
         np.testing.assert_array_equal(same.permute(1, 2, 0).numpy(), pixels)
 
 
+def test_interpolation_is_pillows() -> None:
+    """Which torchreid (bilinear) and FastReID (bicubic) resize with; nearest takes pixels as they are."""
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 40, 3), np.uint8)
+    for name, filter in (("bilinear", Image.Resampling.BILINEAR), ("bicubic", Image.Resampling.BICUBIC)):
+        ours = resize(pixels, SIZE.model_copy(update={"interpolation": name})).permute(1, 2, 0).numpy()
+        theirs = np.asarray(Image.fromarray(pixels).resize((16, 32), filter))
+        assert np.abs(ours.astype(int) - theirs).max() <= 1, name
+    assert torch.equal(resize(pixels, SIZE), resize(pixels, SIZE.model_copy(update={"interpolation": "bilinear"})))
+    nearest = resize(
+        np.arange(64, dtype=np.uint8).repeat(3).reshape(8, 8, 3),
+        ImageOptions(height=16, width=16, interpolation="nearest"),
+    )
+    assert nearest[0, :4, :4].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [8, 8, 9, 9], [8, 8, 9, 9]]
+
+
+def test_a_letterbox_is_interpolated_too() -> None:
+    tall = np.random.default_rng(0).integers(0, 255, (64, 16, 3), np.uint8)
+    boxed = resize(tall, ImageOptions(height=32, width=32, resize="letterbox", interpolation="bicubic"))
+    assert torch.equal(boxed[:, :, 12:20], resize(tall, ImageOptions(height=32, width=8, interpolation="bicubic")))
+
+
+def test_a_network_may_read_blue_first() -> None:
+    image = torch.tensor([255, 0, 51], dtype=torch.uint8)[None, :, None, None]
+    blue_first = ImageOptions(**MEAN, colours="bgr")
+    assert torch.equal(normalise(image, blue_first), normalise(image, ImageOptions(**MEAN)).flip(1))
+    assert torch.equal(denormalise(normalise(image, blue_first), blue_first), image)
+
+
 def test_normalised_values_by_hand() -> None:
     image = torch.tensor([255, 0, 51], dtype=torch.uint8)[None, :, None, None]
     # (1 - 0.5) / 0.5, (0 - 0.25) / 0.5, (0.2 - 1) / 0.5

@@ -164,9 +164,9 @@ class ImageDataset(Dataset[Item]):
 
 
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
-    """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased bilinear.
+    """uint8 (height, width, 3) of any size -> uint8 (3, image.height, image.width), antialiased.
 
-    `image.resize` says whether an image of another shape is squashed or letterboxed.
+    `image.resize` says whether an image of another shape is squashed or letterboxed, `image.interpolation` how.
     """
     tensor = torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)
     size = [image.height, image.width]
@@ -174,7 +174,13 @@ def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
         return tensor.contiguous()
     if image.resize == "letterbox":
         return _letterbox(tensor, image)
-    return vision.resize(tensor, size, antialias=True).contiguous()
+    return _interpolated(tensor, size, image).contiguous()
+
+
+def _interpolated(tensor: Tensor, size: list[int], image: ImageOptions) -> Tensor:
+    if image.interpolation == "nearest":  # which has nothing to antialias
+        return vision.resize(tensor, size, vision.InterpolationMode.NEAREST_EXACT)
+    return vision.resize(tensor, size, vision.InterpolationMode(image.interpolation), antialias=True)
 
 
 def _letterbox(tensor: Tensor, image: ImageOptions) -> Tensor:
@@ -182,7 +188,7 @@ def _letterbox(tensor: Tensor, image: ImageOptions) -> Tensor:
     height, width = (max(1, round(scale * side)) for side in tensor.shape[1:])
     top, left = (image.height - height) // 2, (image.width - width) // 2
     whole = (torch.tensor(image.mean) * 255).round().to(torch.uint8)[:, None, None].repeat(1, image.height, image.width)
-    whole[:, top : top + height, left : left + width] = vision.resize(tensor, [height, width], antialias=True)
+    whole[:, top : top + height, left : left + width] = _interpolated(tensor, [height, width], image)
     return whole
 
 
@@ -193,17 +199,26 @@ def resize_mask(mask: np.ndarray, image: ImageOptions) -> Tensor:
 
 
 def normalise(images: Tensor, image: ImageOptions) -> Tensor:
-    """uint8 (batch, 3, height, width) -> float32 (images / 255 - mean) / std, with the recipe's mean and std."""
+    """uint8 RGB (batch, 3, height, width) -> float32 (images / 255 - mean) / std, with the recipe's mean and std.
+
+    The channels are in the order of `image.colours`.
+    """
     mean = torch.tensor(image.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(image.std, device=images.device).view(1, 3, 1, 1)
-    return (images.float() / 255 - mean) / std
+    return _ordered((images.float() / 255 - mean) / std, image)
 
 
 def denormalise(pixels: Tensor, image: ImageOptions) -> Tensor:
     """The inverse of `normalise`: float (batch, 3, height, width) -> uint8, clipped to 0 to 255."""
     mean = torch.tensor(image.mean, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(image.std, device=pixels.device).view(1, 3, 1, 1)
+    pixels = _ordered(pixels, image)
     return ((pixels.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _ordered(pixels: Tensor, image: ImageOptions) -> Tensor:
+    """From RGB to the order that the network reads, or back."""
+    return pixels.flip(1) if image.colours == "bgr" else pixels
 
 
 def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: LoaderOptions) -> DataLoader[Batch]:
