@@ -134,6 +134,16 @@ def test_a_run_that_names_a_bare_backbone_loads_without_fetching_its_weights(
     assert asked == [("resnet10t", False), ("resnet10t", False), ("resnet10t.c3_in1k", False)]
 
 
+def test_a_run_needs_the_file_that_it_started_from_no_more(tiny: Tiny, tmp_path: Path) -> None:
+    donor = build_model(tiny(), 3)
+    torch.save(donor.backbone.trunk.state_dict(), tmp_path / "trunk.pth")  # type: ignore[union-attr,operator]
+    recipe = tiny(f"model.weights={tmp_path / 'trunk.pth'}")
+    assert equal(build_model(recipe, 3).backbone, donor.backbone)  # type: ignore[arg-type]
+    run = saved(tmp_path / "run", recipe)
+    (tmp_path / "trunk.pth").unlink()
+    load(run.folder, "cpu")
+
+
 def test_a_part_takes_its_weights_from_another_run(tiny: Tiny, tmp_path: Path) -> None:
     donor = saved(tmp_path / "unet", tiny(recipe="segmentation-unet"))
     recipe = tiny(f"model.segmenter={donor.folder}", recipe="reid-bruna-masked")

@@ -3,7 +3,7 @@
 ```
 runs/street/
   recipe.yaml         the resolved recipe
-  run.json            what the recipe does not say: classes, data, version, state
+  run.json            what the recipe does not say: classes, data, version, state, origin of imported weights
   model.safetensors   the weights that `load` uses: the best validated ones, else the last
   last.ckpt           everything a resumed training needs
   metrics.csv         one row an epoch
@@ -18,7 +18,7 @@ import inspect
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -34,7 +34,19 @@ from resight.models.abilities import Borrows
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema
 
-__all__ = ["Run", "build_model", "histories", "history", "leftovers"]
+__all__ = ["Origin", "Run", "build_model", "histories", "history", "leftovers"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where imported weights came from."""
+
+    source: str
+    """The file or folder, absolute, or its name on the Hugging Face hub."""
+    sha256: str
+    architecture: str
+    licence: str | None = None
+    """In the words of the one who imported them."""
 
 
 @dataclass
@@ -52,6 +64,8 @@ class Run:
     finished: bool = False
     digest: str | None = None
     """`TrainingSet.digest` of what it was trained on; None in runs of versions that kept none."""
+    origin: Origin | None = None
+    """Of imported weights."""
 
     @property
     def weights(self) -> Path:
@@ -80,6 +94,7 @@ class Run:
                 data=[str(spec) for spec in facts["data"]],
                 finished=bool(facts["finished"]),
                 digest=facts.get("digest"),
+                origin=None if facts.get("origin") is None else Origin(**facts["origin"]),
             )
         except FileNotFoundError as error:
             raise RunError(
@@ -108,6 +123,8 @@ class Run:
             "finished": self.finished,
             "digest": self.digest,
         }
+        if self.origin is not None:
+            facts["origin"] = asdict(self.origin)
         with written_whole(self.folder / "run.json") as partial:
             partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
@@ -146,8 +163,11 @@ def build_model(
     """
     options = dict(recipe.model)
     entry = MODELS.get(options.get("name", ""))
-    if pretrained is not None and entry is not None and "pretrained" in inspect.signature(entry).parameters:
+    known = {} if entry is None else inspect.signature(entry).parameters
+    if pretrained is not None and "pretrained" in known:
         options["pretrained"] = pretrained
+    if pretrained is False and "weights" in known:
+        options["weights"] = None
     size = (recipe.image.height, recipe.image.width)
     widths = {name: len(values) for name, values in schema.classes.items()}
     model = make(MODELS, options, "model", num_classes=classes, attributes=widths, image_size=size)

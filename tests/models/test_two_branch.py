@@ -65,10 +65,10 @@ def test_identities_are_told_from_each_branchs_own_normalised_feature(model: Two
 def test_both_branches_start_from_the_pretrained_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     pretrained = timm.create_model("resnet18", num_classes=0).eval()
-    build = two_branch.create_timm_model
+    build = two_branch.create_trunk
     monkeypatch.setattr(
         two_branch,
-        "create_timm_model",
+        "create_trunk",
         lambda name, wanted=False, **options: deepcopy(pretrained) if wanted else build(name, False, **options),
     )
     model = TwoBranch(5, "resnet18", pretrained=True).eval()

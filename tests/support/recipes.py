@@ -32,6 +32,7 @@ WHERE_GIVEN = {
     "model.pretrained": "false",
     "model.channels": [4, 6, 8, 10],
     "model.width": 4,
+    "model.multiplier": 0.25,
     "model.depth": 2,
     "model.hidden": 8,
     "model.dim": 8,

@@ -9,6 +9,7 @@ from resight.models.bruna import Bruna
 from resight.models.convolutional_autoencoder import ConvolutionalAutoencoder
 from resight.models.embedding_network import EmbeddingNetwork
 from resight.models.lenet import LeNet5
+from resight.models.osnet import OSNet
 from resight.models.residual_cnn import ResidualCNN
 from resight.models.strong_baseline import StrongBaseline
 from resight.models.two_branch import TwoBranch
@@ -21,6 +22,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "strong-baseline": StrongBaseline,
     "two-branch": TwoBranch,
     "embedding-network": EmbeddingNetwork,
+    "osnet": OSNet,
     "attribute-classifier": AttributeClassifier,
     "residual-cnn": ResidualCNN,
     "lenet5": LeNet5,

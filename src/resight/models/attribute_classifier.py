@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from resight.models.backbone import Backbone
 from resight.models.heads import AttributeHeads
+from resight.models.weights import WeightsFile
 
 __all__ = ["AttributeClassifier"]
 
@@ -30,10 +31,11 @@ class AttributeClassifier(nn.Module):
         dropout: float = 0.2,
         binary_outputs: Literal[1, 2] = 2,
         heads: Literal["each", "single"] = "each",
+        weights: WeightsFile = None,
         image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone, pretrained, image_size=image_size)
+        self.backbone = Backbone(backbone, pretrained, image_size=image_size, weights=weights)
         self.heads = AttributeHeads(
             self.backbone.dim, attributes, dropout=dropout, binary_outputs=binary_outputs, single=heads == "single"
         )

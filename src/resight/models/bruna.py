@@ -14,6 +14,7 @@ from resight.models.backbone import Backbone
 from resight.models.heads import AttributeHeads
 from resight.models.output import AttributedFeature
 from resight.models.unet import UNet
+from resight.models.weights import WeightsFile
 from resight.recipe import OneOf
 
 __all__ = ["SEGMENTERS", "Bruna"]
@@ -45,11 +46,14 @@ class Bruna(nn.Module):
         segmenter: str | None = None,
         unet: Annotated[Any, OneOf(SEGMENTERS)] = None,
         bottleneck: Annotated[int, Field(ge=1)] = 64,
+        weights: WeightsFile = None,
         image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.masks = masks
-        self.backbone = Backbone(backbone, pretrained, image_size=image_size, channels=4 if masks == "channel" else 3)
+        self.backbone = Backbone(
+            backbone, pretrained, image_size=image_size, channels=4 if masks == "channel" else 3, weights=weights
+        )
         self.feature = nn.Linear(self.backbone.dim, dim)
         # Distances start near 0.3, below the margin of 1, so that training separates people from its first step. With
         # PyTorch's own initialisation they start near 8, and d_same, which has no bound, first shrinks all for epochs.

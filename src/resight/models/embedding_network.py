@@ -11,6 +11,7 @@ from resight.models.backbone import Backbone
 from resight.models.heads import HeadDesign, embedding_layers
 from resight.models.output import ReidOutput
 from resight.models.staged_backbone import StagedBackbone
+from resight.models.weights import WeightsFile
 
 __all__ = ["EmbeddingNetwork"]
 
@@ -50,13 +51,14 @@ class EmbeddingNetwork(nn.Module):
         further_classifier: bool = False,
         last_stride: Literal[1, 2] = 2,
         pooling: Literal["average", "max", "gem"] = "average",
+        weights: WeightsFile = None,
         image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = (
-            Backbone(backbone, pretrained, last_stride, pooling, image_size)
+            Backbone(backbone, pretrained, last_stride, pooling, image_size, weights=weights)
             if attention == fusion == "none"
-            else StagedBackbone(backbone, pretrained, last_stride, pooling, attention, fusion)
+            else StagedBackbone(backbone, pretrained, last_stride, pooling, attention, fusion, weights)
         )
         self.dim = embedding or self.backbone.dim
         self.embedding = embedding_layers(

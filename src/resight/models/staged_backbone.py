@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from resight.models.backbone import STAGES, Backbone, require_stages
 from resight.models.layers import ATTENTIONS, StageFusion
+from resight.models.weights import WeightsFile
 
 __all__ = ["StagedBackbone"]
 
@@ -30,8 +31,9 @@ class StagedBackbone(Backbone):
         pooling: str = "average",
         attention: str = "none",
         fusion: Literal["none", "concat", "add", "global-concat"] = "none",
+        weights: WeightsFile = None,
     ) -> None:
-        super().__init__(name, pretrained, last_stride, pooling)
+        super().__init__(name, pretrained, last_stride, pooling, weights=weights)
         require_stages(self.trunk, name, "set model.attention=none model.fusion=none")
         facts = cast("list[dict[str, Any]]", self.trunk.feature_info)
         channels = [stage["num_chs"] for stage in facts if stage["module"] in STAGES]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from resight.models.backbone import Backbone
 from resight.models.output import ReidOutput
+from resight.models.weights import WeightsFile
 
 __all__ = ["StrongBaseline"]
 
@@ -33,10 +34,11 @@ class StrongBaseline(nn.Module):
         neck: Literal["batchnorm", "none"] = "batchnorm",
         classifier_bias: bool = False,
         retrieval: Literal["after-neck", "before-neck"] = "after-neck",
+        weights: WeightsFile = None,
         image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone, pretrained, last_stride, pooling, image_size)
+        self.backbone = Backbone(backbone, pretrained, last_stride, pooling, image_size, weights=weights)
         self.dim = self.backbone.dim
         self.retrieval = retrieval
         self.neck: nn.Module = nn.Identity()

@@ -10,9 +10,10 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-from resight.models.backbone import STAGES, create_timm_model, require_stages
+from resight.models.backbone import STAGES, create_trunk, require_stages
 from resight.models.layers import average_pool, max_pool
 from resight.models.output import ReidOutput
+from resight.models.weights import WeightsFile
 
 __all__ = ["TwoBranch"]
 
@@ -32,9 +33,15 @@ class TwoBranch(nn.Module):
     is no ResNet.
     """
 
-    def __init__(self, num_classes: int, backbone: str = "resnet50.tv_in1k", pretrained: bool = True) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str = "resnet50.tv_in1k",
+        pretrained: bool = True,
+        weights: WeightsFile = None,
+    ) -> None:
         super().__init__()
-        trunk = create_timm_model(backbone, pretrained)
+        trunk = create_trunk(backbone, pretrained, weights=weights)
         require_stages(trunk, backbone, "the two-branch model needs one, such as model.backbone=resnet50.tv_in1k")
         self.dim = int(trunk.num_features)  # type: ignore[arg-type]
         self.shared = nn.Sequential(
@@ -79,6 +86,6 @@ def _with_one_more_block(trunk: nn.Module, name: str) -> nn.Sequential:
     """A copy of stage 4 and one block after it."""
     blocks = [len(list(trunk.get_submodule(stage).children())) for stage in STAGES]
     blocks[-1] += 1
-    # timm builds the block, since only it knows the arguments of each kind of ResNet; the rest of that model is dropped.
-    longer = create_timm_model(name, False, layers=tuple(blocks)).layer4
+    # The block's own network builds it, which knows the arguments of each kind of ResNet; the rest of it is dropped.
+    longer = create_trunk(name, False, layers=tuple(blocks)).layer4
     return nn.Sequential(*deepcopy(trunk.layer4), longer[-1])  # type: ignore[index,misc,arg-type]
