@@ -29,6 +29,7 @@ FOLDERS = [
     "data",
     "engine",
     "gallery",
+    "importing",
     "losses",
     "models",
     "recipes",

@@ -19,6 +19,7 @@ COMMANDS = [
     "data synthesize",
     "data sample",
     "train",
+    "import",
     "evaluate",
     "curves",
     "embed",

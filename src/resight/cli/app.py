@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from resight.cli import cluster, curves, data, demo, evaluate, junk, predict, reproduce, search, train, tune
+from resight.cli import (
+    cluster,
+    curves,
+    data,
+    demo,
+    evaluate,
+    importing,
+    junk,
+    predict,
+    reproduce,
+    search,
+    train,
+    tune,
+)
 
 __all__ = ["app"]
 
@@ -34,6 +47,7 @@ def root(
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("import")(importing.import_command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("curves")(curves.curves)
 app.command("embed")(search.embed)
