@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from resight.errors import DataError, RecipeError, RunError
+from resight.errors import DataError, RecipeError, RunError, WeightsError
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.run import Run
@@ -47,6 +47,30 @@ def test_a_run_learns_and_loads_as_a_recognizer(crowd: ReidDataset, tiny, tmp_pa
     np.fill_diagonal(similarity, -1)
     assert (ids[similarity.argmax(1)] == ids).mean() > 0.9, "the nearest image shows the same identity"
     assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+@pytest.mark.slow
+def test_a_training_that_starts_from_a_run_is_resumed_to_the_same(
+    trained: Run, crowd: ReidDataset, tiny, tmp_path: Path
+) -> None:
+    """Cut before its first epoch was saved, it starts from that run again."""
+    told: list[str] = []
+    recipe = tiny("epochs=1", "loggers=[]")
+    whole = train(recipe, crowd, tmp_path / "whole", start=trained.folder, quiet=True, tell=told.append)
+    assert told[0].startswith(f"from {trained.folder}: ")
+    assert whole.start == str(trained.folder)
+    scratch = train(recipe, crowd, tmp_path / "scratch", quiet=True)
+    assert not torch.equal(weights(scratch.folder)["classifier.weight"], weights(whole.folder)["classifier.weight"])
+    cut = replace(whole, folder=tmp_path / "cut", finished=False)
+    cut.save()
+    resume(tmp_path / "cut", crowd, quiet=True)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_start_that_does_not_fit_writes_nothing(trained: Run, crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="does not fit, and nothing was loaded"):
+        train(tiny("model.backbone=resnet18"), crowd, tmp_path / "run", start=trained.folder, quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_same_seed_same_weights_other_seed_other_weights(crowd: ReidDataset, tiny, tmp_path: Path) -> None:

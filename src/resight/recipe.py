@@ -45,6 +45,9 @@ Entry = TypeVar("Entry")
 Options = dict[str, Any]
 """Options of one table entry; `name` picks the entry if the section's key does not."""
 
+Frozen = Annotated[int, Field(ge=1)] | Literal["always"]
+"""For how many epochs a part of a network stays as it is."""
+
 Part = Annotated[Options, pydantic.BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)]
 """Options with a `name`; a bare string stands for the name alone."""
 
@@ -162,6 +165,11 @@ class Recipe(_Section):
         description="beginning of parameter names -> their learning rate; the others have the optimiser's",
     )
     schedule: Part = Field(description="a key of SCHEDULES")
+    freeze: dict[str, Frozen] = Field(
+        default_factory=dict,
+        description="beginning of parts' names -> how many epochs they stay as they are, BatchNorm's statistics too, "
+        "or always",
+    )
     validation: ValidationOptions = Field(default_factory=ValidationOptions)
     retrieval: RetrievalOptions = Field(default_factory=RetrievalOptions)
     loader: LoaderOptions = Field(default_factory=LoaderOptions)

@@ -65,7 +65,9 @@ class Run:
     digest: str | None = None
     """`TrainingSet.digest` of what it was trained on; None in runs of versions that kept none."""
     origin: Origin | None = None
-    """Of imported weights."""
+    """Of imported weights, and of weights that the training started from."""
+    start: str | None = None
+    """The run or file that the training started from."""
 
     @property
     def weights(self) -> Path:
@@ -94,6 +96,7 @@ class Run:
                 data=[str(spec) for spec in facts["data"]],
                 finished=bool(facts["finished"]),
                 digest=facts.get("digest"),
+                start=facts.get("start"),
                 origin=None if facts.get("origin") is None else Origin(**facts["origin"]),
             )
         except FileNotFoundError as error:
@@ -123,6 +126,8 @@ class Run:
             "finished": self.finished,
             "digest": self.digest,
         }
+        if self.start is not None:
+            facts["start"] = self.start
         if self.origin is not None:
             facts["origin"] = asdict(self.origin)
         with written_whole(self.folder / "run.json") as partial:

@@ -22,6 +22,7 @@ from resight.engine.system import System
 from resight.engine.trainer import make_trainer, make_validator, process_rank
 from resight.errors import RecipeError, RunError
 from resight.files import locked
+from resight.importing.start import start_from
 from resight.recipe import Recipe, make
 from resight.records import ReidDataset
 from resight.run import Run, build_model, leftovers
@@ -40,6 +41,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     data: Sequence[str] = (),
+    start: str | os.PathLike[str] | None = None,
     quiet: bool = False,
     tell: Tell = lambda line: None,
     on_validation: OnValidation | None = None,
@@ -48,11 +50,12 @@ def train(
 
     >>> train(load_recipe("reid-strong-baseline"), read_dataset("market1501:/data/Market-1501-v15.09.15"), "runs/base")
 
-    `data` are the dataset's specs, stored so that `resume` can read it again. The state is saved after each epoch, so a
+    `data` are the dataset's specs, stored so that `resume` can read it again. `start` is a run or a file whose weights the
+    network has at first, all but a classifier of another number of identities. The state is saved after each epoch, so a
     killed run loses less than one. `tell` receives a line for what is left out of training, and for how to continue an
     interrupted run. Unless `quiet`, a terminal shows a progress bar; without a terminal `tell` receives a line per
     epoch. `on_validation` is called with each validated epoch, from 1, and its figures; an error that it raises ends
-    the run, and `resume` repeats that epoch. Raises DataError, RecipeError, or RunError when `out` holds files of
+    the run, and `resume` repeats that epoch. Raises DataError, RecipeError, WeightsError, or RunError when `out` holds files of
     a training already, when another process trains in it and when the training diverges.
     """
     folder = Path(out)
@@ -65,6 +68,7 @@ def train(
         training_set.schema,
         data=[absolute_spec(spec) for spec in data],
         digest=training_set.digest,
+        start=None if start is None else _findable(start),
     )
     # Everything is built, and so checked, before anything is written.
     trainer = make_trainer(run, quiet, on_validation, tell)
@@ -169,9 +173,22 @@ def validate(folder: str | os.PathLike[str], dataset: ReidDataset) -> dict[str, 
 
 
 def _system(run: Run, training_set: TrainingSet, pretrained: bool | None) -> System:
+    """The system of a run; unless `pretrained` is False it has the weights that the training starts from."""
     lightning.seed_everything(run.recipe.seed, verbose=False)
-    model = build_model(run.recipe, run.classes, run.schema, pretrained)
-    return make(SYSTEMS, run.recipe.system, "system", recipe=run.recipe, model=model, training_set=training_set)
+    model = build_model(run.recipe, run.classes, run.schema, False if run.start else pretrained)
+    notes = []
+    if run.start is not None and pretrained is not False:
+        begun = start_from(run.start, model, run.recipe, run.classes)
+        run.origin, notes = begun.origin, begun.notes
+    system = make(SYSTEMS, run.recipe.system, "system", recipe=run.recipe, model=model, training_set=training_set)
+    system.notes += notes
+    return system
+
+
+def _findable(start: str | os.PathLike[str]) -> str:
+    """A start that a resume finds from any folder."""
+    name = os.fspath(start)
+    return name if name.startswith(("hf:", "hf-hub:")) else os.path.abspath(name)
 
 
 def _require_free(folder: Path) -> None:

@@ -6,13 +6,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from resight.recipe import Recipe, built_in_recipes, load_recipe
 from resight.run import Run
 from tests.support.commands import command, resight
 from tests.support.recipes import tiny_overrides
-from tests.support.runs import metrics, untrained_run
+from tests.support.runs import metrics, untrained_run, weights
 from tests.support.terminal import in_terminal
 
 
@@ -80,6 +81,7 @@ def test_a_run_that_does_not_know_its_data_asks_for_them(tiny, tmp_path: Path, c
         (["reid-vae", "--data", "market1501:/data"], "give --out DIR, the run folder to make"),
         (["reid-vae", "--resume", "runs/a"], "a resumed run keeps its recipe; give --resume alone"),
         (["--resume", "runs/a"], "runs/a is no run folder"),
+        (["--resume", "runs/a", "--from", "runs/b"], "a resumed run has begun; leave out --from"),
         (["--resume", "runs/a", "--out", "b"], "a resumed run stays in its folder; leave out --out"),
         (["reid-vea", "--show"], "did you mean 'reid-vae'"),
         (["reid-vae", "model.dims=3", "--data", "market1501:/nowhere", "--out", "y"], "/nowhere"),
@@ -117,3 +119,15 @@ def test_a_terminal_shows_one_bar_whatever_the_number_of_epochs(crowd_spec: str,
     assert bar.startswith("epoch 3/3 ")
     assert "val/mAP" in bar
     assert [line.split(":")[0] for line in told] == ["run", "next"]
+
+
+@pytest.mark.slow
+def test_a_run_is_tuned_to_other_people(trained: Run, crowd_spec: str, tmp_path: Path, capsys) -> None:
+    words = [*tiny_overrides(), "epochs=1", "freeze={trunk: always}", "--data", crowd_spec, "--out", tmp_path / "run"]
+    status, _, err = resight("train", "reid-strong-baseline", *words, "--from", trained.folder, capsys=capsys)
+    assert status == 0, err
+    assert f"from {trained.folder}: " in err
+    before, after = weights(trained.folder), weights(tmp_path / "run")
+    moved = {name for name in after if not torch.equal(after[name], before[name])}
+    assert moved
+    assert not {name for name in moved if name.startswith("backbone.trunk")}

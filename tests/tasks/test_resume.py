@@ -32,6 +32,8 @@ KINDS = {
         "optimiser={name: amsgrad, lr: 0.001}",
         "schedule={name: cyclic, period: 4}",
     ],
+    "thawed where it was cut": ["freeze={trunk: 1}", "optimiser.lr=0.001", "schedule=constant"],
+    "thawed after it was cut": ["freeze={trunk: 2, neck: always}", "optimiser.lr=0.001", "schedule=constant"],
     "centroids": [
         "losses={centroid-triplet: {}, circle: {}, cosface: {scale: 16}}",
         "optimiser={name: adamw, amsgrad: true, lr: 0.001}",

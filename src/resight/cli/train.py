@@ -30,6 +30,14 @@ def train(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder to make.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN|FILE",
+            help="Run, file of weights or hf:owner/name to start from; a classifier of other identities is replaced.",
+        ),
+    ] = None,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="DIR", help="Continue an interrupted run.")] = None,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the built-in recipes and stop.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the resolved recipe and stop.")] = False,
@@ -38,6 +46,9 @@ def train(
     """Train a recipe into a run folder.
 
     `resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline epochs=60`
+
+    `resight train reid-osnet --from runs/osnet model.multiplier=0.25 --data …` fine-tunes; `freeze={conv: 5}` trains the
+    rest alone at first.
 
     The state is saved after each epoch: after Ctrl-C, a crash or a power cut, `resight train --resume runs/baseline`
     continues. Loss curves: `tensorboard --logdir runs`, or of several runs in one picture `resight curves`.
@@ -53,6 +64,8 @@ def train(
     if resume is not None:
         if recipe is not None or overrides:
             raise OptionError("a resumed run keeps its recipe; give --resume alone")
+        if start is not None:
+            raise OptionError("a resumed run has begun; leave out --from")
         if out is not None:
             raise OptionError("a resumed run stays in its folder; leave out --out")
         _resume(resume, data, quiet)
@@ -73,7 +86,7 @@ def train(
     from resight.training import train as train_recipe
 
     require_folder(out)
-    _finish(train_recipe(loaded, read_datasets(data), out, data=data, quiet=quiet, tell=remark).folder)
+    _finish(train_recipe(loaded, read_datasets(data), out, data=data, start=start, quiet=quiet, tell=remark).folder)
 
 
 def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:

@@ -16,7 +16,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
 from resight.data.training_set import Learned, TrainingSet
+from resight.engine.freezing import require_freezable
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
+from resight.engine.parts import begins, require_parts
 from resight.engine.schedules import SCHEDULES
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError, none_readable
@@ -156,6 +158,7 @@ class System(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         rest = [(name, parameter) for name, parameter in self._together() if parameter.requires_grad]
+        require_freezable(self.recipe.freeze, [name for name, _ in self.model.named_parameters()])
         main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=_groups(rest, self.recipe.rates))
         others = [apart.optimiser(apart.part.parameters(), lr=apart.learning_rate) for apart in self.apart()]
         schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
@@ -183,15 +186,12 @@ class System(lightning.LightningModule):
 
 def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> list[dict[str, Any]]:
     """Parameters grouped by learning rate; the longest beginning in `rates` that fits a name decides."""
+    require_parts("rates", rates, [name.removeprefix("model.") for name, _ in named])
     beginnings = sorted(rates, key=len, reverse=True)
     groups: dict[str, list[nn.Parameter]] = {"": [], **{beginning: [] for beginning in rates}}
     for name, parameter in named:
         bare = name.removeprefix("model.")
-        groups[next((beginning for beginning in beginnings if bare.startswith(beginning)), "")].append(parameter)
-    for beginning in rates:
-        if not groups[beginning]:
-            parts = sorted({".".join(name.removeprefix("model.").split(".")[:3]) for name, _ in named})
-            raise RecipeError(f"rates.{beginning}: no parameter's name begins so; there is: {', '.join(parts)}")
+        groups[next((beginning for beginning in beginnings if begins(bare, beginning)), "")].append(parameter)
     return [
         {"params": parameters, **({"lr": rates[beginning]} if beginning else {})}
         for beginning, parameters in groups.items()

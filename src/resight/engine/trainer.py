@@ -28,6 +28,7 @@ from resight.engine.callbacks import (
     SomethingRead,
     ValidationListener,
 )
+from resight.engine.freezing import Freezing
 from resight.errors import MissingExtraError, RecipeError, RunError
 from resight.files import written_whole
 from resight.recipe import Recipe
@@ -48,6 +49,8 @@ def make_trainer(
     terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), MetricsFile(run)]
+    if recipe.freeze:
+        callbacks.append(Freezing(recipe.freeze))
     if validated:
         callbacks.append(BestWeights(run))
         if on_validation is not None:

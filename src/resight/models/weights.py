@@ -170,7 +170,8 @@ def fit(
     """
     state, report = module.state_dict(), KeyReport()
     found: dict[str, Tensor] = {}
-    strange, unfit = [], []
+    strange: list[str] = []
+    unfit: dict[str, str] = {}
     for key, tensor in tensors.items():
         name = rename(key)
         why = next((why for start, why in (dropped or {}).items() if key.startswith(start)), None)
@@ -179,7 +180,7 @@ def fit(
         elif name not in state:
             strange.append(key)
         elif (shaped := _shaped(tensor, state[name])) is None:
-            unfit.append(f"{key} {tuple(tensor.shape)} for {tuple(state[name].shape)}")
+            unfit[name] = f"{key} {tuple(tensor.shape)} for {tuple(state[name].shape)}"
         else:
             found[name] = shaped
             if name == key:
@@ -188,8 +189,8 @@ def fit(
                 report.renamed[key] = name
     absent = [name for name in state if name not in found and not name.endswith(_COUNTERS)]
     report.missing = [name for name in absent if name.startswith(tuple(left_out))]
-    needed = [name for name in absent if name not in report.missing]
-    told = [("missing", needed), ("of another shape", unfit), ("unknown to it", strange)]
+    needed = [name for name in absent if name not in report.missing and name not in unfit]
+    told = [("missing", needed), ("of another shape", list(unfit.values())), ("unknown to it", strange)]
     if any(keys for _, keys in told):
         raise WeightsError(
             f"{source} does not fit, and nothing was loaded: "
