@@ -132,9 +132,12 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (GOOD.replace("identity", "person"), "no column identity"),
-        (GOOD.replace("split", "part"), "no column split"),
-        (GOOD.replace("path", "picture"), "no column path"),
+        (GOOD.replace("identity", "human"), "no column identity"),
+        (GOOD.replace("split", "part"), "no column split.*; if part is meant, call it split"),
+        (GOOD.replace("path", "picture"), "no column path.*; if picture is meant, call it path"),
+        (GOOD.replace("path", "file").replace("split", "x"), "no column split.*this one has file, identity, camera, x"),
+        (GOOD.replace("path", "file").replace("images/b.jpg", ""), "row 2: no file"),
+        (GOOD.replace("split", "set").replace("2,train", "2,Train"), r"row 2: set 'Train' .*did you mean 'train'"),
         (GOOD.replace(",", ";"), "no column path, identity, split"),
         ("", "no column"),
         ("path,identity,split\n", "lists no image"),
@@ -148,7 +151,11 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
         (GOOD + "images/c.jpg,1\n", "line 4 has 2 cells, the header has 4"),
         (GOOD.replace("images/", "pictures/"), "paths in m.csv are relative to its own folder"),
         (GOOD.replace("camera", "split"), "two columns are called split"),
-        (GOOD.replace("camera", "frame").replace(",2,train", ",x,train"), "column frame"),
+        (GOOD.replace("camera", "frame").replace(",2,train", ",x,train"), "row 2: column frame holds 'x'"),
+        (GOOD.replace("camera", "frame").replace(",2,train", ",1.5,train"), "row 2: column frame holds '1.5'"),
+        (GOOD.replace("b.jpg,1", "b.jpg, 1"), "column identity: '1' and ' 1' differ by blanks alone"),
+        (GOOD.replace("1,train", "zoe,train").replace("2,train", "zoe ,train"), "camera: 'zoe' and 'zoe ' differ"),
+        (GOOD.replace("b.jpg,1", "b.jpg,1.0"), "identities '1' and '1.0' are one number"),
     ],
 )
 def test_bad_manifests(folder: Path, text: str, words: str) -> None:
@@ -206,6 +213,31 @@ def test_missing_values_that_are_spelt_out_are_missing(folder: Path, gap: str) -
     assert dataset.train[2].attributes == {}
     assert dataset.schema.classes == {"hat": ("no", "yes")}
     assert dataset.notes == ["1 images have no identity; they are unlabelled"]
+
+
+@pytest.mark.parametrize("gap", ["-", "unknown", "Nil", "''", "NONE"])
+def test_words_for_nobody_are_counted_gaps_and_classes_of_attributes(folder: Path, gap: str) -> None:
+    rows = [("a", 10, 2, "no"), ("b", 2, 10, gap), ("c", gap, gap, gap)]
+    lines = [f"images/{name}.jpg,{person},train,{camera},{hat}\n" for name, person, camera, hat in rows]
+    dataset = read_manifest(manifest(folder, "path,pid,split,camera,hat\n" + "".join(lines)))
+    assert [(r.identity, r.camera) for r in dataset.train] == [(10, 2), (2, 10), (UNLABELLED, NO_CAMERA)]
+    assert [r.attributes["hat"] for r in dataset.train] == ["no", gap, gap]
+    assert dataset.notes == [
+        "column pid is taken as identity",
+        f"column pid: {gap!r} of 1 image is taken as not known; a name like this needs another word",
+        f"column camera: {gap!r} of 1 image is taken as not known; a name like this needs another word",
+        *(
+            [f"column hat: {gap!r} of 2 images is taken as a class; leave cells empty that are not known"]
+            if gap != "NONE"  # no hat
+            else []
+        ),
+        "1 images have no identity; they are unlabelled",
+    ]
+
+
+def test_blanks_around_every_name_alike_are_no_second_name(folder: Path) -> None:
+    dataset = read_manifest(manifest(folder, "path, identity, split\nimages/a.jpg, 7, train\nimages/b.jpg, 7, train\n"))
+    assert [record.identity for record in dataset.train] == [7, 7]
 
 
 def test_names_with_blanks_around_them_survive(folder: Path) -> None:

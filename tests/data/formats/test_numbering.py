@@ -75,7 +75,11 @@ def test_two_names_that_are_one_number_are_refused() -> None:
     with pytest.raises(DataError, match="^m.csv: cameras '002' and '2' are one number"):
         number_cameras(["2", "002"], "m.csv")
     assert number_identities(["1", "01", "zoe"], "m.csv") == {"": UNLABELLED, "01": 1, "1": 2, "zoe": 3}
-    assert number_cameras(["2", "2.0"], "m.csv") == {"2": 2, "2.0": 2}
+    with pytest.raises(DataError, match="^m.csv: identities '1' and '1.0' are one number"):
+        number_identities(["1", "1.0", "2"], "m.csv")
+    with pytest.raises(DataError, match=r"^m.csv: cameras '\+2' and '2' are one number"):
+        number_cameras(["2", "+2"], "m.csv")
+    assert number_identities(["1.0", "2.0", "3"], "m.csv") == {"": UNLABELLED, "1.0": 1, "2.0": 2, "3": 3}
 
 
 def test_digits_are_numbers_and_a_second_spelling_is_refused() -> None:

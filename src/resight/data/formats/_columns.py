@@ -8,28 +8,90 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["class_of", "is_missing", "is_near", "own_columns", "written_class"]
+__all__ = [
+    "class_of",
+    "is_missing",
+    "is_near",
+    "is_nobody",
+    "maybe_missing",
+    "meant_by",
+    "own_columns",
+    "written_class",
+]
 
 # As pandas and R write a gap. Not "none" and "na" in small letters, which are classes and names of their own.
 _MISSING = frozenset(
     {"", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "N.A.", "n.a.", "#N/A", "<NA>", "None", "null", "NULL", "Null", "?"}
 )
 
+# What else people write for what they do not know, in small letters. No person or camera is called so, but a class may be.
+_NOBODY = frozenset(
+    {
+        "-",
+        "--",
+        "---",
+        "–",
+        "—",
+        "unknown",
+        "unk",
+        "unknown.",
+        "(unknown)",
+        "undefined",
+        "unspecified",
+        "missing",
+        "nil",
+    }
+    | {"none", "na", "n.a", "not available", "''", '""', "??", "???", "tbd"}
+    | {name.lower() for name in _MISSING}
+)
+
 # Written as `_plain` gives them.
 _NEAR: Mapping[str, tuple[str, ...]] = {
-    "path": ("imagepath", "imgpath", "filepath", "filename", "file", "imagename", "imgname", "image", "img"),
-    "identity": ("pid", "personid", "identityid", "vehicleid", "vid", "id"),
-    "camera": ("camid", "cam", "cameraid", "cameranumber"),
-    "split": ("subset",),
+    "path": (
+        "imagepath",
+        "imgpath",
+        "filepath",
+        "filename",
+        "file",
+        "imagename",
+        "imgname",
+        "imagefile",
+        "image",
+        "img",
+    ),
+    "identity": (
+        *("pid", "personid", "person", "personname", "identityid", "identityname", "vehicleid", "vid", "id"),
+        *("subject", "subjectid"),
+    ),
+    "camera": ("camid", "cam", "camname", "cameraid", "cameraname", "cameranumber", "cameranr", "camnumber", "camno"),
+    "split": ("subset", "set", "partition", "splitname"),
     "frame": ("frameid",),
     "sequence": ("sequenceid",),
     "mask": ("maskpath",),
+}
+
+# Names that may mean one of a manifest's own, and as well an attribute: not taken, but said.
+_MAYBE: Mapping[str, tuple[str, ...]] = {
+    "path": ("picture", "photo", "name", "crop"),
+    "identity": ("label", "name", "track", "trackid", "class", "people", "who", "target"),
+    "camera": ("view", "viewid", "viewname", "viewpoint", "device", "sensor", "location", "place"),
+    "split": ("fold", "phase", "part", "usage", "role", "stage"),
 }
 
 
 def is_missing(cell: str) -> bool:
     """True for an empty cell, and for one that spells out that nothing is known."""
     return cell in _MISSING
+
+
+def is_nobody(cell: str) -> bool:
+    """True for a cell of identities or cameras that names none: a gap in any letters, `-`, `unknown`, `nil`, `''`."""
+    return cell.strip().lower() in _NOBODY
+
+
+def maybe_missing(cell: str) -> bool:
+    """True for a class that may have been meant as a gap; not for `none`, which is one of its own (no hat)."""
+    return not is_missing(cell) and is_nobody(cell) and cell.lower() != "none"
 
 
 def written_class(name: str) -> str:
@@ -51,13 +113,20 @@ def is_near(own: str, names: Iterable[str]) -> bool:
     return any(_plain(name) in (own, *_NEAR[own]) for name in names)
 
 
+def meant_by(own: str, names: Iterable[str]) -> str:
+    """A part of a message that names the columns that may be one that is absent, or nothing."""
+    found = [name for name in names if _plain(name) in _MAYBE.get(own, ())]
+    return f"if {' or '.join(found)} is meant, call it {own}" if found else ""
+
+
 def own_columns(names: Collection[str]) -> tuple[dict[str, str], list[str]]:
     """Which of a table's columns to take for a manifest's own, {column: own name}, and a line for each near miss.
 
     A column that nearly has the name of one that is absent is taken where it is the only such. Where there are several,
-    or the column itself is there too, none is taken.
+    or the column itself is there too, none is taken. An absent camera's note names the column that may be meant.
     """
-    taken, notes = {}, []
+    taken: dict[str, str] = {}
+    notes: list[str] = []
     for own, near in _NEAR.items():
         found = [name for name in names if name != own and _plain(name) in (own, *near)]
         if not found:
@@ -69,6 +138,8 @@ def own_columns(names: Collection[str]) -> tuple[dict[str, str], list[str]]:
             notes.append(f"column {found[0]} is taken as {own}")
         else:
             notes.append(f"columns {', '.join(found)} could each be {own}, so none is taken; call the right one {own}")
+    if "camera" not in {*names, *taken.values()} and (meant := meant_by("camera", names)):
+        notes.append(f"no column camera; {meant}")
     return taken, notes
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from resight.errors import DataError
 from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED
 
-__all__ = ["Numbers", "number_cameras", "number_identities"]
+__all__ = ["Numbers", "number_cameras", "number_identities", "whole_number"]
 
 # pandas writes whole numbers as "2.0" where a column has gaps.
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")
@@ -23,18 +23,19 @@ class Numbers:
     >>> numbers("0002")
     2
 
-    Raises DataError for two spellings of one number, as they may be two people, and for what is no whole number from 0,
-    or of any sign if `signed`. The message begins with `where`, or the file in which the digits are found.
+    Raises DataError for two spellings of one number, as they may be two people, and for what is no whole number from 0;
+    `tabular` ones may have a sign and end in ".0". The message begins with `where`, or the file in which the digits are
+    found.
     """
 
-    def __init__(self, where: str | os.PathLike[str], what: str, signed: bool = False) -> None:
-        self._where, self._what, self._signed = where, what, signed
+    def __init__(self, where: str | os.PathLike[str], what: str, tabular: bool = False) -> None:
+        self._where, self._what, self._tabular = where, what, tabular
         self._spelt: dict[int, str] = {}
 
     def __call__(self, digits: str, found_in: str | os.PathLike[str] | None = None) -> int:
-        if not (digits[1:] if self._signed and digits[:1] in "+-" else digits).isdecimal():
+        number = whole_number(digits) if self._tabular else int(digits) if digits.isdecimal() else None
+        if number is None:
             raise DataError(f"{found_in or self._where}: {digits!r} is not a whole number")
-        number = int(digits)
         first = self._spelt.setdefault(number, digits)
         if first != digits:
             raise DataError(
@@ -49,9 +50,9 @@ def number_identities(names: Collection[str], where: str, train: Collection[str]
 
     The empty name is UNLABELLED; among other names "-1" and "0" keep their meaning of junk and distractor.
     `train` are the names in the training split: each must be an identity from 1, or empty. Raises DataError with
-    a message that starts with `where`, also for two names that are one number (1 and 01).
+    a message that starts with `where`, also for two names that are one number (1 and 01, or 1 and 1.0).
     """
-    kept = {name: number for name in names if (number := _whole(name)) is not None and number <= 0}
+    kept = {name: number for name in names if (number := whole_number(name)) is not None and number <= 0}
     named = set(names).difference(kept, {""})
     numbers = kept | {"": UNLABELLED} | _number(named, where, "identities")
     for name in sorted(set(train) - {""}):
@@ -70,7 +71,7 @@ def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
 
     The empty name is the unknown camera. Raises DataError as `number_identities` does.
     """
-    unknown = {name for name in names if not name or _whole(name) == NO_CAMERA}
+    unknown = {name for name in names if not name or whole_number(name) == NO_CAMERA}
     numbers = dict.fromkeys(unknown, NO_CAMERA) | _number(set(names) - unknown, where, "cameras")
     if any(number < NO_CAMERA for number in numbers.values()):
         raise DataError(f"{where}: camera {min(numbers.values())} is impossible; cameras start at 0 (-1 unknown)")
@@ -78,13 +79,13 @@ def number_cameras(names: Collection[str], where: str) -> dict[str, int]:
 
 
 def _number(names: set[str], where: str, what: str) -> dict[str, int]:
-    if any(_whole(name) is None for name in names):
+    if any(whole_number(name) is None for name in names):
         return {name: number for number, name in enumerate(sorted(names), 1)}
-    numbers = Numbers(where, what, signed=True)
-    # "2" and "2.0" are one name, once written by pandas.
-    return {name: numbers(name.partition(".")[0]) for name in sorted(names)}
+    numbers = Numbers(where, what, tabular=True)
+    return {name: numbers(name) for name in sorted(names)}
 
 
-def _whole(name: str) -> int | None:
+def whole_number(name: str) -> int | None:
+    """The number that a cell of a table is, also as pandas writes it where a column has gaps ("2.0"); None for others."""
     match = _WHOLE.fullmatch(name)
     return int(match[1]) if match else None

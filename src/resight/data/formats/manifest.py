@@ -3,20 +3,31 @@
 Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
 `frame`, `sequence` and `mask` (a path like the image's) may be absent; every further column is an attribute, an empty
 cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`, `?`), meaning that it is not known. A class of such a name, or
-with blanks around it, is in quotation marks of its own: `"None"`.
+with blanks around it, is in quotation marks of its own: `"None"`. Among identities and cameras `-`, `unknown`, `nil` and the
+like are gaps too; among attributes they are classes. The notes say either.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resight.data.attributes import schema_of
-from resight.data.formats._columns import class_of, is_missing, is_near, own_columns, written_class
-from resight.data.formats._numbering import number_cameras, number_identities
-from resight.errors import DataError
+from resight.data.formats._columns import (
+    class_of,
+    is_missing,
+    is_near,
+    is_nobody,
+    maybe_missing,
+    meant_by,
+    own_columns,
+    written_class,
+)
+from resight.data.formats._numbering import number_cameras, number_identities, whole_number
+from resight.errors import DataError, did_you_mean
 from resight.files import written_whole
 from resight.records import NO_CAMERA, UNLABELLED, Record, ReidDataset
 
@@ -30,6 +41,8 @@ _PATHS_LOOKED_AT = 16
 _WRITTEN = ("path", "split")
 """Columns without gaps, whose cells mean what is written."""
 _FILES = ("path", "mask")
+_NAMES = ("identity", "camera")
+_SHOWN = 5
 
 _Columns = dict[str, list[str]]
 _Cells = dict[str, list[str | int | None]]
@@ -49,9 +62,16 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     file = Path(path).expanduser()
     columns = _read_columns(file)
     taken, notes = own_columns(columns)
+    called = {own: name for name, own in taken.items()}
     columns = {taken.get(name, name): cells for name, cells in columns.items()}
-    columns = {name: cells if name in _WRITTEN else _known(cells) for name, cells in columns.items()}
-    _check_columns(file, columns)
+    _check_columns(file, columns, called)
+    for name, cells in columns.items():
+        if name in _NAMES:
+            columns[name], said = _named_ones(file, called.get(name, name), cells)
+            notes += said
+        elif name not in _WRITTEN:
+            columns[name] = _known(cells)
+            notes += _doubtful(name, cells) if name not in _OPTIONAL else []
     identities = _identities(file, columns)
     cameras = _cameras(file, columns)
     frames, sequences = (_whole_numbers(file, columns, name) for name in ("frame", "sequence"))
@@ -130,10 +150,16 @@ def _read_csv(file: Path) -> _Columns:
     cells = zip(*rows, strict=True) if rows else ([] for _ in header)
     taken, _ = own_columns(named)
     return {
-        name: [_stripped(cell, file.parent if taken.get(name, name) in _FILES else None) for cell in column]
+        name: _cells(taken.get(name, name), column, file.parent)
         for name, column in zip(header, cells, strict=True)
         if name
     }
+
+
+def _cells(own: str, column: Sequence[str], folder: Path) -> list[str]:
+    if own in _NAMES:  # `_named_ones` looks at their blanks.
+        return list(column)
+    return [_stripped(cell, folder if own in _FILES else None) for cell in column]
 
 
 def _stripped(cell: str, folder: Path | None) -> str:
@@ -145,6 +171,37 @@ def _stripped(cell: str, folder: Path | None) -> str:
 def _known(cells: list[str]) -> list[str]:
     """The cells, empty where they say that nothing is known."""
     return ["" if is_missing(cell) else cell for cell in cells]
+
+
+def _named_ones(file: Path, column: str, cells: list[str]) -> tuple[list[str], list[str]]:
+    """Names of people or cameras, empty where none is known, and a note on words that say so.
+
+    Raises DataError for two names that differ by blanks alone, as they may be two people.
+    """
+    written: dict[str, str] = {}
+    for cell in dict.fromkeys(cells):
+        first = written.setdefault(cell.strip(), cell)
+        if first != cell and not is_nobody(cell):
+            raise DataError(f"{file}: column {column}: {first!r} and {cell!r} differ by blanks alone; write both alike")
+    gaps = Counter(cell.strip() for cell in cells if is_nobody(cell) and not is_missing(cell.strip()))
+    names = ["" if is_nobody(cell) else cell.strip() for cell in cells]
+    if not gaps:
+        return names, []
+    return names, [f"column {column}: {_counted(gaps)} taken as not known; a name like this needs another word"]
+
+
+def _doubtful(column: str, cells: list[str]) -> list[str]:
+    """A note on classes that may be meant as gaps."""
+    found = Counter(cell for cell in cells if maybe_missing(cell))
+    if not found:
+        return []
+    return [f"column {column}: {_counted(found)} taken as a class; leave cells empty that are not known"]
+
+
+def _counted(cells: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{cell!r}" for cell in list(cells)[:_SHOWN]) + (", …" if len(cells) > _SHOWN else "")
+    images = sum(cells.values())
+    return f"{shown} of {images} image{'s' * (images > 1)} is"
 
 
 def _read_parquet(file: Path) -> _Columns:
@@ -164,21 +221,28 @@ def _read_parquet(file: Path) -> _Columns:
         raise DataError(f"{file}: not a readable Parquet manifest ({str(error).splitlines()[0]})") from error
 
 
-def _check_columns(file: Path, columns: _Columns) -> None:
+def _check_columns(file: Path, columns: _Columns, called: Mapping[str, str]) -> None:
+    """`called` is the file's own name of a column that is taken for another."""
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
+        own = [called.get(name, name) for name in columns]
+        meant = "; ".join(found for name in missing if (found := meant_by(name, own)))
         raise DataError(
             f"{file}: no column {', '.join(missing)}; a manifest needs {', '.join(_NEEDED)} "
-            f"and may have camera and attributes; this one has {', '.join(columns) or 'none'}"
+            f"and may have camera and attributes; this one has {', '.join(own) or 'none'}"
+            + (f"; {meant}" if meant else "")
         )
     if not columns["split"]:
         raise DataError(f"{file}: lists no image")
     seen = set()
     for row, (split, image) in enumerate(zip(columns["split"], columns["path"], strict=True), 1):
         if split not in _SPLITS:
-            raise DataError(f"{file}: row {row}: split {split!r} is not one of {', '.join(_SPLITS)}")
-        if not image or (split, image) in seen:
-            raise DataError(f"{file}: row {row}: {f'{image} is listed twice in {split}' if image else 'no path'}")
+            name, close = called.get("split", "split"), did_you_mean(split, _SPLITS)
+            raise DataError(f"{file}: row {row}: {name} {split!r} is not one of {', '.join(_SPLITS)}{close}")
+        if not image:
+            raise DataError(f"{file}: row {row}: no {called.get('path', 'path')}")
+        if (split, image) in seen:
+            raise DataError(f"{file}: row {row}: {image} is listed twice in {split}")
         seen.add((split, image))
 
 
@@ -197,10 +261,13 @@ def _cameras(file: Path, columns: _Columns) -> list[int]:
 
 
 def _whole_numbers(file: Path, columns: _Columns, name: str) -> list[int | None]:
-    try:
-        return [int(float(cell)) if cell else None for cell in columns.get(name, [""] * len(columns["split"]))]
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{file}: column {name} holds something other than whole numbers ({error})") from error
+    numbers = []
+    for row, cell in enumerate(columns.get(name, [""] * len(columns["split"])), 1):
+        number = whole_number(cell)
+        if cell and number is None:
+            raise DataError(f"{file}: row {row}: column {name} holds {cell!r}, which is not a whole number")
+        numbers.append(number)
+    return numbers
 
 
 def _attributes(columns: _Columns) -> list[dict[str, str]]:
