@@ -41,6 +41,7 @@ def test_without_them_people_are_held_out_and_stay_the_same(crowd: ReidDataset, 
     assert not trained & judged
     assert found.data == [f"manifest:{tmp_path / 'table' / 'data.csv'}"]
     assert "held out for the figures" in found.told
+    assert ", which has no labelled query and gallery: a fifth" in found.told  # it follows "Ours on"
     assert images(spec, tmp_path / "table").dataset == found.dataset
     with pytest.raises(RunError, match="other --data or --identities"):
         images(spec, tmp_path / "table", identities=2)

@@ -69,6 +69,27 @@ def test_compared_curves_name_each_run_once_and_tell_them_apart() -> None:
     assert figure.axes[1].lines[0].get_color() == looks[2][0], "a run has its look in every panel"
 
 
+def test_curves_that_lie_on_one_another_share_the_line_in_dashes() -> None:
+    points = [(1, 0.0), (2, 1.0), (3, 0.5)]
+    runs = {
+        "a": [points],
+        "b": [points, points],
+        "c": [[(x, y + 0.001) for x, y in points]],
+        "d": [[(1, 1.0), (3, 0.0)]],
+    }
+    figure = charts.compared_curves({"loss": runs, "mAP": {"a": [points]}})
+    a, b, again, c, d = figure.axes[0].lines
+    assert [line.get_linestyle() for line in (a, d, figure.axes[1].lines[0])] == ["-"] * 3
+    # Three of a period of 12: c in the first 4, b in the first 8, below it, a everywhere, below both.
+    assert [line._unscaled_dash_pattern for line in (b, again, c)] == [(0, (8, 4)), (0, (8, 4)), (0, (4, 8))]
+    image = np.asarray(charts.raster(figure))
+    for line in (a, b, c):
+        ink = np.array([int(line.get_color()[place : place + 2], 16) for place in (1, 3, 5)])
+        panel = image[: int(image.shape[0] * 0.8)]  # without the legend
+        assert (np.abs(panel.astype(int) - ink).max(2) < 8).sum() > 20, "each colour is seen"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "c", "d"]
+
+
 def test_compared_curves_stay_readable_with_many_panels_and_runs() -> None:
     runs = {f"run {number}": [[(1, number), (2, number)]] for number in range(20)}
     figure = charts.compared_curves({f"series {number}": runs for number in range(10)})

@@ -30,7 +30,9 @@ def panels(tmp_path_factory: pytest.TempPathFactory) -> list[Axes]:
             MaskedMatrix("after", AFTER, np.array([2, 0, 0])),
         ]
     ]
-    figure = masked_matrices(rows, [*images, str(Path(folder / "no.png"))], ["1 c1", "1 c1", "1 c2"], SAME_CAMERA)
+    figure = masked_matrices(
+        rows, [*images, str(Path(folder / "no.png"))], ["1 c1", "1 c1", "1 c2"], SAME_CAMERA, "same camera"
+    )
     raster(figure)
     return figure.axes
 
@@ -58,6 +60,14 @@ def test_marked_cells_have_a_dot_unless_they_are_masked(panels: list[Axes]) -> N
         assert sorted(places) == [[0, 1], [1, 0]]
 
 
+def test_a_legend_says_what_dot_grey_and_frame_are(panels: list[Axes]) -> None:
+    (legend,) = panels[0].figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["same camera", "masked", "chosen in its row"]
+    shown = legend.legend_handles
+    assert shown[1].get_facecolor() == pytest.approx(to_rgba("#dcdcdc"))
+    assert shown[2].get_edgecolor() == panels[0].patches[0].get_edgecolor()
+
+
 def test_the_images_stand_along_both_sides_and_an_unreadable_one_is_a_box(panels: list[Axes]) -> None:
     _, above, left = panels[0].images
     top, side = np.asarray(above.get_array()), np.asarray(left.get_array())
@@ -70,6 +80,6 @@ def test_the_images_stand_along_both_sides_and_an_unreadable_one_is_a_box(panels
 def test_large_matrices_are_drawn_without_numbers() -> None:
     count = 24
     matrix = MaskedMatrix("many", np.ones((count, count)), np.full(count, -1))
-    figure = masked_matrices([[matrix]], ["no.png"] * count, ["–"] * count, np.zeros((count, count), bool))
+    figure = masked_matrices([[matrix]], ["no.png"] * count, ["–"] * count, np.zeros((count, count), bool), "same")
     assert not figure.axes[0].texts
     assert not figure.axes[0].patches

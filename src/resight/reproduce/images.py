@@ -66,17 +66,17 @@ def images_of(
             raise RunError(f"{folder} was made with other --data or --identities; choose another --out, or remove it")
         if before["on"] != on and not split:
             raise RunError(f"{folder} was made with --on {before['on']}, which trains on others; choose another --out")
-    dataset, told = whole, f"{whole.name}: trained on its training split, figures of its query and gallery"
+    dataset, told = whole, f"{whole.name}, trained on its training split, figures of its query and gallery"
     if on == "validation":
         told = (
-            f"{whole.name}: trained on its training split, figures of the people of it that each run holds out for "
+            f"{whole.name}, trained on its training split, figures of the people of it that each run holds out for "
             "validation, who choose the epoch as well; nobody is held out besides"
         )
     elif not split:
         dataset = split_dataset(whole, queries=queries)
         searching = "a tenth of each one's images" if queries == "ratio" else "each one's first image in a camera"
         told = (
-            f"{whole.name} has no labelled query and gallery: a fifth of its training identities, drawn with seed 0, is "
+            f"{whole.name}, which has no labelled query and gallery: a fifth of its training identities, drawn with seed 0, is "
             f"held out for the figures; the queries are {searching}"
         )
     if identities is not None:

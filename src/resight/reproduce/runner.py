@@ -217,7 +217,7 @@ class _Job:
     def _told(self, measured: Sequence[dict[int, dict[str, float]]]) -> list[str]:
         recipes = [row.recipe(0) for row in self.planned]
         epochs = " or ".join(dict.fromkeys(str(recipe.epochs) for recipe in recipes))
-        lines = [f"Ours on {self.images.told}. {epochs} epochs."]
+        lines = [f"Ours on {self.images.told}. {epochs} epoch{'' if epochs == '1' else 's'}."]
         if self.table.retrieves:
             metrics = " or ".join(dict.fromkeys(recipe.retrieval.metric for recipe in recipes))
             lines.append(

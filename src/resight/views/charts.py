@@ -51,6 +51,11 @@ Points = Sequence[tuple[float, float]]
 
 _STROKES = ("-", "--", ":", "-.")
 
+_DASH = 4.0
+"""Length of a dash, in widths of the line, where curves lie on one another."""
+_COINCIDING = 0.004
+"""A difference that no eye sees, as a share of a panel's height."""
+
 MOST_COMPARED = 16
 """Curves of one panel that an eye can still tell apart."""
 
@@ -147,7 +152,8 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
     """Curves of several runs in one picture: quantity -> name -> a curve for each repetition.
 
     A panel for each quantity, a colour (then a stroke) for each name, the same in all panels; repetitions share theirs.
-    Of more than `MOST_COMPARED` names the first are drawn, and the picture says so.
+    Curves that lie on one another share the line in dashes of their colours. Of more than `MOST_COMPARED` names the first are
+    drawn, and the picture says so.
     """
     every = list(dict.fromkeys(name for curves in panels.values() for name in curves))
     names = every[:MOST_COMPARED]
@@ -158,19 +164,22 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
     below = 0.2 * math.ceil(len(names) / columns) + 0.2 * (len(every) > len(names))
     figure = Figure(figsize=(width, 2.5 * down + below), layout="constrained")
     drawn = figure.subplots(down, across, squeeze=False).ravel()
-    lines: dict[str, Line2D] = {}
+    keys: dict[str, Line2D] = {}
     for axes, (quantity, curves) in zip(drawn, panels.items(), strict=False):
         for number, name in enumerate(names):
             for points in curves.get(name, ()):
                 epochs, values = np.array(points, float).T
-                (lines[name],) = axes.plot(
+                (line,) = axes.plot(
                     epochs,
                     values,
                     color=COLOURS[number % len(COLOURS)],
                     linestyle=_STROKES[number // len(COLOURS) % len(_STROKES)],
                     linewidth=1.4,
                     marker="." if len(points) < 20 else None,
+                    label=name,
                 )
+                keys.setdefault(name, line)
+        _part(axes.lines)
         axes.set_title(quantity, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -178,8 +187,8 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
     for axes in drawn[len(panels) :]:
         axes.set_axis_off()
     figure.legend(
-        list(lines.values()),
-        list(lines),
+        list(keys.values()),
+        list(keys),
         title=f"the first {len(names)} of {len(every)}" if len(every) > len(names) else None,
         loc="outside lower left",
         alignment="left",
@@ -189,6 +198,28 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
         title_fontsize=8,
     )
     return figure
+
+
+def _part(lines: Sequence[Line2D]) -> None:
+    """Make curves seen that lie on one another: those of later names in dashes over the first, each with its own stretch."""
+    curves = [np.asarray(line.get_xydata(), float) for line in lines]
+    heights = np.concatenate([curve[:, 1] for curve in curves]) if curves else np.zeros(1)
+    near = float(np.ptp(heights[np.isfinite(heights)])) * _COINCIDING if np.isfinite(heights).any() else 0.0
+    groups: list[list[int]] = []
+    for number, curve in enumerate(curves):
+        for group in groups:
+            other = curves[group[0]]
+            if curve.shape == other.shape and np.allclose(curve, other, rtol=0, atol=near, equal_nan=True):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    for group in groups:
+        names = list(dict.fromkeys(lines[number].get_label() for number in group))
+        for number in group:
+            if place := names.index(lines[number].get_label()):
+                # Of each period the first stretch shows the last name, the next the one before, and the rest the first.
+                lines[number].set(linestyle=(0, (_DASH * (len(names) - place), _DASH * place)), marker="None")
 
 
 def confusion_matrices(matrices: Mapping[str, tuple[Sequence[str], NDArray[np.integer]]]) -> Figure:

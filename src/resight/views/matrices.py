@@ -10,7 +10,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 from PIL import ImageOps
 
@@ -40,12 +41,16 @@ class MaskedMatrix:
 
 
 def masked_matrices(
-    rows: Sequence[Sequence[MaskedMatrix]], images: Sequence[str], labels: Sequence[str], marked: NDArray[np.bool_]
+    rows: Sequence[Sequence[MaskedMatrix]],
+    images: Sequence[str],
+    labels: Sequence[str],
+    marked: NDArray[np.bool_],
+    mark: str,
 ) -> Figure:
-    """Matrices in rows and columns, those of a row in one scale of colours; grey cells are masked.
+    """Matrices in rows and columns, those of a row in one scale of colours; grey cells are masked, which a legend says.
 
-    `images` are the paths of the N images and `labels` stand beside them. The cells `marked`, bool [N, N], have a dot and
-    the chosen one of each row a frame. An image that cannot be read is a crossed box.
+    `images` are the paths of the N images and `labels` stand beside them. The cells `marked`, bool [N, N], have a dot, which
+    means `mark`, and the chosen one of each row a frame. An image that cannot be read is a crossed box.
     """
     size = max(5.0, 0.34 * (len(images) + _TALL + 1)) if len(images) <= _NUMBERED else 8.0
     across = max(len(matrices) for matrices in rows)
@@ -57,6 +62,10 @@ def masked_matrices(
         for axes, matrix in zip(panels, matrices, strict=False):
             _draw(axes, matrix, scale, marked)
             _sides(axes, pictures, labels)
+    dot = Line2D([], [], marker="o", markersize=4, color="white", markeredgecolor="black", linestyle="none", label=mark)
+    grey = Patch(facecolor=_MASKED, label="masked")
+    frame = Patch(fill=False, edgecolor=COLOURS[4], linewidth=2, label="chosen in its row")
+    figure.legend(handles=[dot, grey, frame], loc="outside lower left", ncols=3, frameon=False, fontsize=8)
     return figure
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resight.data.formats._layout import has_folders, names_in, read_rows, require_folders, require_listed
+from resight.data.formats._layout import half_there, has_folders, names_in, read_rows, require_folders, require_listed
 from resight.errors import DataError
 
 FOLDERS = ("images", "lists")
@@ -74,3 +74,14 @@ def test_listed_images_must_be_there(tmp_path: Path) -> None:
     require_listed(tmp_path / "images", ["7/a.jpg"], tmp_path / "list.txt")
     with pytest.raises(DataError, match=r"7/b\.jpg: listed in list\.txt but not there \(2 of 3 are missing\)"):
         require_listed(tmp_path / "images", ["8/a.jpg", "7/a.jpg", "7/b.jpg"], tmp_path / "list.txt")
+
+
+def test_files_that_are_missing_beside_their_like_are_named(tmp_path: Path) -> None:
+    names = ("a.txt", "b.txt", "c.txt")
+    assert half_there(tmp_path, names, "so") == []
+    (tmp_path / "b.txt").touch()
+    assert half_there(tmp_path, names, "so") == ["a.txt and c.txt are missing beside b.txt: so"]
+    (tmp_path / "a.txt").touch()
+    assert half_there(tmp_path, names, "so") == ["c.txt is missing beside a.txt and b.txt: so"]
+    (tmp_path / "c.txt").touch()
+    assert half_there(tmp_path, names, "so") == []

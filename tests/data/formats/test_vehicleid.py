@@ -80,3 +80,11 @@ def test_wrong_layouts(vehicleid: Path) -> None:
     (vehicleid / "image").rename(vehicleid / "crops")
     with pytest.raises(DataError, match=r"no folder image/ in it; vehicleid wants"):
         read_dataset(str(vehicleid))
+
+
+def test_names_of_colours_without_the_vehicles_that_have_them_are_said(vehicleid: Path) -> None:
+    assert read_vehicleid(str(vehicleid)).notes == []
+    (vehicleid / "attribute" / "color_attr.txt").unlink()
+    assert read_vehicleid(str(vehicleid)).notes == [
+        "color_attr.txt is missing beside color_names.txt: no vehicle has a color"
+    ]

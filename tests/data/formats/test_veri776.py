@@ -102,6 +102,27 @@ def test_name_that_does_not_parse(veri: Path, pictures: Pictures) -> None:
         read_veri776(veri)
 
 
+@pytest.mark.parametrize(
+    ("gone", "note"),
+    [
+        (
+            ["test_label.xml"],
+            "test_label.xml is missing beside train_label.xml: those images have no colour and type",
+        ),
+        (
+            ["name_train.txt"],
+            "name_train.txt is missing beside name_query.txt and name_test.txt: all images of that folder are taken, by name",
+        ),
+        (["train_label.xml", "test_label.xml"], None),
+    ],
+)
+def test_a_file_that_is_missing_beside_its_like_is_said(veri: Path, gone: list[str], note: str | None) -> None:
+    assert read_veri776(veri).notes == []
+    for name in gone:
+        (veri / name).unlink()
+    assert read_veri776(veri).notes == ([note] if note else [])
+
+
 @pytest.mark.parametrize(("gone", "left"), [("jk_index.txt", "gt_index.txt"), ("gt_index.txt", "jk_index.txt")])
 def test_one_list_without_the_other_is_left_aside_and_said(veri: Path, gone: str, left: str) -> None:
     (veri / gone).unlink()

@@ -9,12 +9,24 @@ from pathlib import Path
 from resight.data.images import image_names
 from resight.errors import DataError
 
-__all__ = ["has_folders", "names_in", "read_rows", "require_folders", "require_listed"]
+__all__ = ["half_there", "has_folders", "names_in", "read_rows", "require_folders", "require_listed"]
 
 
 def has_folders(root: Path, names: Iterable[str]) -> bool:
     """True when every name is a folder directly in `root`."""
     return all((root / name).is_dir() for name in names)
+
+
+def half_there(folder: Path, files: Iterable[str], so: str) -> list[str]:
+    """A note on the files that are absent while others of them are there, as a copy that broke off leaves them.
+
+    `so` says what that means. Nothing where all are there, or none.
+    """
+    present = {name: (folder / name).is_file() for name in files}
+    if all(present.values()) or not any(present.values()):
+        return []
+    here, gone = (" and ".join(name for name, there in present.items() if there is wanted) for wanted in (True, False))
+    return [f"{gone} {'is' if sum(present.values()) == len(present) - 1 else 'are'} missing beside {here}: {so}"]
 
 
 def require_folders(root: str | os.PathLike[str], names: tuple[str, ...], layout: str) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.data.attributes import schema_of
-from resight.data.formats._layout import has_folders, read_rows, require_folders, require_listed
+from resight.data.formats._layout import half_there, has_folders, read_rows, require_folders, require_listed
 from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import Record, ReidDataset
@@ -23,6 +23,7 @@ from resight.records import Record, ReidDataset
 __all__ = ["is_vehicleid", "read_vehicleid"]
 
 _FOLDERS = ("image", "train_test_split")
+_ATTRIBUTES = ("color", "model")
 _Attributes = Mapping[int, Mapping[str, str]]
 
 
@@ -51,6 +52,11 @@ def read_vehicleid(root: str | os.PathLike[str], vehicles: int = 800, draw: int 
         [test[position] for position in sorted(gallery)],
         schema=schema_of([*train, *test]),
         protocol="vehicleid",
+        notes=[
+            note
+            for attribute in _ATTRIBUTES
+            for note in half_there(folder / "attribute", _files_of(attribute), f"no vehicle has a {attribute}")
+        ],
     )
 
 
@@ -79,11 +85,15 @@ def _draw(test: list[Record], draw: int) -> set[int]:
     return {found[random.randint(len(found))] for _, found in sorted(positions.items())}
 
 
+def _files_of(attribute: str) -> tuple[str, str]:
+    return f"{attribute}_names.txt", f"{attribute}_attr.txt"
+
+
 def _read_attributes(folder: Path) -> dict[int, dict[str, str]]:
     """Vehicle -> model and colour, of the vehicles that have them; nothing where the folder is absent."""
     found: defaultdict[int, dict[str, str]] = defaultdict(dict)
-    for attribute in ("color", "model"):
-        classes, vehicles = folder / f"{attribute}_names.txt", folder / f"{attribute}_attr.txt"
+    for attribute in _ATTRIBUTES:
+        classes, vehicles = (folder / name for name in _files_of(attribute))
         if not vehicles.is_file():
             continue
         numbers = Numbers(vehicles, "vehicles")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.data.attributes import VERI_SCHEMA
-from resight.data.formats._layout import has_folders, names_in, require_folders, require_listed
+from resight.data.formats._layout import half_there, has_folders, names_in, require_folders, require_listed
 from resight.data.formats._numbering import Numbers
 from resight.errors import DataError
 from resight.records import AttributeSchema, Record, ReidDataset, Relevance
@@ -28,6 +28,8 @@ from resight.records import AttributeSchema, Record, ReidDataset, Relevance
 __all__ = ["is_veri776", "read_veri776"]
 
 _FOLDERS = ("image_train", "image_query", "image_test")
+_LABELS = ("train_label.xml", "test_label.xml")
+_LISTS = ("name_train.txt", "name_query.txt", "name_test.txt")
 _NAME = re.compile(r"(\d+)_c(\d+)_(\d+)_(\d+)\.")
 _IDS = {"color": "colorID", "type": "typeID"}
 
@@ -43,19 +45,21 @@ def read_veri776(root: str | os.PathLike[str]) -> ReidDataset:
     """Read the folder that holds `image_train/`, `image_query/` and `image_test/`.
 
     The name lists give the order of the images, and the folder's sorted names where a list is missing.
-    Colour and type come from the label files where present (an ID of 0 means not annotated). `relevance`
+    Colour and type come from the label files where present (an ID of 0 means not annotated); the notes name a file that is
+    missing beside its like. `relevance`
     holds `gt_index` and `jk_index`, made 0-based, where both are present; one alone is left aside, which the notes say,
     as without its half the query's own camera would count.
     Raises DataError for a missing folder, a listed image that is not there, a name that does not parse,
     damaged XML, or positions outside the gallery.
     """
     folder = require_folders(root, _FOLDERS, "veri776")
-    train_labels = _read_labels(folder / "train_label.xml")
-    test_labels = _read_labels(folder / "test_label.xml")
+    train_labels, test_labels = (_read_labels(folder / name) for name in _LABELS)
     numbers = Numbers(folder, "vehicles"), Numbers(folder, "cameras")
     query = _read_images(folder, "query", test_labels, *numbers)
     gallery = _read_images(folder, "test", test_labels, *numbers)
     relevance, notes = _read_relevance(folder, len(query), len(gallery))
+    notes += half_there(folder, _LABELS, "those images have no colour and type")
+    notes += half_there(folder, _LISTS, "all images of that folder are taken, by name")
     return ReidDataset(
         name="veri776",
         train=_read_images(folder, "train", train_labels, *numbers),

@@ -73,7 +73,7 @@ def _drawn(choice: Choice, records: Sequence[Record]) -> Figure:
     cameras = np.array([record.camera for record in records])
     shared = (cameras[:, None] == cameras[None, :]) & (cameras != NO_CAMERA)[:, None]
     labels = [f"{record.identity} c{record.camera}" for record in records]
-    return masked_matrices(rows, [record.path for record in records], labels, shared)
+    return masked_matrices(rows, [record.path for record in records], labels, shared, "both images of the same camera")
 
 
 def _row(name: str, hardest: Literal["greatest", "least"], plain: Tensor, adjusted: Tensor) -> list[MaskedMatrix]:

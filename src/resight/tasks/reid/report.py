@@ -181,7 +181,7 @@ def _mining(report: Report, model: Recognizer, dataset: ReidDataset) -> None:
     drawn = first_batch(model, dataset.train or dataset.gallery)
     if drawn is not None:
         report.heading("Camera mining", "What triplets are chosen from in one batch: distances of the images on the left to those above, of the same identity and of others. On the right the bias is added with which a training begins; it decides which are chosen, not what the loss is.")  # fmt: skip
-        report.image(charts.raster(drawn), "Beside each image its identity and camera. A dot: both images are of the same camera. Grey: masked.")  # fmt: skip
+        report.image(charts.raster(drawn), "Beside each image its identity and camera.")  # fmt: skip
 
 
 def _facts(result: Result, model: Recognizer, dataset: ReidDataset) -> dict[str, object]:
