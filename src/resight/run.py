@@ -5,6 +5,7 @@ runs/street/
   recipe.yaml         the resolved recipe
   run.json            what the recipe does not say: classes, data, version, state, origin of imported weights
   model.safetensors   the weights that `load` uses: the best validated ones, else the last
+  validation.safetensors  what the losses had learned or counted when these were validated, and the epoch
   last.ckpt           everything a resumed training needs
   metrics.csv         one row an epoch
   tensorboard/        the same as curves
@@ -24,7 +25,7 @@ from typing import Self
 
 import safetensors
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 
 from resight.data.formats import absolute_spec
 from resight.errors import RecipeError, RunError
@@ -72,6 +73,10 @@ class Run:
     @property
     def weights(self) -> Path:
         return self.folder / "model.safetensors"
+
+    @property
+    def validation_state(self) -> Path:
+        return self.folder / "validation.safetensors"
 
     @property
     def checkpoint(self) -> Path:
@@ -152,10 +157,30 @@ class Run:
                 f"{self.weights} does not fit its recipe or is damaged: {str(error).splitlines()[0]}"
             ) from None
 
+    def save_validation_state(self, tensors: Mapping[str, Tensor], epoch: int) -> None:
+        """Write validation.safetensors: what a validation reads beside the weights, and the epoch, from 0, that it is of."""
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with written_whole(self.validation_state) as partial:
+            partial.write_bytes(safetensors.torch.save(whole, {"epoch": str(epoch)}))
+
+    def load_validation_state(self) -> tuple[dict[str, Tensor], int] | None:
+        """What `save_validation_state` wrote; None in runs of versions that wrote none, or without a validation.
+
+        Raises RunError when it is damaged.
+        """
+        if not self.validation_state.exists():
+            return None
+        try:
+            with safetensors.safe_open(self.validation_state, "pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, int(file.metadata()["epoch"])  # noqa: SIM118
+        except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{self.validation_state} is damaged: {str(error).splitlines()[0]}") from None
+
 
 def leftovers(folder: Path) -> list[str]:
     """Files in a folder that a training would write or read, such as another one left there."""
-    return [name for name in ("last.ckpt", "metrics.csv", "model.safetensors") if (folder / name).exists()]
+    names = ("last.ckpt", "metrics.csv", "model.safetensors", "validation.safetensors")
+    return [name for name in names if (folder / name).exists()]
 
 
 def build_model(

@@ -151,8 +151,8 @@ def validate(folder: str | os.PathLike[str], dataset: ReidDataset) -> dict[str, 
 
     >>> validate("runs/two-branch", read_dataset("market1501:/data/Market-1501-v15.09.15"))["loss"]
 
-    A loss with a state of its own, such as weights that adapt, has it as training left it. Raises RunError for other data
-    than that of the training, and when the run holds nobody out.
+    Losses have the state that they had then, such as weights that adapt; in runs of versions that kept none, the one that
+    training left. Raises RunError for other data than that of the training, and when the run holds nobody out.
     """
     run = Run.open(folder)
     training_set = own_training_set(run, dataset)
@@ -161,7 +161,12 @@ def validate(folder: str | os.PathLike[str], dataset: ReidDataset) -> dict[str, 
     run.recipe.validation.pictures = False
     system = _system(run, training_set, pretrained=False)
     run.load_weights(system.model)
-    if run.checkpoint.exists():
+    if (state := run.load_validation_state()) is not None:
+        tensors, epoch = state
+        system.load_state_dict(tensors, strict=False)  # the network's are loaded
+        for loss in system.losses.values():
+            loss.begin_epoch(epoch)
+    elif run.checkpoint.exists():
         kept = torch.load(run.checkpoint, map_location="cpu", weights_only=True)["state_dict"]
         system.load_state_dict({name: kept[name] for name in kept if not name.startswith("model.")}, strict=False)
     with tempfile.TemporaryDirectory() as drawn, warnings.catch_warnings():

@@ -49,7 +49,7 @@ def trainer(epoch: int = 0, figures: dict[str, float] | None = None, first: bool
 
 
 def system(**facts: object) -> SimpleNamespace:
-    return SimpleNamespace(**{"model": Model(), "first_epoch": 0, "unreadable": set(), **facts})
+    return SimpleNamespace(**{"model": Model(), "first_epoch": 0, "unreadable": set(), "state_dict": dict, **facts})
 
 
 def kept(best: BestWeights, name: str, values: list[float]) -> float:
@@ -73,6 +73,19 @@ def test_of_a_loss_the_lowest(run: Run) -> None:
 def test_without_any_figure_some_weights_are_kept_all_the_same(run: Run) -> None:
     nothing = float("nan")
     assert kept(BestWeights(run), "val/mAP", [nothing, nothing]) == 0
+
+
+def test_the_losses_state_is_kept_as_it_was_when_the_kept_weights_were_validated(run: Run) -> None:
+    best = BestWeights(run)
+    for epoch, value in enumerate([0.1, 0.4, 0.3]):
+        state = {"model.epoch": torch.zeros(()), "losses.triplet.iterations": torch.tensor(10 * epoch)}
+        best.on_validation_end(trainer(epoch, {"val/mAP": value}), system(state_dict=lambda state=state: state))
+    assert run.load_validation_state() == ({"losses.triplet.iterations": torch.tensor(10)}, 1)
+    run.validation_state.write_bytes(run.validation_state.read_bytes()[:20])
+    with pytest.raises(RunError, match=r"validation\.safetensors is damaged: "):
+        run.load_validation_state()
+    run.validation_state.unlink()
+    assert run.load_validation_state() is None
 
 
 def test_a_resumed_run_remembers_its_best(run: Run) -> None:

@@ -18,16 +18,20 @@ from resight.training import train
 from tests.support.commands import resight
 
 
+def _dress(identity: int) -> dict[str, str]:
+    """Three attributes, so that one is the third with the lowest F1, whose weight grows."""
+    return {name: "yes" if identity // period % 2 else "no" for name, period in (("hat", 1), ("bag", 2), ("skirt", 3))}
+
+
 @pytest.fixture(scope="module")
 def described(crowd: ReidDataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[ReidDataset, str]:
-    """The crowd with a mask and an attribute for each image, and as --data takes it."""
+    """The crowd with a mask and attributes for each image, and as --data takes it."""
     folder = tmp_path_factory.mktemp("described")
     half = np.zeros((48, 24), np.uint8)
     half[12:, 6:18] = 255
     Image.fromarray(half).save(folder / "mask.png")
     dressed = [
-        replace(record, mask=str(folder / "mask.png"), attributes={"hat": "yes" if record.identity % 2 else "no"})
-        for record in crowd.train
+        replace(record, mask=str(folder / "mask.png"), attributes=_dress(record.identity)) for record in crowd.train
     ]
     write_manifest(folder / "crowd.csv", replace(crowd, train=dressed))
     spec = f"manifest:{folder / 'crowd.csv'}"
@@ -37,14 +41,26 @@ def described(crowd: ReidDataset, tmp_path_factory: pytest.TempPathFactory) -> t
 KINDS = {
     "reid-strong-baseline": ["sampler.identities=3", "retrieval.depth=3"],
     "reid-two-branch": ["sampler.batch_size=4"],
+    # Without a preference by camera from the third epoch on, which has the lowest loss.
+    "reid-camera-mining": [
+        "sampler.identities=3",
+        "validation.monitor=loss",
+        "losses.triplet={margin: 3, mining: {name: camera-batch-hard, k: 50, epochs: 2}}",
+    ],
     "reid-bruna": ["sampler.items=1"],
-    "reid-vae": ["sampler.batch_size=8"],
+    # One term grows with the epochs, another draws from the prior.
+    "reid-vae": [
+        "sampler.batch_size=8",
+        "validation.every=3",
+        "losses={reconstruction: {}, kl: {weight: 50, warmup_epochs: 9}, mmd: {weight: 500}}",
+    ],
     "segmentation-unet": ["sampler.batch_size=8"],
     "junk-autoencoder": ["sampler.batch_size=8"],
     "attributes-residual-cnn": ["sampler.batch_size=8"],
-    "attributes-resnet18": ["sampler.batch_size=8", "rates={}", "validation.ratio=0.5"],  # enough for a junk part
+    # Enough for a junk part; the weights grow after every epoch, in between and after the best.
+    "attributes-resnet18": ["sampler.batch_size=8", "rates={}", "validation.ratio=0.5", "epochs=5"],
 }
-"""A recipe of every system and task -> what makes it fit the data."""
+"""A recipe of every system and task -> what makes it fit the data. Some have losses whose state changes with training."""
 IN_BOTH = {"mAP", "rank-1", "IoU", "Dice", "accuracy"}
 """Figures that evaluation works out for itself as well."""
 
@@ -66,6 +82,12 @@ def test_validation_and_evaluation_agree(
     logged, first = printed["as in training"], next(iter(printed.values()))
     picked = min(curve) if monitor == "loss" else max(curve)
     assert logged[monitor] == pytest.approx(picked, rel=1e-4, abs=1e-5)
+    epoch = curves[f"val/{monitor}"][curve.index(picked)][0]
+    then = {
+        name.removeprefix("val/"): dict(points)[epoch] for name, points in curves.items() if name.startswith("val/")
+    }
+    assert logged == pytest.approx(then, rel=1e-4, abs=1e-5)
+    assert "loss" in then or name == "segmentation-unet"
     both = IN_BOTH & logged.keys()
     assert both or name == "junk-autoencoder"
     status, out, _ = resight("evaluate", run.folder, "--data", spec, "--on", "validation", capsys=capsys)

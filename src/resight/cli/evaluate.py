@@ -198,6 +198,7 @@ def evaluate(
     with progress("evaluating", evaluation.count_images(model, dataset, **options)) as advance:
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     logged = _validated(folder, whole) if own is not None and folder is not None and on == "validation" else {}
+    older = folder is not None and Run.open(folder).load_validation_state() is None
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
     over = replaced(target)
@@ -206,7 +207,7 @@ def evaluate(
     if as_json:
         print(json.dumps({**result.summary(), **({_LOGGED: logged} if logged else {})}, indent=2))
     else:
-        show([*pages.tables(result), *([_logged(logged)] if logged else [])], dataset.name)
+        show([*pages.tables(result), *([_logged(logged, older)] if logged else [])], dataset.name)
         output().print(f"report: {target}{over}", markup=False)
 
 
@@ -220,13 +221,14 @@ def _validated(folder: Path, dataset: ReidDataset) -> dict[str, float]:
     return validate(folder, dataset)
 
 
-def _logged(figures: dict[str, float]) -> Table:
+def _logged(figures: dict[str, float], older: bool) -> Table:
     from resight.views.tables import Table
 
     note = (
-        "What validation logs, of the weights that are kept: metrics.csv at the best epoch, but that a loss whose own "
-        "weights adapt has them as training left them. Shares are not in per cent."
+        "What validation logs, of the weights that are kept: metrics.csv at the best epoch. Shares are not in per cent."
     )
+    if older:
+        note += " An earlier version made this run: losses whose own weights adapt have them as training left them."
     return Table([_LOGGED, *figures], [["validation", *(f"{value:.5g}" for value in figures.values())]], note=note)
 
 

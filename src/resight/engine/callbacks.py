@@ -34,9 +34,16 @@ __all__ = [
 OnValidation = Callable[[int, dict[str, float]], None]
 """Called with the epoch, from 1, and its figures by name, such as `{"mAP": 0.41, "rank-1": 0.6}`."""
 
+_WEIGHTS = "model."
+"""How names of a system's state begin that are the network's own."""
+
 
 class BestWeights(Callback):
-    """Keeps the weights of the best validated epoch in model.safetensors."""
+    """Keeps the weights of the best validated epoch in model.safetensors.
+
+    Beside them it keeps the rest of the system as this validation had it, so that the validation can be repeated: losses
+    whose state changes with training, after the validation too.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -55,6 +62,9 @@ class BestWeights(Callback):
         # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
         if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
             self.best = max(value, self.best)
+            # First, so that a kill in between leaves weights that a resume validates and keeps again.
+            beside = {name: value for name, value in pl_module.state_dict().items() if not name.startswith(_WEIGHTS)}
+            self.run.save_validation_state(beside, trainer.current_epoch)
             self.run.save_weights(pl_module.model)
 
     def state_dict(self) -> dict[str, Any]:

@@ -112,6 +112,10 @@ class System(lightning.LightningModule):
         # The random numbers of dropout and the like depend on the step alone, so a resumed run draws the same ones.
         torch.manual_seed(hash((self.recipe.seed, self.global_rank, self.current_epoch, batch_index)) % 2**63)
 
+    def on_validation_batch_start(self, batch: Batch, batch_index: int, dataloader_index: int = 0) -> None:
+        # A loss that draws, such as of the prior, has the same value whenever the same weights are validated.
+        torch.manual_seed(hash((self.recipe.seed, batch_index)) % 2**63)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         for loss in self.losses.values():
             loss.end_batch()
