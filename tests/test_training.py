@@ -324,16 +324,21 @@ def test_resuming_on_other_data_is_refused(crowd: ReidDataset, tiny, tmp_path: P
     renamed = [replace(record, identity=9) if record.identity == 1 else record for record in crowd.train]
     with pytest.raises(RunError, match="trained on other images, identities or classes than this data has"):
         resume(tmp_path / "run", replace(crowd, train=renamed), quiet=True)
+    other = shutil.copy(crowd.train[1].path, tmp_path / Path(crowd.train[0].path).name)
+    Path(other).write_bytes(Path(other).read_bytes() + b"\0")
+    replaced = [replace(crowd.train[0], path=str(other)), *crowd.train[1:]]
+    with pytest.raises(RunError, match="trained on other images"):
+        resume(tmp_path / "run", replace(crowd, train=replaced), quiet=True)
     run.digest = None  # as in a run of a version that kept none
     run.save()
     resume(tmp_path / "run", replace(crowd, train=renamed), quiet=True)
 
 
-def test_what_another_training_left_is_not_taken_up(crowd: ReidDataset, trained: Run, tiny, tmp_path: Path) -> None:
-    for name in ("last.ckpt", "metrics.csv", "model.safetensors"):
+def test_what_another_training_left_is_not_taken_up(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    for name in ("last.ckpt", "metrics.csv", "model.safetensors", "validation.safetensors"):
         out = tmp_path / name.partition(".")[0]
         out.mkdir()
-        shutil.copy(trained.folder / name, out)
+        (out / name).touch()
         with pytest.raises(RunError, match=rf"holds {name} of another training; choose another --out, or remove that"):
             train(tiny("epochs=1"), crowd, out, quiet=True)
         assert [file.name for file in out.iterdir()] == [name]

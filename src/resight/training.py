@@ -114,7 +114,7 @@ def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validati
         )
     if training_set.schema != run.schema:
         raise RunError(f"{folder} was trained on other attributes than this data has; resume on the same data")
-    if run.digest not in (None, training_set.digest):  # None: made by a version that kept none
+    if run.digest is not None and not training_set.has_digest(run.digest):  # None: made by a version that kept none
         raise RunError(
             f"{folder} was trained on other images, identities or classes than this data has; resume on the same data"
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +144,27 @@ def test_the_digest_tells_images_identities_and_class_numbers_apart_and_no_folde
     swapped = [replace(record, identity={1: 2, 2: 1}.get(record.identity, record.identity)) for record in whole]
     raw = [replace(record, path=f"\udcfc{record.path}") for record in whole]
     assert len({same, *map(digest, (renamed, others, swapped, raw))}) == 5
+
+
+def test_the_digest_tells_a_file_that_was_replaced_by_another_of_its_name(tmp_path: Path) -> None:
+    records = []
+    for identity, name in enumerate("ab", start=1):
+        (tmp_path / f"{name}.jpg").write_bytes(b"\0" * 9 * identity)
+        records.append(Record(str(tmp_path / f"{name}.jpg"), identity=identity, mask=str(tmp_path / "mask.png")))
+    recipe = load_recipe("reid-strong-baseline", ["validation.ratio=0"])
+    found = divide(recipe, ReidDataset("street", train=records), {"identities"})
+    masked = divide(
+        load_recipe("segmentation-unet", ["validation.ratio=0"]), ReidDataset("x", train=records), {"masks"}
+    )
+    then, then_masked = found.digest, masked.digest
+    (tmp_path / "mask.png").write_bytes(b"\0")
+    assert found.has_digest(then)
+    assert not masked.has_digest(then_masked)
+    (tmp_path / "a.jpg").write_bytes(b"\0" * 8)
+    assert not found.has_digest(then)
+    # What versions that looked at no sizes have kept: names, identities, and class numbers.
+    assert found.has_digest(hashlib.sha256(b"a.jpg\t1\t0\nb.jpg\t2\t1").hexdigest())
+    assert not found.has_digest(hashlib.sha256(b"a.jpg\t1\t1\nb.jpg\t2\t0").hexdigest())
 
 
 def test_the_digest_tells_what_is_learned_of_each_image() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -56,19 +56,43 @@ class TrainingSet(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Says whether another training set is the same: images by file name, their identities and class numbers.
+        """Tells this training set from others: images by file name and size in bytes, identities and class numbers.
 
-        Folders play no part, so that data may be moved, nor does the order of the images.
+        Folders play no part, so that data may be moved, nor does the order of the images. Of what is learned from masks,
+        their sizes in bytes count as well. An image that was replaced by as many other bytes is not noticed.
         """
+        return _SIZED + self._digest(self._sizes)
+
+    def has_digest(self, digest: str) -> bool:
+        """Whether `digest`, which may be of an earlier version that did not look at sizes, is of this training set."""
+        return digest == (self.digest if digest.startswith(_SIZED) else self._digest(lambda record: ()))
+
+    def _digest(self, sizes: Callable[[Record], Iterable[object]]) -> str:
         fitted = zip(self.fitted, self.labels, self.targets.tolist(), strict=True)
-        lines = [_line(record, label, *targets) for record, label, targets in fitted]
-        lines += [_line(record, "held out") for record in self.validation]
+        lines = [_line(record, label, *targets, *sizes(record)) for record, label, targets in fitted]
+        lines += [_line(record, "held out", *sizes(record)) for record in self.validation]
         return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
+
+    def _sizes(self, record: Record) -> list[int | None]:
+        masks = [record.mask] if record.mask is not None and "masks" in self.learns else []
+        return [_size(path) for path in (record.path, *masks)]
 
     @property
     def class_counts(self) -> list[list[int]]:
         """Fitted images per class of each attribute."""
         return class_counts(self.targets, self.schema)
+
+
+_SIZED = "2:"
+"""Begins digests that know sizes; those of earlier versions have no mark."""
+
+
+def _size(path: str) -> int | None:
+    """A file's size in bytes; None where there is no such file, as training leaves it out."""
+    try:
+        return os.stat(path).st_size
+    except (OSError, ValueError):
+        return None
 
 
 def _line(record: Record, *numbers: object) -> bytes:

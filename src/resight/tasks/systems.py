@@ -40,8 +40,11 @@ def own_training_set(run: Run, dataset: ReidDataset) -> TrainingSet:
     """
     found = training_set_of(run.recipe, dataset)
     # Runs of versions that kept no digest are known by what these kept.
-    kept = (run.classes, run.schema) if run.digest is None else run.digest
-    if kept != ((found.classes, found.schema) if run.digest is None else found.digest):
+    if run.digest is None:
+        same = (run.classes, run.schema) == (found.classes, found.schema)
+    else:
+        same = found.has_digest(run.digest)
+    if not same:
         raise RunError(
             f"{run.folder} was not trained on this data, so that nothing of it is its training or validation; give the "
             f"data of its training: --data {' --data '.join(run.data) or '…'}"
