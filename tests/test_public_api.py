@@ -18,6 +18,7 @@ from tests.house import dotted, modules
 PROMISED = [
     "AttributeSchema",
     "AttributeWeighted",
+    "CropEmbedder",
     "Embeddings",
     "Evaluation",
     "Gallery",

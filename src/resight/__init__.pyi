@@ -19,6 +19,7 @@ from .retrieval import evaluate as evaluate
 from .retrieval import rerank as rerank
 from .synthetic import synthesize as synthesize
 from .tasks.attributes.prediction import predict as predict
+from .tracking import CropEmbedder as CropEmbedder
 from .training import resume as resume
 from .training import train as train
 from .version import __version__ as __version__

@@ -28,6 +28,7 @@ from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributeWeighted
 from resight.run import Run, build_model
+from resight.runtimes.network import is_exported, open_exported
 
 __all__ = [
     "FeaturesAndAttributes",
@@ -37,6 +38,7 @@ __all__ = [
     "Seen",
     "called_junk",
     "comparable",
+    "find_run",
     "joined",
     "load",
     "metric_of",
@@ -111,15 +113,24 @@ def load(source: str | os.PathLike[str], device: str | None = None) -> Recognize
     >>> model = resight.load("runs/street")
     >>> model.embed(["a.jpg", "b.jpg"]).shape  # (2, 2048)
 
-    `source` is a run folder, or `hf:owner/name` for a run folder on the Hugging Face hub. `device` defaults to a
-    GPU where there is one. No code is ever loaded: weights are safetensors and the recipe names table keys.
-    Raises RunError for a folder that is no run.
+    `source` is a run folder, `hf:owner/name` for a run folder on the Hugging Face hub, or a file that `resight export`
+    or somebody else wrote: .onnx, .xml (OpenVINO) or .torchscript. `device` defaults to a GPU where there is one;
+    exported files run on the CPU. No code is ever loaded, but for .torchscript, which is a program: weights are
+    safetensors and the recipe names table keys. Raises RunError for a folder that is no run, and for a file that is
+    damaged or does not say how to prepare images.
     """
-    folder = _fetch(str(source)[3:]) if str(source).startswith("hf:") else Path(source)
-    run = Run.open(folder)
+    if is_exported(source):
+        exported = open_exported(source)
+        return Recognizer(exported, exported.recipe, exported.config.schema, "cpu", source=_source(source))
+    run = find_run(source)
     model = build_model(run.recipe, run.classes, run.schema, pretrained=False)
     run.load_weights(model)
     return Recognizer(model, run.recipe, run.schema, device, source=_source(source))
+
+
+def find_run(source: str | os.PathLike[str]) -> Run:
+    """The run of a run folder, or of `hf:owner/name`. Raises RunError for a folder that is no run."""
+    return Run.open(_fetch(str(source)[3:]) if str(source).startswith("hf:") else Path(source))
 
 
 def _source(source: str | os.PathLike[str]) -> str:
@@ -197,7 +208,7 @@ class Recognizer:
     ) -> None:
         self.recipe, self.schema = recipe, schema
         self.source = source
-        """The run folder that `load` was given, absolute, or hf:owner/name; None for a model from elsewhere."""
+        """The run folder or file that `load` was given, absolute, or hf:owner/name; None for a model from elsewhere."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -12,6 +12,7 @@ from resight.cli import (
     data,
     demo,
     evaluate,
+    export,
     importing,
     junk,
     predict,
@@ -56,5 +57,6 @@ app.command("index")(search.index)
 app.command("search")(search.search)
 app.command("cluster")(cluster.cluster)
 app.add_typer(junk.app, name="junk")
+app.command("export")(export.export)
 app.command("reproduce")(reproduce.reproduce)
 app.command("tune")(tune.tune)

@@ -24,7 +24,7 @@ _CLUSTERS = "Search by clusters, of embedding runs"
 
 def evaluate(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")],
     data: DataOption,
     on: Annotated[
         Literal["train", "validation", "test"] | None,
@@ -152,6 +152,7 @@ def evaluate(
     from resight.retrieval.reclustering import MOST
     from resight.run import Run, history
     from resight.tasks.clusters.search import ClusterSearch
+    from resight.tasks.costs import cost, cost_table
     from resight.tasks.evaluations import TASKS, room, task_of
     from resight.tasks.splits import searched
 
@@ -202,12 +203,15 @@ def evaluate(
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
     over = replaced(target)
+    costs = cost_table(cost(model))
     page = pages.page(result, model, dataset)
+    page.heading("Cost")
+    page.show(costs)
     page.finish(target, command=command_line(context), failed=result.failed, curves=curves)
     if as_json:
         print(json.dumps({**result.summary(), **({_LOGGED: logged} if logged else {})}, indent=2))
     else:
-        show([*pages.tables(result), *([_logged(logged, older)] if logged else [])], dataset.name)
+        show([*pages.tables(result), *([_logged(logged, older)] if logged else []), costs], dataset.name)
         output().print(f"report: {target}{over}", markup=False)
 
 

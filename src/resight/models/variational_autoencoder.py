@@ -82,7 +82,7 @@ class VariationalAutoencoder(nn.Module):
 
         In evaluation the mean replaces the sample, and no label is hidden.
         """
-        known = self._one_hot(len(images), targets, images)
+        known = self._one_hot(images.shape[0], targets, images)
         mean, log_variance = self._encode(images, known)
         latents = mean
         if self.training:
@@ -91,11 +91,11 @@ class VariationalAutoencoder(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """(batch, 3, height, width), normalised -> latent means (batch, dim)."""
-        return self._encode(images, self._one_hot(len(images), None, images))[0]
+        return self._encode(images, self._one_hot(images.shape[0], None, images))[0]
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """(batch, 3, height, width), normalised -> the decoded latent means, of the same shape."""
-        known = self._one_hot(len(images), None, images)
+        known = self._one_hot(images.shape[0], None, images)
         return self._decode(self._encode(images, known)[0], known)
 
     def sample(self, count: int) -> Tensor:

@@ -1,0 +1,82 @@
+"""Weights and activations of 8 bits, by ONNX Runtime's static quantisation on images of the data that is to be seen."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resight.errors import DataError
+from resight.recognizer import Recognizer
+from resight.records import Record
+from resight.runtimes.engines import INPUT
+
+__all__ = ["FEWEST", "MOST", "calibration_images", "quantise"]
+
+FEWEST, MOST = 32, 256
+"""Images that are calibrated on: of fewer the ranges of activations are chance, of more they hardly change."""
+_JUDGED = 64
+"""Images beside them by which the result is judged."""
+
+
+def calibration_images(model: Recognizer, records: Sequence[Record]) -> tuple[Tensor, Tensor]:
+    """Images to calibrate on and others to judge by, uint8 (N, 3, height, width), drawn from records.
+
+    Raises DataError where fewer than 64 can be read.
+    """
+    order = np.random.default_rng(0).permutation(len(records))[: MOST + _JUDGED].tolist()
+    if len(order) < 2 * FEWEST:
+        raise DataError(_too_few(len(order)))
+    seen = model.see([records[place] for place in order], lambda batch: batch.images)
+    images = torch.cat(seen.found)
+    if len(images) < 2 * FEWEST:
+        raise DataError(_too_few(len(images)))
+    judged = min(_JUDGED, len(images) // 2)
+    return images[judged:], images[:judged]
+
+
+def _too_few(found: int) -> str:
+    images = "1 image" if found == 1 else f"{found} images"
+    return f"--calibrate: {images}; int8 needs {2 * FEWEST} or more to calibrate on and to judge by"
+
+
+def quantise(source: Path, target: Path, batches: Sequence[NDArray[Any]]) -> None:
+    """Write the ONNX file `source` with weights and activations of 8 bits, calibrated on batches of its input."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Batches(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[NDArray[Any]] = iter(batches)
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            batch = next(self.left, None)
+            return None if batch is None else {INPUT: batch}
+
+    prepared = source.with_name(f"prepared-{source.name}")
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)  # its advice is followed
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+            quantize_static(
+                str(prepared),
+                str(target),
+                Batches(),
+                quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+            )
+    finally:
+        logging.root.setLevel(level)
+        prepared.unlink(missing_ok=True)

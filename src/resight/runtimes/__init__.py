@@ -1,0 +1,1 @@
+"""Exported files: what they say of themselves, and what runs them."""
