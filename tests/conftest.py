@@ -106,3 +106,11 @@ def kinds(people: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         kind: untrained_run(folder / kind, recipe, 2, schema, [people]).folder
         for kind, (recipe, schema) in recipes.items()
     }
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained run as an ONNX file, with reid_config.json beside it."""
+    from resight.exporting.flow import export  # late: most tests do without ONNX
+
+    return export(trained.folder, tmp_path_factory.mktemp("exported") / "model.onnx").path

@@ -17,6 +17,7 @@ from resight.recognizer import load
 from resight.retrieval import KReciprocal
 from resight.run import Run, history
 from resight.synthetic import PRESETS, synthesize
+from resight.tasks.costs import cost, cost_table
 from resight.tasks.reid.evaluation import Result, evaluate
 from resight.tasks.reid.report import page
 from resight.training import resume, train
@@ -110,7 +111,10 @@ def demo(
     search_picture({query: hits}, folder / "search.jpg")
     report = folder / "report.html"
     told = command or shlex.join(["resight", "demo", *(overrides or []), "--kind", kind, "--out", str(folder)])
-    page(result, model, dataset).finish(report, command=told, failed=result.failed, curves=history(run.metrics))
+    shown = page(result, model, dataset)
+    shown.heading("Cost")
+    shown.show(cost_table(cost(model)))
+    shown.finish(report, command=told, failed=result.failed, curves=history(run.metrics))
     return DemoResult(spec, run, result, folder / "gallery", query, hits, report)
 
 

@@ -121,7 +121,7 @@ def load(source: str | os.PathLike[str], device: str | None = None) -> Recognize
     """
     if is_exported(source):
         exported = open_exported(source)
-        return Recognizer(exported, exported.recipe, exported.config.schema, "cpu", source=_source(source))
+        return Recognizer(exported, exported.recipe, exported.config.attribute_schema, "cpu", source=_source(source))
     run = find_run(source)
     model = build_model(run.recipe, run.classes, run.schema, pretrained=False)
     run.load_weights(model)

@@ -61,6 +61,7 @@ class CropEmbedder:
         """The boxes' pixels in RGB."""
         height, width = frame.shape[:2]
         within = np.clip(np.nan_to_num(boxes, nan=0, posinf=0, neginf=0).round(), 0, [width, height, width, height])
-        for (left, top, right, bottom), whole in zip(within.astype(int), np.isfinite(boxes).all(1), strict=True):
+        within[~np.isfinite(boxes).all(axis=1)] = 0
+        for left, top, right, bottom in within.astype(int):
             crop = frame[top:bottom, left:right, ::-1]
-            yield crop if crop.size and whole else self._blank
+            yield crop if crop.size else self._blank

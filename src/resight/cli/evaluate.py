@@ -24,7 +24,9 @@ _CLUSTERS = "Search by clusters, of embedding runs"
 
 def evaluate(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
+    ],
     data: DataOption,
     on: Annotated[
         Literal["train", "validation", "test"] | None,

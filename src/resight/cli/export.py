@@ -17,7 +17,9 @@ __all__ = ["export"]
 
 
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder of a re-identification recipe, or hf:owner/name.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run folder of a re-identification recipe, or hf:owner/name.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="File to write: .onnx, .torchscript or .xml; with --for a folder.")
     ],
@@ -39,12 +41,15 @@ def export(
     calibrate: Annotated[
         str | None,
         typer.Option(
-            metavar="IMAGES", help="Images for --int8: a folder of them, or FORMAT:PATH, whose training images are taken."
+            metavar="IMAGES",
+            help="Images for --int8: a folder of them, or FORMAT:PATH, whose training images are taken.",
         ),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", metavar="FORMAT:PATH", help="Dataset to evaluate the run and the file on, side by side."),
+        typer.Option(
+            "--data", metavar="FORMAT:PATH", help="Dataset to evaluate the run and the file on, side by side."
+        ),
     ] = None,
     force: ForceOption = False,
 ) -> None:

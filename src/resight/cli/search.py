@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["embed", "index", "search"]
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
+]
 ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery.")]  # fmt: skip
 
 

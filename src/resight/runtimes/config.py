@@ -102,7 +102,9 @@ class ReidConfig(_Facts):
                 ) from None
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
-            raise RunError(f"{source}: {key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+            raise RunError(
+                f"{source}: {key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+            ) from None
 
     @classmethod
     def of(cls, recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES, **others: Any) -> Self:
@@ -181,7 +183,7 @@ class ReidConfig(_Facts):
         )
 
     @property
-    def schema(self) -> AttributeSchema:
+    def attribute_schema(self) -> AttributeSchema:
         """The attributes whose probabilities the file gives."""
         return AttributeSchema({name: tuple(values) for name, values in self.attributes.items()})
 

@@ -46,8 +46,10 @@ class OnnxRuntime:
         options.log_severity_level = 3  # it would warn of what is refused below in one line
         self.session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         told = self.session.get_modelmeta().custom_metadata_map
-        self.facts = {name: json.loads(value) for name, value in told.items() if _is_json(value)}
-        self.inputs = {given.name: _sizes(given.shape) for given in self.session.get_inputs()}
+        self.facts: Mapping[str, Any] = {name: json.loads(value) for name, value in told.items() if _is_json(value)}
+        self.inputs: Mapping[str, tuple[int | None, ...]] = {
+            given.name: _sizes(given.shape) for given in self.session.get_inputs()
+        }
 
     def __call__(self, images: NDArray[Any]) -> list[NDArray[np.float32]]:
         return list(self.session.run(None, {INPUT: images}))
@@ -61,7 +63,7 @@ class TorchScript:
         with deprecated():
             self.module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra).eval()
         told = extra["reid_config.json"] or "{}"
-        self.facts = json.loads(told)
+        self.facts: Mapping[str, Any] = json.loads(told)
         self.inputs: Mapping[str, tuple[int | None, ...]] = {}
 
     @torch.inference_mode()
@@ -79,8 +81,10 @@ class OpenVino:
         core.set_property("CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
         model = core.read_model(str(path))
         told = model.get_rt_info(["resight", "reid_config"]).value if model.has_rt_info(["resight"]) else "{}"
-        self.facts = json.loads(told)
-        self.inputs = {given.get_any_name(): _sizes(_dimensions(given.partial_shape)) for given in model.inputs}
+        self.facts: Mapping[str, Any] = json.loads(told)
+        self.inputs: Mapping[str, tuple[int | None, ...]] = {
+            given.get_any_name(): _dimensions(given.partial_shape) for given in model.inputs
+        }
         self.compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, images: NDArray[Any]) -> list[NDArray[np.float32]]:
@@ -135,8 +139,8 @@ def _library(name: str, path: Path, extra: str) -> Any:
         raise MissingExtraError(f"{path}: running it needs {name}: pip install 'resight[{extra}]'") from None
 
 
-def _dimensions(shape: Any) -> list[int | None]:
-    return [size.get_length() if size.is_static else None for size in shape] if shape.rank.is_static else []
+def _dimensions(shape: Any) -> tuple[int | None, ...]:
+    return tuple(size.get_length() if size.is_static else None for size in shape) if shape.rank.is_static else ()
 
 
 def _sizes(shape: Any) -> tuple[int | None, ...]:

@@ -42,11 +42,10 @@ def cost(model: Recognizer, seconds: float = _SECONDS) -> Cost:
     """What a model costs, its speed measured here for about `seconds` at each size of batch."""
     network = model.model
     if isinstance(network, Exported):
-        counted = network.config.parameters, network.config.multiply_adds, network.file_bytes
-    else:
-        image = model.recipe.image
-        counted = parameters(network, image), multiply_adds(network, image), _file_bytes(model)
-    return Cost(*counted, images_per_second=_speeds(model, seconds))
+        told = network.config
+        return Cost(told.parameters, told.multiply_adds, network.file_bytes, _speeds(model, seconds))
+    image = model.recipe.image
+    return Cost(parameters(network, image), multiply_adds(network, image), _file_bytes(model), _speeds(model, seconds))
 
 
 def cost_cells(cost: Cost) -> dict[str, str]:

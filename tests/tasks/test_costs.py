@@ -1,0 +1,61 @@
+"""The columns of cost: what is counted, what is measured, and how they are written."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from resight.recognizer import load
+from resight.run import Run
+from resight.tasks.costs import Cost, _speed, cost, cost_cells, cost_table
+from tests.support.onnx_files import means, say
+
+
+def test_a_run_and_its_exported_file_cost_the_same_to_count(trained: Run, exported: Path) -> None:
+    run, file = cost(load(trained.folder), 0.01), cost(load(exported), 0.01)
+    assert (run.parameters, run.multiply_adds) == (file.parameters, file.multiply_adds)
+    assert run.file_bytes == trained.weights.stat().st_size
+    assert file.file_bytes == exported.stat().st_size
+    for found in (run, file):
+        assert list(found.images_per_second) == [1, 64]
+        assert all(speed > 0 for speed in found.images_per_second.values())
+
+
+def test_a_file_of_others_does_not_say_what_it_is_made_of(tmp_path: Path) -> None:
+    found = cost(load(say(means(tmp_path / "m.onnx"))), 0.01)
+    assert (found.parameters, found.multiply_adds) == (None, None)
+    assert found.file_bytes == (tmp_path / "m.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("kind", ["masks", "attributes", "autoencoder"])
+def test_every_kind_of_run_has_a_cost(kind: str, kinds: dict[str, Path]) -> None:
+    found = cost(load(kinds[kind]), 0.01)
+    assert found.parameters
+    assert found.multiply_adds
+    assert found.images_per_second[1] > 0
+
+
+def test_a_speed_is_that_of_the_best_pass_and_takes_its_time() -> None:
+    naps = iter([0.0, 0.05, 0.01, 0.05, 0.05])
+    begin = time.perf_counter()
+    speed = _speed(lambda: time.sleep(next(naps)), 8, 0.1)
+    assert 0.1 <= time.perf_counter() - begin < 1
+    assert 8 / 0.04 < speed <= 8 / 0.01
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    cells = cost_cells(Cost(4_923_512, 4_060_000_000, 19_682_127, {1: 1234.5, 64: 3.14}))
+    assert cells == {
+        "parameters": "4.92 M",
+        "multiply-adds": "4.06 G",
+        "file": "19.7 MB",
+        "images/s at 1": "1,234",
+        "images/s at 64": "3.1",
+    }
+    assert list(cost_cells(Cost(None, None, None, {1: math.nan})).values()) == ["–"] * 4
+    table = cost_table(Cost(1, 1, 1, {1: 10.0, 64: 20.0}))
+    assert len(table.columns) == len(table.rows[0]) == 6
+    assert "core" in table.note or "measured" in table.note
