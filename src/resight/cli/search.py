@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["embed", "index", "search"]
 
-RunArgument = Annotated[
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")]
+EmbedderArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
 ]
 ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery.")]  # fmt: skip
 
 
 def embed(
-    run: RunArgument,
+    run: EmbedderArgument,
     images: ImagesArgument,
     out: Annotated[
         Path,
@@ -59,7 +60,7 @@ def embed(
 
 
 def index(
-    run: RunArgument,
+    run: EmbedderArgument,
     images: ImagesArgument,
     out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing gallery is added to.")],
     attributes: Annotated[
