@@ -53,11 +53,13 @@ def test_what_was_made_is_told(exported: Path, trained: Run) -> None:
 def test_licence_and_origin_of_imported_weights_are_carried_on(trained: Run, tmp_path: Path) -> None:
     run = Path(shutil.copytree(trained.folder, tmp_path / "run"))
     facts = json.loads((run / "run.json").read_text())
-    origin = {"source": "hf:a/b", "sha256": "5ea1", "architecture": "osnet_x0_25", "licence": "research only"}
+    origin = {"source": "/home/me/w.pth", "sha256": "5ea1", "architecture": "osnet_x0_25", "licence": "research only"}
     (run / "run.json").write_text(json.dumps({**facts, "origin": origin}))
-    made = export(run, tmp_path / "m.onnx")
-    assert (made.config.licence, made.config.origin) == ("research only", "hf:a/b")
-    assert load(made.path).model.config.licence == "research only"  # type: ignore[union-attr]
+    made = export(run, tmp_path / "boxmot", consumer="boxmot")
+    told = load(made.path).model.config  # type: ignore[union-attr]
+    assert (told.licence, told.origin, told.origin_sha256) == ("research only", "w.pth", "5ea1")
+    assert told.architecture == "osnet_x0_25"
+    assert made.path.name.startswith("osnet_x0_25_")
 
 
 @pytest.mark.slow

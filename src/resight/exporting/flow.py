@@ -121,31 +121,42 @@ def exported_name(out: str | os.PathLike[str], to: str, named: BoxMot | None = N
 
 
 def _config(run: Run, model: Recognizer, pixels: bool) -> ReidConfig:
-    options = run.recipe.model
     return ReidConfig.of(
         run.recipe,
         run.schema,
-        architecture=" ".join(str(options[key]) for key in ("name", "backbone") if key in options),
+        architecture=" ".join(reversed(_architectures(run))),
         input="uint8 NHWC" if pixels else "float32 NCHW",
         dimension=model.width,
         parameters=parameters(model.model, model.recipe.image),
         multiply_adds=multiply_adds(model.model, model.recipe.image),
-        **_origin(run),
+        **_imported(run),
     )
 
 
 def _origin(run: Run) -> dict[str, Any]:
-    """Licence and origin of imported weights, as run.json has them."""
-    told = json.loads((run.folder / "run.json").read_text(encoding="utf-8")).get("origin") or {}
-    return {"licence": told.get("licence"), "origin": told.get("source")}
+    """What run.json says of imported weights; nothing for a run whose weights were trained."""
+    return json.loads((run.folder / "run.json").read_text(encoding="utf-8")).get("origin") or {}
+
+
+def _imported(run: Run) -> dict[str, Any]:
+    """Licence and origin of imported weights; of a path the name alone, for the file goes to others."""
+    told = _origin(run)
+    source = told.get("source")
+    name = source if source is None or source.startswith("hf") else os.path.basename(source)
+    return {"licence": told.get("licence"), "origin": name, "origin_sha256": told.get("sha256")}
+
+
+def _architectures(run: Run) -> list[str]:
+    """Names of a run's network, the surest first: as it was imported, its backbone, its model."""
+    options, imported = run.recipe.model, _origin(run).get("architecture")
+    return [imported] if imported else [str(options[key]) for key in ("backbone", "name") if key in options]
 
 
 def _for_boxmot(run: Run, config: ReidConfig) -> BoxMot:
     digest = hashlib.sha256(run.weights.read_bytes()).hexdigest()
-    options = run.recipe.model
     return boxmot(
         config,
-        [str(options[key]) for key in ("backbone", "name") if key in options],
+        _architectures(run),
         [absolute_spec(spec) for spec in run.data],
         digest,
         run.classes,

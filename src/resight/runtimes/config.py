@@ -79,6 +79,8 @@ class ReidConfig(_Facts):
     """Of the weights, in the words of the one who imported them."""
     origin: str | None = None
     """Where imported weights came from."""
+    origin_sha256: str | None = None
+    """SHA-256 of the file that they were imported from."""
     recipe: str | None = None
     """SHA-256 of the run's recipe.yaml."""
     parameters: int | None = None
