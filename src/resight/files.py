@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["file_key", "folder_written_whole", "locked", "written_whole"]
+__all__ = ["disk_named", "file_key", "folder_written_whole", "locked", "written_whole"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk may say to a writer. Some libraries keep the words and lose the number."""
@@ -37,7 +37,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     # The partial file keeps the suffix: writers such as Pillow and faiss choose the format by it.
     partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
-        with _named(target, partial):
+        with disk_named(target, partial):
             yield partial
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
@@ -62,7 +62,7 @@ def folder_written_whole(path: str | os.PathLike[str], taken: type[Exception]) -
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
-        with _named(Path(path), partial):
+        with disk_named(Path(path), partial):
             yield partial
             if target.is_dir():
                 target.rmdir()
@@ -72,7 +72,7 @@ def folder_written_whole(path: str | os.PathLike[str], taken: type[Exception]) -
 
 
 @contextmanager
-def _named(target: Path, partial: Path) -> Iterator[None]:
+def disk_named(target: Path, partial: Path) -> Iterator[None]:
     """What a full disk does to a writer in the block is raised as OSError in the system's words, and names `target`."""
     try:
         yield

@@ -118,6 +118,7 @@ def test_what_is_there_is_refused_replaced_or_an_input(tmp_path: Path) -> None:
 DATA = {
     "embed --out": "embed {embedding} {people} --out f.parquet",
     "predict --out": "predict {attributes} {people} --out predictions.csv",
+    "export --out": "export {embedding} --out model.onnx",
     "cluster --out": "cluster {vae} {people} --clusters 2 --out clusters/",
     "junk apply --out": "junk apply {scan} --data {people} --out kept.csv",
     "data split --out": "data split --data {people} --ratio 0.5 --out split.csv",

@@ -71,7 +71,7 @@ def export(
     Needs pip install 'resight[export]', for OpenVINO 'resight[openvino]'.
     """
     from resight.cli.console import output, remark, tell
-    from resight.cli.destinations import require_file, require_folder
+    from resight.cli.destinations import replaced, require_file, require_folder, require_free
     from resight.data.union import read_datasets
     from resight.errors import OptionError
     from resight.exporting.flow import export as export_run
@@ -81,14 +81,16 @@ def export(
         raise OptionError("--int8 needs --calibrate IMAGES" if int8 else "--calibrate is for --int8")
     if consumer is None:
         require_file(exported_name(out, to))
+        require_free(out, force)
     else:
         require_folder(out)
+    anew = replaced(out) if consumer is None else ""
     dataset = read_datasets(data) if data else None
     records = None if calibrate is None else _calibration(calibrate)
     tell("exporting, and comparing with the run …")
     made = export_run(run, out, to, pixels=normalise, calibrate=records, consumer=consumer, force=force)
     console = output()
-    console.print(f"{made.config.architecture} -> {made.path} ({made.size / 1e6:.1f} MB)", markup=False)
+    console.print(f"{made.config.architecture} -> {made.path} ({made.size / 1e6:.1f} MB){anew}", markup=False)
     console.print(_told(made), markup=False)
     console.print(f"parity with the run: {made.parity}", markup=False)
     if made.calibrated_on:

@@ -19,7 +19,7 @@ from resight.exporting.boxmot import BoxMot, boxmot
 from resight.exporting.graphs import FORMATS, Graph, tag_onnx
 from resight.exporting.parity import LEAST, LEAST_INT8, Parity, made_up, parity
 from resight.exporting.quantising import calibration_images, quantise
-from resight.files import written_whole
+from resight.files import disk_named, written_whole
 from resight.models.cost import multiply_adds, parameters
 from resight.recognizer import Recognizer, find_run, load
 from resight.records import Record
@@ -86,7 +86,8 @@ def export(
     target = exported_name(out, to, named)
     _require_free(target, config, force)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".resight-export-") as folder:
+    within = tempfile.TemporaryDirectory(dir=target.parent, prefix=".resight-export-")
+    with within as folder, disk_named(target, Path(folder)):
         partial = Path(folder) / target.name
         graph = Graph(model, pixels)
         _write(to, graph, partial, config)
@@ -180,7 +181,7 @@ def _write(to: str, graph: Graph, path: Path, config: ReidConfig) -> None:
     except (ResightError, OSError):
         raise
     except Exception as error:  # each library raises classes of its own
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:300]
         raise RunError(f"this network cannot be written as {to} ({type(error).__name__}: {reason})") from error
 
 
