@@ -113,12 +113,13 @@ class ReidConfig(_Facts):
         """The facts that a run's recipe and its attributes state; `others` are those that they do not."""
         image, retrieval = recipe.image, recipe.retrieval
         further = image.model_dump(exclude=_SAID)
+        colours = further.pop("colours", "rgb")
         letterbox = image.resize == "letterbox"
         preprocessing = {
             "input_size": (image.height, image.width),
             "mean": image.mean,
             "std": image.std,
-            "to_rgb": further.get("colours", "rgb") == "rgb",
+            "to_rgb": colours == "rgb",
             "normalize_embeddings": retrieval.metric == "cosine",
             "resize_mode": image.resize,
             "pad_value": _mean_colour(image.mean) if letterbox else None,
