@@ -17,7 +17,7 @@ from resight.exporting.flow import export
 from resight.exporting.graphs import FORMATS
 from resight.recognizer import load
 from resight.records import ReidDataset
-from resight.run import Run
+from resight.run import Origin, Run
 from resight.runtimes.config import CONFIG, ReidConfig
 from resight.tasks.reid.evaluation import evaluate
 
@@ -52,9 +52,9 @@ def test_what_was_made_is_told(exported: Path, trained: Run) -> None:
 
 def test_licence_and_origin_of_imported_weights_are_carried_on(trained: Run, tmp_path: Path) -> None:
     run = Path(shutil.copytree(trained.folder, tmp_path / "run"))
-    facts = json.loads((run / "run.json").read_text())
-    origin = {"source": "/home/me/w.pth", "sha256": "5ea1", "architecture": "osnet_x0_25", "licence": "research only"}
-    (run / "run.json").write_text(json.dumps({**facts, "origin": origin}))
+    imported = Run.open(run)
+    imported.origin = Origin("/home/me/w.pth", "5ea1", "osnet_x0_25", "research only")
+    imported.save()
     made = export(run, tmp_path / "boxmot", consumer="boxmot")
     told = load(made.path).model.config  # type: ignore[union-attr]
     assert (told.licence, told.origin, told.origin_sha256) == ("research only", "w.pth", "5ea1")

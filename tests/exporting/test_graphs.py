@@ -75,7 +75,7 @@ def test_labels_of_a_variational_autoencoder_do_not_fix_the_batch(tiny, tmp_path
 
 @pytest.mark.parametrize("to", ["onnx", "torchscript"])
 def test_a_file_that_takes_pixels_normalises_them_as_the_run_does(to: str, tiny, tmp_path: Path) -> None:
-    model = model_of(tiny("image.mean=[0.1,0.5,0.9]", "retrieval.flip=true"))
+    model = model_of(tiny("image.mean=[0.1,0.5,0.9]", "image.colours=bgr", "retrieval.flip=true"))
     exported = written(model, to, tmp_path, pixels=True)
     parity(model, exported, made_up(32, 16)).require(LEAST)
     assert list(exported.model.engine.inputs) == (["images"] if to == "onnx" else [])

@@ -32,6 +32,7 @@ def changed(**changes: Any) -> dict[str, Any]:
             "reid-strong-baseline",
             ["retrieval.metric=euclidean", "image.mean=[0.1,0.2,0.3]", "retrieval.protocol=course"],
         ),
+        ("reid-strong-baseline", ["image.interpolation=bicubic", "image.colours=bgr"]),
         ("reid-bruna", ["retrieval.drop_junk=true"]),
     ],
 )
@@ -57,6 +58,13 @@ def test_the_keys_are_those_that_others_read(tiny) -> None:
         "pad_value": [124, 116, 104],
     }
     assert (told["distance"], told["input"], told["licence"]) == ("cosine", "float32 NCHW", None)
+
+
+def test_mean_and_deviation_are_in_the_order_that_the_network_reads(tiny) -> None:
+    """As others apply them: to the channels as they are, which are BGR where nothing is turned to RGB."""
+    told = ReidConfig.of(tiny("image.colours=bgr", "image.resize=letterbox")).preprocessing
+    assert (told.to_rgb, told.mean, told.std) == (False, (0.406, 0.456, 0.485), (0.225, 0.224, 0.229))
+    assert told.pad_value == (124, 116, 104), "RGB"
 
 
 def test_a_file_of_others_may_say_only_whether_embeddings_are_normalised() -> None:

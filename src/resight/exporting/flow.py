@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -134,23 +133,21 @@ def _config(run: Run, model: Recognizer, pixels: bool) -> ReidConfig:
     )
 
 
-def _origin(run: Run) -> dict[str, Any]:
-    """What run.json says of imported weights; nothing for a run whose weights were trained."""
-    return json.loads((run.folder / "run.json").read_text(encoding="utf-8")).get("origin") or {}
-
-
 def _imported(run: Run) -> dict[str, Any]:
     """Licence and origin of imported weights; of a path the name alone, for the file goes to others."""
-    told = _origin(run)
-    source = told.get("source")
-    name = source if source is None or source.startswith("hf") else os.path.basename(source)
-    return {"licence": told.get("licence"), "origin": name, "origin_sha256": told.get("sha256")}
+    if run.origin is None:
+        return {}
+    source = run.origin.source
+    name = source if source.startswith(("hf:", "hf-hub:")) else os.path.basename(source)
+    return {"licence": run.origin.licence, "origin": name, "origin_sha256": run.origin.sha256}
 
 
 def _architectures(run: Run) -> list[str]:
     """Names of a run's network, the surest first: as it was imported, its backbone, its model."""
-    options, imported = run.recipe.model, _origin(run).get("architecture")
-    return [imported] if imported else [str(options[key]) for key in ("backbone", "name") if key in options]
+    if run.origin is not None:
+        return [run.origin.architecture]
+    options = run.recipe.model
+    return [str(options[key]) for key in ("backbone", "name") if key in options]
 
 
 def _for_boxmot(run: Run, config: ReidConfig) -> BoxMot:

@@ -27,9 +27,6 @@ _EXAMPLE = (
     '{"preprocessing": {"input_size": [256, 128], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, '
     '"distance": "cosine"}'
 )
-_SAID = {"height", "width", "mean", "std", "resize"}
-"""Image options that `Preprocessing` calls by other names or states in another form."""
-
 _Side = Annotated[int, Field(ge=1)]
 _Colour = tuple[float, float, float]
 
@@ -45,7 +42,7 @@ class Preprocessing(_Facts):
     input_size: tuple[_Side, _Side]
     """Height and width in pixels."""
     mean: _Colour
-    """Of RGB in [0, 1]."""
+    """In [0, 1], like `std` in the order of the channels that the network reads."""
     std: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat, pydantic.PositiveFloat]
     interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
     """The first two antialiased."""
@@ -112,18 +109,16 @@ class ReidConfig(_Facts):
     def of(cls, recipe: Recipe, schema: AttributeSchema = NO_ATTRIBUTES, **others: Any) -> Self:
         """The facts that a run's recipe and its attributes state; `others` are those that they do not."""
         image, retrieval = recipe.image, recipe.retrieval
-        further = image.model_dump(exclude=_SAID)
-        colours = further.pop("colours", "rgb")
         letterbox = image.resize == "letterbox"
         preprocessing = {
             "input_size": (image.height, image.width),
-            "mean": image.mean,
-            "std": image.std,
-            "to_rgb": colours == "rgb",
+            "mean": _ordered(image.mean, image.colours == "rgb"),
+            "std": _ordered(image.std, image.colours == "rgb"),
+            "interpolation": image.interpolation,
+            "to_rgb": image.colours == "rgb",
             "normalize_embeddings": retrieval.metric == "cosine",
             "resize_mode": image.resize,
             "pad_value": _mean_colour(image.mean) if letterbox else None,
-            **further,
         }
         weighed = retrieval.metric == "attribute-weighted"
         return cls.model_validate(
@@ -147,14 +142,8 @@ class ReidConfig(_Facts):
         Raises RunError when the facts ask for something that resight cannot do.
         """
         told = self.preprocessing
-        further = {name: told.model_dump()[name] for name in ImageOptions.model_fields if name in told.model_dump()}
-        if "interpolation" not in ImageOptions.model_fields and told.interpolation != "bilinear":
-            raise RunError(f"{source}: interpolation {told.interpolation!r} is not among what resight does: bilinear")
-        if "colours" in ImageOptions.model_fields:
-            further["colours"] = "rgb" if told.to_rgb else "bgr"
-        elif not told.to_rgb:
-            raise RunError(f"{source}: to_rgb = false: a network that reads BGR, which resight cannot feed")
-        if told.resize_mode == "letterbox" and told.pad_value not in (None, _mean_colour(told.mean)):
+        mean = _ordered(told.mean, told.to_rgb)
+        if told.resize_mode == "letterbox" and told.pad_value not in (None, _mean_colour(mean)):
             raise RunError(f"{source}: pad_value = {told.pad_value}: resight fills up with the mean colour alone")
         nothing = {"name": "exported"}
         return Recipe(
@@ -167,12 +156,13 @@ class ReidConfig(_Facts):
             schedule=nothing,
             image=_image(
                 {
-                    **further,
                     "height": told.input_size[0],
                     "width": told.input_size[1],
-                    "mean": told.mean,
-                    "std": told.std,
+                    "mean": mean,
+                    "std": _ordered(told.std, told.to_rgb),
                     "resize": told.resize_mode,
+                    "interpolation": told.interpolation,
+                    "colours": "rgb" if told.to_rgb else "bgr",
                 },
                 source,
             ),
@@ -196,6 +186,12 @@ def _image(options: dict[str, Any], source: str | Path) -> ImageOptions:
         return ImageOptions(**options)
     except pydantic.ValidationError as error:
         raise RunError(f"{source}: {error.errors()[0]['msg']}") from None
+
+
+def _ordered(colour: _Colour, rgb: bool) -> _Colour:
+    """From RGB to the order of the network's channels, or back."""
+    first, second, third = colour
+    return colour if rgb else (third, second, first)
 
 
 def _mean_colour(mean: _Colour) -> tuple[int, ...]:
