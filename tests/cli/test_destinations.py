@@ -53,6 +53,7 @@ COMMANDS = [
     ["embed", "no-run", "no-images", "--out", f"{NOWHERE}/f.parquet"],
     ["embed", "no-run", "no-images", "--out", "f.csv"],
     ["index", "no-run", "no-images", "--out", NOWHERE],
+    ["import", "no-file", "--as", "osnet_x0_25", "--out", NOWHERE],
     ["search", "no-gallery", "no.jpg", "--picture", f"{NOWHERE}/ranked.png"],
     ["search", "no-gallery", "no.jpg", "--picture", "ranked.gif"],
     ["cluster", "no-run", "no-images", "--out", NOWHERE, "--clusters", "2"],
@@ -119,6 +120,7 @@ DATA = {
     "embed --out": "embed {embedding} {people} --out f.parquet",
     "predict --out": "predict {attributes} {people} --out predictions.csv",
     "export --out": "export {embedding} --out model.onnx",
+    "import --out": "import {embedding} --out imported/",
     "cluster --out": "cluster {vae} {people} --clusters 2 --out clusters/",
     "junk apply --out": "junk apply {scan} --data {people} --out kept.csv",
     "data split --out": "data split --data {people} --ratio 0.5 --out split.csv",
@@ -149,6 +151,7 @@ INPUTS = {
 OWN_WORDS = {
     "data sample --out": "exists and is not an empty folder; name another, or remove it first",
     "data synthesize OUT": "exists and is not an empty folder; name another, or remove it first",
+    "import --out": "imported exists already; choose another --out",
     "train --out": "run holds a run already; `resight train --resume run` continues it, or choose another --out",
 }
 """Folders that no --force writes over."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from resight.errors import OptionError, RunError
-from resight.files import written_whole
+from resight.files import folder_written_whole, written_whole
 from resight.importing.architectures import architecture as architecture_of
 from resight.importing.layout import Architecture
 from resight.importing.sources import Source, find, sha256
@@ -134,18 +133,14 @@ def _said(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _write(run: Run, model: nn.Module, report: KeyReport) -> None:
-    """Write the run beside its place, then move it there."""
+    """Write the run whole or not at all."""
     folder = run.folder
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
-        partial.mkdir(parents=True)
-        run.folder = partial
-        run.save_weights(model)
-        with written_whole(partial / "keys.csv") as file, open(file, "w", newline="", encoding="utf-8") as opened:
-            writer = csv.writer(opened)
-            writer.writerows([("file", "model", "outcome"), *report.lines()])
-        run.save()
-        os.replace(partial, folder)
+        with folder_written_whole(folder, RunError) as run.folder:
+            run.save_weights(model)
+            with written_whole(run.folder / "keys.csv") as file, open(file, "w", newline="", encoding="utf-8") as opened:
+                writer = csv.writer(opened)
+                writer.writerows([("file", "model", "outcome"), *report.lines()])
+            run.save()
     finally:
         run.folder = folder
-        shutil.rmtree(partial, ignore_errors=True)
