@@ -88,6 +88,7 @@ def test_curves_that_lie_on_one_another_share_the_line_in_dashes() -> None:
         panel = image[: int(image.shape[0] * 0.8)]  # without the legend
         assert (np.abs(panel.astype(int) - ink).max(2) < 8).sum() > 20, "each colour is seen"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "c", "d"]
+    assert [line.get_linestyle() for line in figure.legends[0].get_lines()] == ["-"] * 4
 
 
 def test_compared_curves_stay_readable_with_many_panels_and_runs() -> None:

@@ -178,7 +178,8 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
                     marker="." if len(points) < 20 else None,
                     label=name,
                 )
-                keys.setdefault(name, line)
+                # A copy, as the line may be broken below.
+                keys.setdefault(name, Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), marker="."))
         _part(axes.lines)
         axes.set_title(quantity, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
