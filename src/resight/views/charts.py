@@ -179,7 +179,9 @@ def compared_curves(panels: Mapping[str, Mapping[str, Sequence[Points]]]) -> Fig
                     label=name,
                 )
                 # A copy, as the line may be broken below.
-                keys.setdefault(name, Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), marker="."))
+                keys.setdefault(
+                    name, Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), marker=".")
+                )
         _part(axes.lines)
         axes.set_title(quantity, loc="left", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)

@@ -138,7 +138,8 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
         (GOOD.replace("path", "file").replace("split", "x"), "no column split.*this one has file, identity, camera, x"),
         (GOOD.replace("path", "file").replace("images/b.jpg", ""), "row 2: no file"),
         (GOOD.replace("split", "set").replace("2,train", "2,Train"), r"row 2: set 'Train' .*did you mean 'train'"),
-        (GOOD.replace(",", ";"), "no column path, identity, split"),
+        (GOOD.replace(",", ";"), "separated by semicolons, not by commas"),
+        (GOOD.replace(",", "\t"), "separated by tabs, not by commas"),
         ("", "no column"),
         ("path,identity,split\n", "lists no image"),
         (GOOD.replace("2,train", "2,test"), "row 2: split 'test' is not one of train, query, gallery"),
@@ -164,6 +165,28 @@ def test_bad_manifests(folder: Path, text: str, words: str) -> None:
         read_manifest(path)
     assert "m.csv" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("latin-1", "not in UTF-8 .*iconv -f latin1"),
+        ("utf-16", "not in UTF-8"),
+        ("utf-16-le", "not in UTF-8 but perhaps in UTF-16"),
+        ("shift-jis", "not in UTF-8"),
+    ],
+)
+def test_a_manifest_in_another_encoding_says_so_in_one_line(folder: Path, encoding: str, words: str) -> None:
+    text = GOOD.replace("camera", {"latin-1": "müde", "shift-jis": "服"}.get(encoding, "camera"))
+    (folder / "m.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(DataError, match=rf"m\.csv: {words}") as error:
+        read_manifest(folder / "m.csv")
+    assert "\n" not in str(error.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(folder: Path) -> None:
+    (folder / "m.csv").write_bytes(GOOD.encode("utf-8-sig"))
+    assert len(read_manifest(folder / "m.csv").train) == 2
 
 
 def test_what_is_no_manifest(folder: Path) -> None:

@@ -128,7 +128,11 @@ def _read_columns(file: Path) -> _Columns:
         raise DataError(f"{file}: {'a folder, not a manifest file' if file.is_dir() else 'no such file'}")
     try:
         return _read_parquet(file) if _is_parquet(file) else _read_csv(file)
-    except (OSError, UnicodeError, csv.Error) as error:
+    except UnicodeError as error:
+        raise DataError(
+            f"{file}: not in UTF-8 ({error}); save it as CSV in UTF-8, as spreadsheets offer, or by iconv -f latin1 -t utf-8"
+        ) from error
+    except (OSError, csv.Error) as error:
         raise DataError(f"{file}: not a readable manifest ({error}); CSV in UTF-8 or Parquet is expected") from error
 
 
@@ -136,6 +140,7 @@ def _read_csv(file: Path) -> _Columns:
     with open(file, newline="", encoding="utf-8-sig") as stream:
         reader = csv.reader(stream)
         header = [name.strip() for name in next(reader, [])]
+        _require_commas(file, header)
         named = [name for name in header if name]
         repeated = next((name for name in named if named.count(name) > 1), None)
         if repeated:
@@ -154,6 +159,15 @@ def _read_csv(file: Path) -> _Columns:
         for name, column in zip(header, cells, strict=True)
         if name
     }
+
+
+def _require_commas(file: Path, header: Sequence[str]) -> None:
+    """Raises DataError for a header of another encoding's bytes, or of one cell that other signs separate."""
+    if any("\0" in name for name in header):
+        raise DataError(f"{file}: not in UTF-8 but perhaps in UTF-16; save it as CSV in UTF-8, as spreadsheets offer")
+    for sign, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "upright strokes")):
+        if len(header) == 1 and sign in header[0]:
+            raise DataError(f"{file}: its cells are separated by {called}, not by commas; save it with commas")
 
 
 def _cells(own: str, column: Sequence[str], folder: Path) -> list[str]:
