@@ -20,13 +20,14 @@ from tests.support.terminal import in_terminal
 def test_recipes_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = resight("train", "--recipes", capsys=capsys)
     assert status == 0
-    lines = out.splitlines()
-    assert lines[::2] == list(built_in_recipes())
-    assert all(line.startswith("    ") and line.endswith(".") for line in lines[1::2]), "a whole sentence each"
-    assert (
-        "reid-bruna-masked\n    Bruna on people cut out of their background: what a U-Net takes for background is painted in "
-        'the mean colour ("Bruna Is All You Need!", University of Trento, section 3.2.4).\n'
-    ) in out
+    named = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert list(named) == list(built_in_recipes())
+    assert all(sentence.endswith(".") for sentence in named.values()), "a whole sentence each, on one line"
+    assert len({line.index(named[line.split()[0]]) for line in out.splitlines()}) == 1, "in one column"
+    assert named["reid-bruna-masked"] == (
+        "Bruna on people cut out of their background: what a U-Net takes for background is painted in "
+        'the mean colour ("Bruna Is All You Need!", University of Trento, section 3.2.4).'
+    )
 
 
 def test_a_recipe_is_shown_as_it_would_be_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,8 +58,10 @@ def train(
     from resight.recipe import built_in_recipes, load_recipe, told_of
 
     if recipes:
-        for name, file in built_in_recipes().items():
-            output().print(f"{name}\n    {told_of(file)}", markup=False)
+        known = built_in_recipes()
+        width = max(map(len, known))
+        for name, file in known.items():
+            output().print(f"{name:{width}}  {told_of(file)}", markup=False)
         return
     if resume is not None:
         if recipe is not None or overrides:
