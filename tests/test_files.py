@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from resight.errors import RunError
-from resight.files import file_key, folder_written_whole, locked, written_whole
+from resight.files import file_key, folder_written_whole, holder, locked, written_whole
 
 
 def test_a_file_has_one_key_by_whatever_path_and_an_equal_file_another(
@@ -190,3 +190,16 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path: Path, 
     with locked(tmp_path, RunError):
         (tmp_path / "a").write_text("written")
     assert [child.name for child in tmp_path.iterdir()] == ["a"]
+
+
+def test_who_holds_a_folder_is_told_and_nothing_is_touched(tmp_path: Path) -> None:
+    assert holder(tmp_path / "none") is None
+    assert not (tmp_path / "none").exists()
+    with locked(tmp_path, RunError):
+        assert holder(tmp_path) == f"another process (number {os.getpid()})"
+        assert (tmp_path / ".lock").exists()
+    assert holder(tmp_path) is None
+    (tmp_path / ".lock").write_text("1")  # left by a process that was killed
+    assert holder(tmp_path) is None
+    with locked(tmp_path, RunError):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from resight.errors import RecipeError, RunError
+from resight.files import locked
 from resight.recipe import Recipe
 from resight.recognizer import load
 from resight.records import NO_ATTRIBUTES, AttributeSchema
@@ -111,6 +113,17 @@ def test_weights_that_are_missing_damaged_or_anothers_are_named(tiny: Tiny, tmp_
     with pytest.raises(RunError, match=r"model\.safetensors does not fit its recipe or is damaged: "):
         load(run.folder)
     run.weights.unlink()
+    with pytest.raises(
+        RunError, match=r"is finished, but model\.safetensors is missing; put it back, or train anew with"
+    ):
+        load(run.folder)
+    run.finished = False
+    run.save()
+    with (
+        locked(run.folder, RunError),
+        pytest.raises(RunError, match=rf"no weights yet; another process \(number {os.getpid()}\) trains it: wait"),
+    ):
+        load(run.folder)
     with pytest.raises(RunError, match=rf"has no weights yet; finish it with `resight train --resume {run.folder}`"):
         load(run.folder)
 

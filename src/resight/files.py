@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["disk_named", "file_key", "folder_written_whole", "locked", "written_whole"]
+__all__ = ["disk_named", "file_key", "folder_written_whole", "holder", "locked", "written_whole"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk may say to a writer. Some libraries keep the words and lose the number."""
@@ -139,6 +139,21 @@ def locked(folder: str | os.PathLike[str], busy: type[Exception], wait: float = 
         with suppress(OSError):  # while it is held: one who waits sees that the file is gone, and makes a new one
             file.unlink()
         lock.release()
+
+
+def holder(folder: str | os.PathLike[str]) -> str | None:
+    """Who holds a folder by `locked` now, in words; None where nobody does. Nothing is made or changed."""
+    file = Path(folder) / ".lock"
+    if not file.exists():
+        return None
+    lock = FileLock(file, fallback_to_soft=False)
+    try:
+        with lock.acquire(timeout=0):
+            return None
+    except Timeout:
+        return _holder(file)
+    except OSError:  # a file system without locks, or a folder that is another's
+        return None
 
 
 def _holder(file: Path) -> str:

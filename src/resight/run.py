@@ -18,6 +18,7 @@ import csv
 import inspect
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 
 from resight.data.formats import absolute_spec
 from resight.errors import RecipeError, RunError
-from resight.files import written_whole
+from resight.files import holder, written_whole
 from resight.models import MODELS
 from resight.models.abilities import Borrows
 from resight.recipe import Recipe, load_recipe, make
@@ -149,9 +150,7 @@ class Run:
         try:
             model.load_state_dict(safetensors.torch.load_file(self.weights))
         except FileNotFoundError:
-            raise RunError(
-                f"{self.folder} has no weights yet; finish it with `resight train --resume {self.folder}`"
-            ) from None
+            raise RunError(self._without_weights()) from None
         except (safetensors.SafetensorError, RuntimeError, OSError) as error:
             raise RunError(
                 f"{self.weights} does not fit its recipe or is damaged: {str(error).splitlines()[0]}"
@@ -175,6 +174,18 @@ class Run:
                 return {name: file.get_tensor(name) for name in file.keys()}, int(file.metadata()["epoch"])  # noqa: SIM118
         except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{self.validation_state} is damaged: {str(error).splitlines()[0]}") from None
+
+    def _without_weights(self) -> str:
+        if (trainer := holder(self.folder)) is not None:
+            return (
+                f"{self.folder} has no weights yet; {trainer} trains it: wait for its first validation, or for its end"
+            )
+        if self.finished:
+            return (
+                f"{self.folder} is finished, but {self.weights.name} is missing; put it back, or train anew with "
+                f"`{shlex.join(['resight', 'train', str(self.folder / 'recipe.yaml')])} --data … --out …`"
+            )
+        return f"{self.folder} has no weights yet; finish it with `{shlex.join(['resight', 'train', '--resume', str(self.folder)])}`"
 
 
 def leftovers(folder: Path) -> list[str]:
