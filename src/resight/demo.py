@@ -124,6 +124,6 @@ def _gallery(folder: Path, run: Run, result: Result) -> Gallery:
         if len(existing) == len(result.gallery):
             return existing
     else:
-        existing = Gallery.create(folder, model=run.folder)
+        existing = Gallery.create(folder, model=run.folder, empty=False)
     existing.add_embeddings(result.gallery)  # the evaluation has embedded them
     return existing

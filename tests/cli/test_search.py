@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 from PIL import Image
 
 from resight.data.formats.course import read_course_ranking
@@ -22,6 +23,7 @@ from resight.run import Run
 from resight.synthetic import synthesize
 from tests.support.commands import resight
 from tests.support.images import corrupt
+from tests.support.runs import weights
 
 
 @pytest.fixture
@@ -42,6 +44,26 @@ def test_embeddings_of_all_that_can_be_read_are_written(
     assert status == 0
     assert "bad.jpg" in err
     assert len(Embeddings.load(tmp_path / "f.parquet")) == len(crowd.gallery)
+
+
+def test_an_index_that_fails_leaves_no_gallery_and_harms_none(
+    trained: Run, images: Path, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diverged, gallery = shutil.copytree(trained.folder, tmp_path / "diverged"), tmp_path / "gallery"
+    values = {
+        name: value * float("nan") if value.is_floating_point() else value for name, value in weights(diverged).items()
+    }
+    safetensors.torch.save_file(values, diverged / "model.safetensors")
+    status, _, err = resight("index", diverged, images, "--out", gallery, capsys=capsys)
+    assert status == 2
+    assert "not finite" in err
+    assert not (gallery / "gallery.json").exists()
+    status, *_ = resight("index", trained.folder, images, "--out", gallery, capsys=capsys)
+    assert status == 0, "the folder is free for a good run"
+    before = {file.name: file.read_bytes() for file in gallery.iterdir()}
+    status, _, err = resight("index", diverged, images, "--out", gallery, capsys=capsys)
+    assert status == 2
+    assert {file.name: file.read_bytes() for file in gallery.iterdir()} == before
 
 
 def test_a_gallery_is_made_and_searched(

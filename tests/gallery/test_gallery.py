@@ -353,6 +353,23 @@ def test_bad_input_is_named(model: Recognizer, crowd: ReidDataset, tmp_path: Pat
     with pytest.raises(RunError, match="format 99"):
         Gallery.open(tmp_path / "gallery")
     facts.write_text(whole)
-    next((tmp_path / "gallery").glob("*.faiss")).write_bytes(b"nonsense")
-    with pytest.raises(RunError, match="damaged"):
-        Gallery.open(tmp_path / "gallery")
+    for kind in ("faiss", "parquet"):
+        file = next((tmp_path / "gallery").glob(f"*.{kind}"))
+        kept = file.read_bytes()
+        file.write_bytes(b"nonsense")
+        with pytest.raises(RunError, match="damaged"):
+            Gallery.open(tmp_path / "gallery")
+        file.unlink()
+        with pytest.raises(RunError, match=rf"gallery is damaged: {file.name} is missing; put it back, or make"):
+            Gallery.open(tmp_path / "gallery")
+        file.write_bytes(kept)
+
+
+def test_handles_that_begin_a_gallery_together_share_it(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
+    one, other = (Gallery.create(tmp_path / "gallery", model=model, empty=False) for _ in range(2))
+    assert not (tmp_path / "gallery").exists()
+    one.add(crowd.train[:2])
+    other.add(crowd.train[1:3])
+    assert [record.path for record in Gallery.open(tmp_path / "gallery").records] == [
+        record.path for record in crowd.train[:3]
+    ]

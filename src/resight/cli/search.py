@@ -92,8 +92,8 @@ def index(
     records = images_of(images)
     if attributes is not None or drop_junk:
         records = _seen(records, attributes or run, drop_junk)
-    if gallery is None:  # made only now, when the input is known to be right
-        gallery = Gallery.create(out, model=run)
+    if gallery is None:
+        gallery = Gallery.create(out, model=run, empty=False)
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)

@@ -93,9 +93,12 @@ class Gallery:
         self._take(index, records, attributes)
 
     @classmethod
-    def create(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str]) -> Self:
+    def create(
+        cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str], *, empty: bool = True
+    ) -> Self:
         """A new, empty gallery for embeddings of `model`: a Recognizer, or the run folder to load it from.
 
+        Unless `empty`, nothing is on disk before the first images are, so that an addition that fails leaves no gallery.
         The gallery stores the model's fingerprint, and the run that it was loaded from, so that `open` needs no model.
         Raises RunError when the folder is a gallery already.
         """
@@ -111,9 +114,10 @@ class Gallery:
             "generation": 0,
         }
         gallery = cls(folder, facts, model=recognizer)
-        with locked(folder, RunError, _PATIENCE):
-            _require_none(folder)
-            gallery._write_facts()
+        if empty:
+            with locked(folder, RunError, _PATIENCE):
+                _require_none(folder)
+                gallery._write_facts()
         return gallery
 
     @classmethod
@@ -163,6 +167,12 @@ class Gallery:
         facts["format"] = FORMAT
         if not generation:
             return cls(folder, facts)
+        for file in (_vectors(folder, generation), _rows(folder, generation)):
+            if not file.exists():
+                raise RunError(
+                    f"{folder} is damaged: {file.name} is missing; put it back, or make the gallery anew with "
+                    "`resight index` in another folder"
+                )
         try:
             index = faiss.read_index(str(_vectors(folder, generation)))
             table = pq.read_table(_rows(folder, generation))
@@ -266,6 +276,8 @@ class Gallery:
 
     def _read_anew(self) -> None:
         """Take up what other handles and processes have added since."""
+        if self._index is None and not (self.folder / "gallery.json").exists():  # not on disk before its first images
+            return
         current = type(self)._read(self.folder)
         if current._facts["fingerprint"] != self._facts["fingerprint"]:
             raise RunError(f"{self.folder} was made anew with another model meanwhile; open it again")
