@@ -138,7 +138,10 @@ def _write(run: Run, model: nn.Module, report: KeyReport) -> None:
     try:
         with folder_written_whole(folder, RunError) as run.folder:
             run.save_weights(model)
-            with written_whole(run.folder / "keys.csv") as file, open(file, "w", newline="", encoding="utf-8") as opened:
+            with (
+                written_whole(run.folder / "keys.csv") as file,
+                open(file, "w", newline="", encoding="utf-8") as opened,
+            ):
                 writer = csv.writer(opened)
                 writer.writerows([("file", "model", "outcome"), *report.lines()])
             run.save()

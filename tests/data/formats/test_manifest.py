@@ -258,6 +258,14 @@ def test_words_for_nobody_are_counted_gaps_and_classes_of_attributes(folder: Pat
     ]
 
 
+@pytest.mark.parametrize(("one", "other"), [("A1", "a1"), ("\u00e9", "e\u0301")])
+def test_names_that_look_alike_are_two_and_said_to_be(folder: Path, one: str, other: str) -> None:
+    text = f"path,identity,split\nimages/a.jpg,{one},train\nimages/b.jpg,{other},train\n"
+    dataset = read_manifest(manifest(folder, text))
+    assert sorted(record.identity for record in dataset.train) == [1, 2]
+    assert dataset.notes == [f"column identity: {one!a} and {other!a} are two names; if they are one, write both alike"]
+
+
 def test_blanks_around_every_name_alike_are_no_second_name(folder: Path) -> None:
     dataset = read_manifest(manifest(folder, "path, identity, split\nimages/a.jpg, 7, train\nimages/b.jpg, 7, train\n"))
     assert [record.identity for record in dataset.train] == [7, 7]

@@ -41,7 +41,22 @@ _NOBODY = frozenset(
         "missing",
         "nil",
     }
-    | {"none", "na", "n.a", "not available", "''", '""', "??", "???", "tbd"}
+    | {
+        "none",
+        "na",
+        "n.a",
+        "not available",
+        "not known",
+        "unidentified",
+        "no camera",
+        ".",
+        "_",
+        "''",
+        '""',
+        "??",
+        "???",
+        "tbd",
+    }
     | {name.lower() for name in _MISSING}
 )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -199,9 +200,16 @@ def _named_ones(file: Path, column: str, cells: list[str]) -> tuple[list[str], l
             raise DataError(f"{file}: column {column}: {first!r} and {cell!r} differ by blanks alone; write both alike")
     gaps = Counter(cell.strip() for cell in cells if is_nobody(cell) and not is_missing(cell.strip()))
     names = ["" if is_nobody(cell) else cell.strip() for cell in cells]
+    notes: list[str] = []
+    alike: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        first = alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        if first != name:
+            notes.append(f"column {column}: {first!a} and {name!a} are two names; if they are one, write both alike")
+            break
     if not gaps:
-        return names, []
-    return names, [f"column {column}: {_counted(gaps)} taken as not known; a name like this needs another word"]
+        return names, notes
+    return names, [*notes, f"column {column}: {_counted(gaps)} taken as not known; a name like this needs another word"]
 
 
 def _doubtful(column: str, cells: list[str]) -> list[str]:
