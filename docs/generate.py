@@ -27,6 +27,7 @@ from resight.cli.app import app
 from resight.data.augmentations import AUGMENTATIONS
 from resight.data.formats import FORMATS, LAYOUTS
 from resight.data.samplers import SAMPLERS
+from resight.engine.averaging import AVERAGES
 from resight.engine.optimisers import OPTIMISERS
 from resight.engine.schedules import SCHEDULES
 from resight.losses import ATTRIBUTE_LOSSES, BRUNA_LOSSES, LOSSES, MASK_LOSSES, RECONSTRUCTION_LOSSES
@@ -74,6 +75,7 @@ TABLES: dict[str, tuple[Mapping[str, Callable[..., Any]], tuple[str, ...]]] = {
     "losses of bruna": (BRUNA_LOSSES, LOSSES_GIVEN),
     "optimiser": (OPTIMISERS, ("parameters",)),
     "schedule": (SCHEDULES, ("epochs",)),
+    "average": (AVERAGES, ("epochs",)),
 }
 """Sections whose keys depend on the entry that is named: the entries, and parameters that the program supplies."""
 

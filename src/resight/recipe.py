@@ -164,11 +164,20 @@ class Recipe(_Section):
         default_factory=dict,
         description="beginning of parameter names -> their learning rate; the others have the optimiser's",
     )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="factor of these rates for each layer that a parameter stands before the head; 1 leaves them",
+    )
     schedule: Part = Field(description="a key of SCHEDULES")
     freeze: dict[str, Frozen] = Field(
         default_factory=dict,
         description="beginning of parts' names -> how many epochs they stay as they are, BatchNorm's statistics too, "
         "or always",
+    )
+    average: Part | None = Field(
+        None, description="a key of AVERAGES: the weights' average is judged beside them, and kept where it is better"
     )
     validation: ValidationOptions = Field(default_factory=ValidationOptions)
     retrieval: RetrievalOptions = Field(default_factory=RetrievalOptions)

@@ -230,7 +230,7 @@ def _fit(
             ) from error
     if trainer.is_global_zero:
         if not run.weights.exists():  # no validation has kept any
-            run.save_weights(system.model)
+            run.save_weights(system.kept)
             if batches.training_set.validation:
                 every = run.recipe.validation.every
                 tell(

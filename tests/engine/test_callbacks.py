@@ -49,7 +49,9 @@ def trainer(epoch: int = 0, figures: dict[str, float] | None = None, first: bool
 
 
 def system(**facts: object) -> SimpleNamespace:
-    return SimpleNamespace(**{"model": Model(), "first_epoch": 0, "unreadable": set(), "state_dict": dict, **facts})
+    return SimpleNamespace(
+        **{"model": Model(), "beside": {}, "first_epoch": 0, "unreadable": set(), "state_dict": dict, **facts}
+    )
 
 
 def kept(best: BestWeights, name: str, values: list[float]) -> float:
@@ -63,6 +65,18 @@ def kept(best: BestWeights, name: str, values: list[float]) -> float:
 
 def test_the_weights_of_the_highest_figure_are_kept(run: Run) -> None:
     assert kept(BestWeights(run), "val/mAP", [0.1, 0.4, 0.4, 0.3]) == 1
+
+
+def test_of_an_average_and_the_weights_the_better_is_kept(run: Run) -> None:
+    best, trained, average = BestWeights(run), system(), Model()
+    trained.beside["average"] = average
+    average.epoch.data.fill_(7)
+    found = []
+    for epoch, figures in enumerate([(0.2, 0.3), (0.4, 0.3), (0.1, 0.4), (0.1, 0.5)]):
+        trained.model.epoch.data.fill_(epoch)
+        best.on_validation_end(trainer(epoch, dict(zip(("val/mAP", "val/average/mAP"), figures, strict=True))), trained)
+        found.append(weights(run.folder)["epoch"].item())
+    assert found == [7, 1, 1, 7]
 
 
 def test_of_a_loss_the_lowest(run: Run) -> None:

@@ -68,6 +68,30 @@ def test_a_rate_is_positive() -> None:
         system("rates={backbone: -0.1}")
 
 
+def test_layer_decay_lowers_the_rate_from_layer_to_layer() -> None:
+    found = rates(system("rates={}", "layer_decay=0.5"))
+    assert {rate for name, rate in found.items() if name.startswith("model.heads")} == {0.001}
+    assert found["model.backbone.trunk.layer4.1.conv1.weight"] == 0.001 / 2
+    assert found["model.backbone.trunk.layer1.0.conv1.weight"] == 0.001 / 256
+    assert found["model.backbone.trunk.conv1.weight"] == 0.001 / 512
+
+
+def test_layer_decay_lowers_rates_of_parts_too_and_the_optimisers_own_is_the_first() -> None:
+    found = system("rates={backbone.trunk.layer4: 0.1}", "layer_decay=0.5")
+    assert rates(found)["model.backbone.trunk.layer4.0.conv1.weight"] == 0.1 / 4
+    assert rates(found)["model.backbone.trunk.layer3.1.conv1.weight"] == 0.001 / 8
+    groups = found.configure_optimizers()["optimizer"].param_groups
+    assert groups[0]["lr"] == 0.001, "which is the one that is logged"
+    assert sum(len(group["params"]) for group in groups) == len(list(found.parameters()))
+
+
+def test_layer_decay_without_layers_is_one_line(tiny) -> None:
+    recipe = tiny("layer_decay=0.9", recipe="segmentation-unet")
+    network = make(MODELS, recipe.model, "model")
+    with pytest.raises(RecipeError, match="layer_decay: UNet has no layers"):
+        SYSTEMS["segmentation"](recipe, network, training_set()).configure_optimizers()
+
+
 def test_parts_with_an_optimiser_of_their_own_have_no_part_in_clipping() -> None:
     recipe = load_recipe("reid-strong-baseline", ["model.backbone=resnet10t", "model.pretrained=false"])
     model = MODELS["embedding-network"](3, backbone="resnet10t", pretrained=False)

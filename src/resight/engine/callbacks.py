@@ -20,6 +20,7 @@ from resight.run import Run
 
 __all__ = [
     "BestWeights",
+    "Complaints",
     "EpochBar",
     "EpochLines",
     "FiniteNumbers",
@@ -39,7 +40,7 @@ _WEIGHTS = "model."
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the best validated epoch in model.safetensors.
+    """Keeps the weights of the best validated epoch in model.safetensors, the network's own or an average of them.
 
     Beside them it keeps the rest of the system as this validation had it, so that the validation can be repeated: losses
     whose state changes with training, after the validation too.
@@ -58,14 +59,16 @@ class BestWeights(Callback):
             raise RecipeError(
                 f"validation.monitor = {self.run.recipe.validation.monitor!r}; there is: {', '.join(known)}"
             )
-        value = self.sign * float(trainer.callback_metrics[self.key])
-        # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
-        if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
-            self.best = max(value, self.best)
-            # First, so that a kill in between leaves weights that a resume validates and keeps again.
-            beside = {name: value for name, value in pl_module.state_dict().items() if not name.startswith(_WEIGHTS)}
-            self.run.save_validation_state(beside, trainer.current_epoch)
-            self.run.save_weights(pl_module.model)
+        rest = {name: value for name, value in pl_module.state_dict().items() if not name.startswith(_WEIGHTS)}
+        for word, network in {"": pl_module.model, **pl_module.beside}.items():
+            key = self.key.replace("val/", f"val/{word}/", 1) if word else self.key
+            value = self.sign * float(trainer.callback_metrics[key])
+            # NaN (no query had a match) counts as the lowest figure, so that some weights are always kept.
+            if trainer.is_global_zero and (value > self.best or not self.run.weights.exists()):
+                self.best = max(value, self.best)
+                # First, so that a kill in between leaves weights that a resume validates and keeps again.
+                self.run.save_validation_state(rest, trainer.current_epoch)
+                self.run.save_weights(network)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
@@ -170,6 +173,36 @@ class FiniteNumbers(Callback):
                 + (f"{self.run.folder} keeps epoch {done}; " if done else "")
                 + "train anew with a lower optimiser.lr, or with trainer.clip"
             )
+
+
+class Complaints(Callback):
+    """Tells what a loss finds wrong with an epoch, once for each loss; an epoch of the warm-up is not judged."""
+
+    def __init__(self, warm_up: int, tell: Callable[[str], None]) -> None:
+        self.warm_up, self.tell = warm_up, tell
+        self.told: list[str] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if trainer.current_epoch < self.warm_up:
+            return
+        for label, loss in pl_module.losses.items():
+            beginning = f"train/{label}/"
+            figures = {
+                name.removeprefix(beginning): float(value)
+                for name, value in trainer.callback_metrics.items()
+                if name.startswith(beginning)
+            }
+            complaint = loss.complaint(figures) if figures and label not in self.told else None
+            if complaint is not None:
+                self.told.append(label)
+                if trainer.is_global_zero:
+                    self.tell(f"epoch {trainer.current_epoch + 1}: losses.{label}: {complaint}")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"told": self.told}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.told = state_dict["told"]
 
 
 class EpochBar(Callback):
@@ -291,6 +324,11 @@ class EpochLines(Callback):
             done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
             rest = (time.monotonic() - self.started) / (done - self.first) * (total - done)
             figures = "  ".join(
-                f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if "/" in name
+                f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items() if _told(name)
             )
             self.tell(f"{_epoch(trainer)}  {figures}  {rest:.0f} s left")
+
+
+def _told(name: str) -> bool:
+    """Whether a line has room for a figure: what losses tell of themselves is in metrics.csv alone."""
+    return "/" in name and not (name.startswith("train/") and name.count("/") > 1)

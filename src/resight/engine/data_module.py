@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import lightning
 from torch.utils.data import DataLoader
 
@@ -49,6 +51,12 @@ class DataModule(lightning.LightningDataModule):
                 "the training split has no full batch for each process; lower the sampler's batch or trainer.devices"
             )
         return training_loader(self.images, self.sampler, self.recipe.loader)
+
+    def batches_of(self, epoch: int) -> DataLoader[Batch]:
+        """The batches that training has in an epoch, once more."""
+        sampler = copy.copy(self.sampler)
+        sampler.set_epoch(epoch)
+        return training_loader(self.images, sampler, self.recipe.loader)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[object]:
         held_out = self.training_set.validation

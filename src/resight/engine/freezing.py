@@ -13,7 +13,7 @@ from resight.engine.parts import begins, require_parts
 from resight.errors import RecipeError
 from resight.recipe import Frozen
 
-__all__ = ["Freezing", "frozen_in", "require_freezable"]
+__all__ = ["Freezing", "freeze", "frozen_in", "require_freezable"]
 
 
 class Freezing(Callback):
@@ -27,15 +27,18 @@ class Freezing(Callback):
         self.freeze = dict(freeze)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        parts = frozen_in(self.freeze, trainer.current_epoch)
-        model: nn.Module = pl_module.model
-        named = set(self.freeze)
-        for name, parameter in model.named_parameters():
-            if _fits(name, named):
-                parameter.requires_grad_(not _fits(name, parts))
-        for name, module in model.named_modules():
-            if _fits(name, named):
-                module.train(not _fits(name, parts))
+        freeze(pl_module.model, self.freeze, trainer.current_epoch)
+
+
+def freeze(network: nn.Module, freeze: Mapping[str, Frozen], epoch: int) -> None:
+    """Freeze what a recipe's `freeze` says of an epoch, from 0, and thaw the other parts that it names."""
+    parts, named = frozen_in(freeze, epoch), set(freeze)
+    for name, parameter in network.named_parameters():
+        if _fits(name, named):
+            parameter.requires_grad_(not _fits(name, parts))
+    for name, module in network.named_modules():
+        if _fits(name, named):
+            module.train(not _fits(name, parts))
 
 
 def frozen_in(freeze: Mapping[str, Frozen], epoch: int) -> set[str]:

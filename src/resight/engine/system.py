@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from resight.data.loaders import Batch, normalise
 from resight.data.training_set import Learned, TrainingSet
+from resight.engine.averaging import average_of
 from resight.engine.freezing import require_freezable
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.parts import begins, require_parts
 from resight.engine.schedules import SCHEDULES
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError, none_readable
-from resight.recipe import Recipe, make
+from resight.models.depths import layers_to_head
+from resight.recipe import Recipe, arguments, make
 from resight.views.grids import save
 
 __all__ = ["System"]
@@ -63,6 +66,12 @@ class System(lightning.LightningModule):
         """What the user is told when training starts, a line each."""
         self.looked: list[Any] = []
         """What `look` returned for the batches of the current validation."""
+        self.beside: dict[str, nn.Module] = {}
+        """Networks that a validation judges beside the one that is trained, by the word before their figures."""
+        self.looked_beside: dict[str, list[Any]] = {}
+        """What `look` returned for these."""
+        self.judged = ""
+        """The word of the one that is judged now; empty for the one that is trained."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are saved at the end of an epoch; Lightning's own counter is set only once its loop runs.
@@ -80,6 +89,10 @@ class System(lightning.LightningModule):
         """Log the figures of a validation, and draw its pictures, from what `look` returned for its batches."""
         raise NotImplementedError
 
+    def run_model(self, inputs: Tensor, batch: Batch) -> Any:
+        """What the network makes of its inputs and, if it reads them, of their labels."""
+        return self.model(inputs)
+
     def prepare(self, batch: Batch) -> Tensor:
         """uint8 batch -> the network's inputs."""
         inputs = normalise(batch.images, self.recipe.image)
@@ -92,6 +105,8 @@ class System(lightning.LightningModule):
         losses = self.step(self.prepare(batch), batch)
         total = torch.stack(list(losses.values())).sum()
         logged = {f"train/{name}": value.detach() for name, value in {"loss": total, **losses}.items()}
+        for label, loss in self.losses.items():
+            logged |= {f"train/{label}/{name}": value for name, value in loss.figures().items()}
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
@@ -99,7 +114,11 @@ class System(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.unreadable.update(batch.failed)
         if len(batch.images):
-            self.looked.append(self.look(self.prepare(batch), batch))
+            inputs = self.prepare(batch)
+            self.looked.append(self.look(inputs, batch))
+            for word in self.beside:
+                with self.judging(word):
+                    self.looked.append(self.look(inputs, batch))
 
     def on_validation_epoch_end(self) -> None:
         # Each process validates on the whole set, so all have the same figures; the set is small.
@@ -107,6 +126,35 @@ class System(lightning.LightningModule):
         if not looked:
             raise none_readable(len(self.training_set.validation), sorted(self.unreadable))
         self.judge(looked)
+        for word in self.beside:
+            with self.judging(word):
+                self.judge(self.looked)
+        self.looked_beside = {}
+
+    @contextmanager
+    def judging(self, word: str) -> Iterator[None]:
+        """Meanwhile the network is the one `beside` of this word: its figures have the word in their names, without pictures."""
+        trained, looked = self.model, self.looked
+        self.model, self.judged = self.beside[word], word
+        self.looked = self.looked_beside.setdefault(word, [])
+        try:
+            yield
+        finally:
+            self.model, self.looked, self.judged = trained, looked, ""
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network whose weights a training without validation keeps: an average, where there is one."""
+        return next(iter(self.beside.values()), self.model)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether pictures are drawn now."""
+        return self.recipe.validation.pictures and not self.judged
+
+    def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
+        """As Lightning's, which `log_dict` calls for each figure; see `judging`."""
+        super().log(name.replace("val/", f"val/{self.judged}/", 1) if self.judged else name, value, *args, **options)
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         # The random numbers of dropout and the like depend on the step alone, so a resumed run draws the same ones.
@@ -136,7 +184,7 @@ class System(lightning.LightningModule):
 
     def picture(self, name: str, image: Image.Image, file: str | None = None) -> None:
         """Write a picture to a file in the run folder (`NAME.png`), and to the loggers that show pictures."""
-        if not self.trainer.is_global_zero:
+        if self.judged or not self.trainer.is_global_zero:
             return
         path = Path(self.trainer.default_root_dir) / (file or f"{name}.png")
         path.parent.mkdir(exist_ok=True)
@@ -163,7 +211,8 @@ class System(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         rest = [(name, parameter) for name, parameter in self._together() if parameter.requires_grad]
         require_freezable(self.recipe.freeze, [name for name, _ in self.model.named_parameters()])
-        main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=_groups(rest, self.recipe.rates))
+        average_of(self.recipe)
+        main = make(OPTIMISERS, self.recipe.optimiser, "optimiser", parameters=self._groups(rest))
         others = [apart.optimiser(apart.part.parameters(), lr=apart.learning_rate) for apart in self.apart()]
         schedule = make(SCHEDULES, self.recipe.schedule, "schedule", epochs=self.recipe.epochs)
         optimiser = Jointly(main, *others) if others else main
@@ -187,17 +236,25 @@ class System(lightning.LightningModule):
                 if parameter.grad is not None:
                     parameter.grad.div_(apart.weight)
 
+    def _groups(self, named: list[tuple[str, nn.Parameter]]) -> list[dict[str, Any]]:
+        """Parameters by learning rate, the optimiser's own first.
 
-def _groups(named: list[tuple[str, nn.Parameter]], rates: dict[str, float]) -> list[dict[str, Any]]:
-    """Parameters grouped by learning rate; the longest beginning in `rates` that fits a name decides."""
-    require_parts("rates", rates, [name.removeprefix("model.") for name, _ in named])
-    beginnings = sorted(rates, key=len, reverse=True)
-    groups: dict[str, list[nn.Parameter]] = {"": [], **{beginning: [] for beginning in rates}}
-    for name, parameter in named:
-        bare = name.removeprefix("model.")
-        groups[next((beginning for beginning in beginnings if begins(bare, beginning)), "")].append(parameter)
-    return [
-        {"params": parameters, **({"lr": rates[beginning]} if beginning else {})}
-        for beginning, parameters in groups.items()
-        if parameters
-    ]
+        The longest beginning in `rates` that fits a name decides; `layer_decay` lowers it layer by layer.
+        """
+        rates, decay = self.recipe.rates, self.recipe.layer_decay
+        bare = {name: name.removeprefix("model.") for name, _ in named}
+        require_parts("rates", rates, bare.values())
+        beginnings = sorted(rates, key=len, reverse=True)
+        depths = layers_to_head(self.model) if decay < 1 else {}
+        own = arguments(OPTIMISERS, self.recipe.optimiser, "optimiser", ("parameters",))["lr"]
+        groups: dict[tuple[int, int], list[nn.Parameter]] = {}
+        for name, parameter in named:
+            fits = next((beginning for beginning in beginnings if begins(bare[name], beginning)), "")
+            # Those of losses have no depth: they stand behind the head.
+            place = (["", *rates].index(fits), depths.get(bare[name], 0) if name.startswith("model.") else 0)
+            groups.setdefault(place, []).append(parameter)
+        bases = [own, *rates.values()]
+        return [
+            {"params": groups[place], **({"lr": bases[place[0]] * decay ** place[1]} if any(place) else {})}
+            for place in sorted(groups)
+        ]

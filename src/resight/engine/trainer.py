@@ -17,8 +17,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
+from resight.engine.averaging import Averaging
 from resight.engine.callbacks import (
     BestWeights,
+    Complaints,
     EpochBar,
     EpochLines,
     FiniteNumbers,
@@ -49,8 +51,11 @@ def make_trainer(
     terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), MetricsFile(run)]
+    callbacks.append(Complaints(recipe.schedule.get("warmup_epochs", 0), tell))
     if recipe.freeze:
         callbacks.append(Freezing(recipe.freeze))
+    if recipe.average is not None:
+        callbacks.append(Averaging(recipe))
     if validated:
         callbacks.append(BestWeights(run))
         if on_validation is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -44,6 +44,16 @@ class Loss(nn.Module):
     """
     learning_rate: float = 0.0
     """Constant learning rate of `own_optimiser`."""
+
+    def figures(self) -> dict[str, Tensor]:
+        """Of the calls in training since the last time: name -> a scalar, which is logged as `train/LABEL/NAME`.
+
+        They stay on the loss's device: a GPU is not waited for at each step.
+        """
+        return {}
+
+    def complaint(self, figures: Mapping[str, float]) -> str | None:
+        """What is wrong if these are the means of its `figures` over an epoch, and which keys to change; None if nothing."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before each training epoch with its number, from 0; after a resume the count goes on."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from resight.losses.base import Loss
 from resight.losses.distances import Distance, pairwise_distances
+from resight.losses.hinge import HingeLoss, Margin
 from resight.losses.precision import in_full_precision
-from resight.losses.triplet import Margin, hinge
 
 __all__ = ["CentroidTripletLoss"]
 
 
-class CentroidTripletLoss(Loss):
+class CentroidTripletLoss(HingeLoss):
     """Mean over images of max(0, d(image, own centroid) - d(image, nearest other centroid) + margin).
 
     >>> CentroidTripletLoss(margin=0.3)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
@@ -24,12 +23,8 @@ class CentroidTripletLoss(Loss):
     in the triplet loss. The only image of an identity is no anchor; without anchors the loss is 0.
     """
 
-    reads = ("features",)
-
     def __init__(self, margin: Margin = 0.3, distance: Distance = "euclidean") -> None:
-        super().__init__()
-        self.margin: Margin = margin
-        self.distance: Distance = distance
+        super().__init__(margin, distance)
 
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
@@ -45,4 +40,4 @@ class CentroidTripletLoss(Loss):
         own = pairwise_distances(embeddings[anchors], self.distance, rest).diagonal()
         others = pairwise_distances(embeddings[anchors], self.distance, sums / counts)
         nearest = others.masked_fill(members[:, anchors].T > 0, torch.inf).amin(1)
-        return hinge(own - nearest, self.margin).mean()
+        return self.hinged(embeddings, own, nearest).mean()

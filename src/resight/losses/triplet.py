@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
-from resight.losses.base import Loss
 from resight.losses.distances import Distance, pairwise_distances
+from resight.losses.hinge import HingeLoss, Margin
 from resight.losses.mining import MINING, BatchHard, Mining
 from resight.losses.precision import in_full_precision
 from resight.recipe import OneOf
 
-__all__ = ["Margin", "TripletLoss", "hinge"]
-
-Margin = Annotated[float, Field(ge=0)] | Literal["soft"]
+__all__ = ["TripletLoss"]
 
 
-class TripletLoss(Loss):
+class TripletLoss(HingeLoss):
     """Mean over triplets of max(0, d(anchor, positive) - d(anchor, negative) + margin).
 
     >>> TripletLoss(margin=0.3)(embeddings, ids)  # (batch, dim), (batch,) -> scalar
@@ -28,17 +24,13 @@ class TripletLoss(Loss):
     2). `mining` chooses the triplets. Without triplets the loss and its gradient are 0.
     """
 
-    reads = ("features",)
-
     def __init__(
         self,
         margin: Margin = 0.3,
         distance: Distance = "euclidean",
         mining: Annotated[Mining, OneOf(MINING)] = None,  # type: ignore[assignment]  # None: batch hard
     ) -> None:
-        super().__init__()
-        self.margin: Margin = margin
-        self.distance: Distance = distance
+        super().__init__(margin, distance)
         self.mining = BatchHard() if mining is None else mining
         self.group, self.needs_cameras = self.mining.group, self.mining.needs_cameras
 
@@ -54,9 +46,6 @@ class TripletLoss(Loss):
         anchors, positives, negatives = self.mining(distances, ids, cameras)
         if len(anchors) == 0:
             return embeddings.sum() * 0.0
-        return self.mining.mean(hinge(distances[anchors, positives] - distances[anchors, negatives], self.margin))
+        near, far = distances[anchors, positives], distances[anchors, negatives]
+        return self.mining.mean(self.hinged(embeddings, near, far))
 
-
-def hinge(difference: Tensor, margin: Margin) -> Tensor:
-    """max(0, difference + margin), or its smooth form softplus(difference)."""
-    return F.softplus(difference) if margin == "soft" else F.relu(difference + margin)

@@ -70,6 +70,11 @@ class OSNet(nn.Module):
         if weights is not None:
             load_weights(self, weights, left_out=("classifier.",))
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """The layers, as timm's networks state them: patterns of parameters' names, from the input on."""
+        stage = r"^(?:conv|pool)([2-4])"
+        return {"stem": r"^conv1", "blocks": stage if coarse else rf"{stage}\.(\d+)", "last": r"^(?:conv5|fc)"}
+
     def maps(self, images: Tensor) -> Tensor:
         """The maps to pool: (batch, 512 × multiplier, height / 16, width / 16)."""
         maps = self.pool2(self.conv2(self.maxpool(self.conv1(images))))

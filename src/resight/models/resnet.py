@@ -73,6 +73,10 @@ class ResNet(nn.Module):
             self.feature_info.append({"num_chs": before, "module": f"layer{number + 1}", "reduction": 4 * 2**number})
         self.apply(_initialise)
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """The layers, as timm's networks state them: patterns of parameters' names, from the input on."""
+        return {"stem": r"^(?:conv1|bn1)", "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)"}
+
     def forward_features(self, images: Tensor) -> Tensor:
         """Images (batch, in_chans, height, width) -> maps of the last stage (batch, num_features, height, width)."""
         for module in self.children():

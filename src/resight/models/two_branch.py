@@ -54,6 +54,14 @@ class TwoBranch(nn.Module):
             }
         )
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """The layers, as timm's networks state them: patterns of parameters' names, from the input on."""
+        return {
+            "stem": r"^shared\.(?:conv1|bn1)",
+            "shared": r"^shared\.layer(\d+)" if coarse else r"^shared\.layer(\d+)\.(\d+)",
+            "branches": r"^branches\.\w+\.stage" if coarse else r"^branches\.\w+\.stage\.(\d+)",
+        }
+
     def forward(self, images: Tensor) -> ReidOutput:
         """(batch, 3, height, width), normalised -> each branch's feature (batch, dim) and logits."""
         maps = self.shared(images)

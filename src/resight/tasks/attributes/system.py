@@ -119,7 +119,7 @@ class AttributeSystem(System):
             "val/loss": float(loss),
         }
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
-        if self.recipe.validation.pictures:
+        if self.pictured:
             counts = self._total(self.confusion.counts).cpu().numpy()
             trained = {
                 name: AttributeFigures(classes, counts[place, : len(classes), : len(classes)])

@@ -53,9 +53,6 @@ class ReconstructionSystem(RetrievalSystem):
         _check_pixels(recipe, model, self.losses)
         self.retrieves = bool(training_set.query) and isinstance(model, Embeds)
 
-    def run_model(self, inputs: Tensor, batch: Batch) -> Reconstruction:
-        return self.model(inputs)
-
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         return self._losses(self.run_model(inputs, batch))
 

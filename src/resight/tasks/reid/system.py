@@ -90,7 +90,7 @@ class RetrievalSystem(System):
         )
         figures = {"val/mAP": result.mean_average_precision, "val/rank-1": float(result.cmc[0])}
         self.log_dict(figures, prog_bar=True, rank_zero_only=False)
-        if self.recipe.validation.pictures:
+        if self.pictured:
             self._draw_lists(Result({"model": result}, query, gallery, self.metric, [], junk))
 
     def log_losses(self, losses: Mapping[str, float]) -> None:

@@ -1,0 +1,90 @@
+"""Losses that want a negative farther away than a positive by a margin, and what they tell of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from resight.losses.base import Loss
+from resight.losses.distances import Distance
+
+__all__ = ["HingeLoss", "Margin", "hinge"]
+
+Margin = Annotated[float, Field(ge=0)] | Literal["soft"]
+
+_SOFT = 1.0
+"""In place of a margin where it is soft: with a negative so much farther away its loss has fallen from 0.69 to 0.31."""
+_ALL, _NOTHING = 0.95, 0.1
+"""Share of the triplets that counts as all, and share of the margin that counts as no distance."""
+
+
+def hinge(difference: Tensor, margin: Margin) -> Tensor:
+    """max(0, difference + margin), or its smooth form softplus(difference)."""
+    return F.softplus(difference) if margin == "soft" else F.relu(difference + margin)
+
+
+class HingeLoss(Loss):
+    """Base of triplet losses: a subclass chooses the distances and calls `hinged`.
+
+    Its figures, means over the calls (each branch has the same weight):
+
+    - `active`: share of the triplets whose loss is above 0; of a soft margin, whose negative is not farther away by 1.
+    - `positive`, `negative`: mean distance of the chosen ones.
+    - `spread`: root mean square of the Euclidean distance of two embeddings of the batch, over that of their norms: 1.41 for
+      directions that are spread evenly, 0 where all embeddings are the same.
+    - `norm`: mean norm of the embeddings.
+    """
+
+    reads = ("features",)
+
+    def __init__(self, margin: Margin, distance: Distance) -> None:
+        super().__init__()
+        self.margin: Margin = margin
+        self.distance: Distance = distance
+        self._sums: dict[str, Tensor] = {}
+        self._calls = 0
+
+    @property
+    def reach(self) -> float:
+        """How much farther away a negative has to be."""
+        return _SOFT if self.margin == "soft" else self.margin
+
+    def hinged(self, embeddings: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Embeddings (batch, dim), distances of triplets' positives and negatives -> the triplets' losses, (triplets,) each."""
+        if self.training:
+            self._note(embeddings, positive, negative)
+        return hinge(positive - negative, self.margin)
+
+    @torch.no_grad()
+    def _note(self, embeddings: Tensor, positive: Tensor, negative: Tensor) -> None:
+        norms = embeddings.norm(dim=1)
+        # The mean squared distance of two different rows is twice their variance: no matrix of distances is needed.
+        apart = 2 * embeddings.var(0).sum() / norms.square().mean().clamp(min=1e-12)
+        found = {
+            "active": (positive - negative + self.reach > 0).to(norms.dtype).mean(),
+            "positive": positive.mean(),
+            "negative": negative.mean(),
+            "spread": apart.sqrt(),
+            "norm": norms.mean(),
+        }
+        self._sums = {name: value + self._sums.get(name, 0) for name, value in found.items()}
+        self._calls += 1
+
+    def figures(self) -> dict[str, Tensor]:
+        found = {name: value / self._calls for name, value in self._sums.items()}
+        self._sums, self._calls = {}, 0
+        return found
+
+    def complaint(self, figures: Mapping[str, float]) -> str | None:
+        gap = figures["negative"] - figures["positive"]
+        if figures["active"] < _ALL or abs(gap) > _NOTHING * self.reach:
+            return None
+        return (
+            f"{figures['active']:.0%} of its triplets are active and negatives are no farther away than positives "
+            f"({figures['negative']:.2f} and {figures['positive']:.2f})"
+        )
