@@ -14,6 +14,7 @@ from torch import nn
 
 from resight.engine.callbacks import (
     BestWeights,
+    Complaints,
     EpochBar,
     EpochLines,
     FiniteNumbers,
@@ -23,6 +24,7 @@ from resight.engine.callbacks import (
     ValidationListener,
 )
 from resight.errors import DataError, RecipeError, RunError
+from resight.losses.base import Loss
 from resight.run import Run
 from tests.support.runs import metrics, weights
 from tests.support.terminal import screen
@@ -120,6 +122,37 @@ def test_an_unknown_figure_is_told_those_there_are(run: Run) -> None:
 def test_only_the_first_process_writes_weights(run: Run) -> None:
     BestWeights(run).on_validation_end(trainer(0, {"val/mAP": 0.5}, first=False), system())
     assert not run.weights.exists()
+
+
+class Grumbling(Loss):
+    """Complains of a figure below 1."""
+
+    def complaint(self, figures):  # type: ignore[no-untyped-def]
+        return f"only {figures['active']:g}" if figures["active"] < 1 else None
+
+
+def complained(callback: Complaints, values: list[float], first_epoch: int = 0) -> None:
+    losses = {"triplet": Grumbling(), "identity": Loss()}
+    for epoch, value in enumerate(values, first_epoch):
+        figures = {"train/triplet/active": value, "train/triplet": 0.0, "val/mAP": 0.0}
+        callback.on_train_epoch_end(trainer(epoch, figures), system(losses=losses))
+
+
+def test_a_loss_that_finds_an_epoch_wrong_says_so_once_and_not_of_the_warm_up() -> None:
+    lines: list[str] = []
+    callback = Complaints(2, lines.append)
+    complained(callback, [0.5, 0.5, 1, 0.25, 0.5])
+    assert lines == ["epoch 4: losses.triplet: only 0.25"]
+    resumed = Complaints(2, lines.append)
+    resumed.load_state_dict(callback.state_dict())
+    complained(resumed, [0.5], first_epoch=5)
+    assert len(lines) == 1, "nor again after a resume"
+
+
+def test_a_loss_without_figures_has_nothing_to_complain_of() -> None:
+    lines: list[str] = []
+    Complaints(0, lines.append).on_train_epoch_end(trainer(), system(losses={"triplet": Grumbling()}))
+    assert lines == []
 
 
 def test_a_listener_hears_the_figures_of_validations_alone() -> None:
@@ -223,9 +256,10 @@ def test_a_line_an_epoch_tells_figures_and_the_time_left(monkeypatch: pytest.Mon
     monkeypatch.setattr("resight.engine.callbacks.time.monotonic", lambda: next(clock))
     lines.on_train_start(trainer(), system(first_epoch=2))
     lines.on_train_epoch_end(trainer(4, {"train/loss": 1.23456, "lr": 0.1}, first=False), system())
-    lines.on_train_epoch_end(trainer(4, {"train/loss": 1.23456, "lr": 0.1}), system())
+    figures = {"train/loss": 1.23456, "train/triplet/active": 0.5, "val/average/mAP": 0.5, "lr": 0.1}
+    lines.on_train_epoch_end(trainer(4, figures), system())
     # Three epochs of ten seconds are done since the resume, and five are left.
-    assert told == ["epoch 5/10  train/loss 1.235  50 s left"]
+    assert told == ["epoch 5/10  train/loss 1.235  val/average/mAP 0.500  50 s left"]
 
 
 @pytest.mark.parametrize(("width", "shown"), [(80, "loss 0.500  val/mAP 0.300"), (52, "loss…")])

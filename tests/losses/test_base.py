@@ -13,6 +13,7 @@ from resight.losses import LOSSES
 from resight.losses.base import Loss
 from resight.records import ReidDataset
 from resight.training import train
+from tests.support.runs import metrics
 
 
 class Noting(Loss):
@@ -31,6 +32,9 @@ class Noting(Loss):
         assert cameras is not None
         self.told.append(f"{logits.shape[1]} logits, {features.shape[1]} features, {len(ids)} images")
         return self.offset + features.sum() * 0
+
+    def figures(self) -> dict[str, Tensor]:
+        return {"calls": torch.tensor(float(self.told.count("batch")))}
 
     def begin_epoch(self, epoch: int) -> None:
         self.told.append(f"epoch {epoch}")
@@ -55,6 +59,10 @@ def test_a_loss_reads_what_it_names_and_is_told_of_epochs_and_batches(
     assert batches >= 1
     # The gradient is the weight, by which it is divided: each step moves the offset by the rate.
     assert loss.offset.item() == pytest.approx(-0.25 * 2 * batches)
+    # The mean over the epoch of the batches ended before each.
+    assert [float(row["train/noting/calls"]) for row in metrics(tmp_path / "run")] == pytest.approx(
+        [(batches - 1) / 2, batches + (batches - 1) / 2]
+    )
 
 
 def test_a_loss_that_states_nothing_asks_for_nothing() -> None:
@@ -63,6 +71,8 @@ def test_a_loss_that_states_nothing_asks_for_nothing() -> None:
     loss.end_batch()
     loss.end_epoch(lambda values: values)
     assert not loss.state_dict()
+    assert loss.figures() == {}
+    assert loss.complaint({}) is None
     assert (loss.reads, loss.group, loss.needs_cameras, loss.own_optimiser) == ((), 1, False, None)
 
 

@@ -29,7 +29,9 @@ def test_a_resnet_has_a_stem_and_its_blocks() -> None:
 
 
 def test_ours_with_instance_normalisation_counts_as_timms() -> None:
-    theirs, ours = (depths("strong-baseline", backbone=name, pretrained=False) for name in ("resnet18", "resnet18_ibn_a"))
+    theirs, ours = (
+        depths("strong-baseline", backbone=name, pretrained=False) for name in ("resnet18", "resnet18_ibn_a")
+    )
     assert at(ours, "backbone.trunk.layer2.0.") == at(theirs, "backbone.trunk.layer2.0.") == {6}
     assert at(ours, "backbone.trunk.bn1") == {9}
 

@@ -88,10 +88,9 @@ class Averaging(Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         # Lightning's own callback of this kind averages the whole system, and validates the average in place of the weights.
-        each_step = self.average.each == "step"
-        self.averaged = AveragedModel(
-            pl_module.model, multi_avg_fn=self._keep if each_step else None, use_buffers=each_step
-        ).eval()
+        by_step = self.average.each == "step"
+        keep: Any = self._keep if by_step else None
+        self.averaged = AveragedModel(pl_module.model, multi_avg_fn=keep, use_buffers=by_step).eval()
 
     def _keep(self, averaged: Any, weights: Any, joined: torch.Tensor) -> None:
         assert self.average.decay is not None

@@ -48,4 +48,3 @@ class TripletLoss(HingeLoss):
             return embeddings.sum() * 0.0
         near, far = distances[anchors, positives], distances[anchors, negatives]
         return self.mining.mean(self.hinged(embeddings, near, far))
-
