@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,9 @@ import torch
 from resight.losses.centroid_triplet import CentroidTripletLoss
 from resight.losses.hinge import HingeLoss, hinge
 from resight.losses.triplet import TripletLoss
+from resight.records import ReidDataset
+from resight.training import train
+from tests.support.runs import metrics
 
 # On a line: identity 1 at 0 and 3, identity 2 at 4 and 5. Batch hard: positives 3, 3, 1, 1, negatives 4, 1, 1, 2.
 LINE, IDS = torch.tensor([[0.0], [3.0], [4.0], [5.0]]), torch.tensor([1, 1, 2, 2])
@@ -87,4 +91,31 @@ def test_a_loss_at_its_margin_complains(margin, active, positive, negative, coll
     assert (complaint is not None) == collapsed
     if complaint:
         assert "\n" not in complaint
-        assert "margin" in complaint
+        assert "optimiser.lr" in complaint
+        assert ("margin=soft" in complaint) == (margin != "soft")
+
+
+def told_by(overrides: list[str], crowd: ReidDataset, tiny, folder: Path) -> list[str]:  # type: ignore[no-untyped-def]
+    lines: list[str] = []
+    recipe = tiny("losses={triplet: {}, identity: {}}", "schedule=constant", "loggers=[]", *overrides)
+    train(recipe, crowd, folder, quiet=True, tell=lines.append)
+    return [line for line in lines if "losses.triplet" in line]
+
+
+@pytest.mark.slow
+def test_a_training_that_collapses_is_told_so_once(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    # Half of each weight goes at each step, and so does every feature.
+    (line,) = told_by(
+        ["epochs=5", "optimiser={name: adamw, lr: 0.001, weight_decay: 500}"], crowd, tiny, tmp_path / "run"
+    )
+    assert line.startswith("epoch ")
+    assert "losses.triplet: stays at its margin: 100% of its triplets are active" in line
+    rows = metrics(tmp_path / "run")
+    assert float(rows[-1]["train/triplet/norm"]) < 0.1 * float(rows[0]["train/triplet/norm"])
+    assert float(rows[-1]["train/triplet"]) == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.slow
+def test_a_healthy_training_is_told_nothing(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
+    assert told_by([], crowd, tiny, tmp_path / "run") == []
+    assert 0 < float(metrics(tmp_path / "run")[-1]["train/triplet/spread"]) < 1.5

@@ -48,7 +48,8 @@ def train(
     `resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline epochs=60`
 
     `resight train reid-osnet --from runs/osnet model.multiplier=0.25 --data …` fine-tunes; `freeze={conv: 5}` trains the
-    rest alone at first.
+    rest alone at first, `layer_decay=0.8` moves early layers less, and `average=ema` keeps the weights' average where it is
+    better.
 
     The state is saved after each epoch: after Ctrl-C, a crash or a power cut, `resight train --resume runs/baseline`
     continues. Loss curves: `tensorboard --logdir runs`, or of several runs in one picture `resight curves`.

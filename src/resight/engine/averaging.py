@@ -41,8 +41,8 @@ def ema(
     """Exponential moving average over steps: `decay` of it stays at each (Polyak and Juditsky 1992).
 
     The n-th step after the first keeps (1 + n) / (10 + n) where that is less, so that a short training does not drag its
-    beginning along. BatchNorm's statistics are averaged as well. `start` is the number of epochs before the first one that
-    counts.
+    beginning along. BatchNorm's statistics are averaged as well.
+    `start` is the number of epochs before the first one that counts.
     """
     return Average(_begun(start, epochs), "step", decay)
 

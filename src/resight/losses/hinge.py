@@ -81,10 +81,17 @@ class HingeLoss(Loss):
         return found
 
     def complaint(self, figures: Mapping[str, float]) -> str | None:
+        """A line where all triplets are active and positives are as far away as negatives: the loss is then the margin."""
         gap = figures["negative"] - figures["positive"]
         if figures["active"] < _ALL or abs(gap) > _NOTHING * self.reach:
             return None
+        others = ["a lower optimiser.lr", "a longer schedule.warmup_epochs"]
+        if self.distance != "cosine":
+            others.insert(0, "its distance=cosine")
+        if self.margin != "soft":
+            others.insert(0, "its margin=soft")
         return (
-            f"{figures['active']:.0%} of its triplets are active and negatives are no farther away than positives "
-            f"({figures['negative']:.2f} and {figures['positive']:.2f})"
+            f"stays at its margin: {figures['active']:.0%} of its triplets are active, and negatives lie as far away as "
+            f"positives ({figures['negative']:.2g} and {figures['positive']:.2g}), so that it tells nobody apart; "
+            f"try {', '.join(others[:-1])} or {others[-1]}"
         )
