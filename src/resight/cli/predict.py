@@ -37,12 +37,13 @@ def predict(
 
     `resight predict runs/attributes crops/ --out predictions.csv`
 
-    A .csv has the 27 columns and codes of Market-1501's annotations where the run knows its twelve attributes, and calls
-    an image by its path below the folder that holds them all. The course's hand-in has names alone:
+    A .csv has the 27 columns and codes of Market-1501's annotations where the run knows its twelve attributes, else a
+    column for each attribute. It calls an image by its path below the folder that holds them all. The course's hand-in
+    has names alone:
 
     `resight predict runs/attributes test/ --out classification_test.csv --course`
 
-    .parquet and .json have the probability of every class as well. A segmentation run writes a mask for each image, a PNG
+    .parquet and .json have whole paths, and the probability of every class as well. A segmentation run writes a mask for each image, a PNG
     with the image's size and name. Images that cannot be read are named and left out.
     """
     from resight.cli.console import images_of, name_failed, output, progress, tell

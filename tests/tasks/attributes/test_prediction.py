@@ -63,7 +63,7 @@ def test_other_attributes_are_a_column_each_by_their_class_names(crowd: ReidData
         lines = list(csv.DictReader(file))
     (batch,) = predict(model, crowd.query)
     said = batch.classes(schema)
-    assert lines == [{"path": record.path, **row} for record, row in zip(crowd.query, said, strict=True)]
+    assert lines == [{"path": Path(record.path).name, **row} for record, row in zip(crowd.query, said, strict=True)]
     with pytest.raises(DataError, match="the multi-colour columns need Market-1501's twelve attributes; this run"):
         write_predictions(tmp_path / "m.csv", model, crowd.query, multi=True)
     with pytest.raises(DataError, match="the course's hand-in needs Market-1501's twelve attributes; this run"):

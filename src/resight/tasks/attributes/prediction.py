@@ -81,10 +81,10 @@ def write_predictions(
     """Recognise the attributes of each record's image and write them to a file, whole or not at all.
 
     The file's format follows from its ending. `.csv` has the course's 27 columns and codes where the model knows
-    Market-1501's twelve attributes, and with `multi` the two multi-colour columns as well; its `id` is an image's path
-    below the deepest folder that holds all images, and with `course`, as the course wants it handed in, its name alone.
-    Of other attributes a `.csv` has a column each with the class's name. `.parquet` and `.json` have the class names and
-    the probability of every class.
+    Market-1501's twelve attributes, and with `multi` the two multi-colour columns as well; of other attributes it has a
+    column each with the class's name. It calls an image by its path below the deepest folder that holds all images, and
+    with `course`, as the course wants it handed in, by its name alone. `.parquet` and `.json` have whole paths, the class
+    names and the probability of every class.
     Raises DataError for another ending, for two images of one name where names are written alone, or when no image could
     be read; RunError when the model recognises no attributes.
     """
@@ -131,7 +131,7 @@ def _write_csv(
         writer = csv.DictWriter(file, ["path", *schema.names], lineterminator="\n")
         writer.writeheader()
         for record, classes in rows:
-            writer.writerow({"path": record.path, **classes})
+            writer.writerow({"path": os.path.relpath(record.path, below), **classes})
 
 
 def _write_parquet(
