@@ -138,7 +138,7 @@ def complained(callback: Complaints, values: list[float], first_epoch: int = 0) 
         callback.on_train_epoch_end(trainer(epoch, figures), system(losses=losses))
 
 
-def test_a_loss_that_finds_an_epoch_wrong_says_so_once_and_not_of_the_warm_up() -> None:
+def test_a_loss_that_finds_an_epoch_wrong_says_so_once_and_not_of_the_beginning() -> None:
     lines: list[str] = []
     callback = Complaints(2, lines.append)
     complained(callback, [0.5, 0.5, 1, 0.25, 0.5])

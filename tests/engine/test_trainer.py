@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from resight.engine.callbacks import BestWeights, EpochBar, EpochLines, ValidationListener
+from resight.engine.callbacks import BestWeights, Complaints, EpochBar, EpochLines, ValidationListener
 from resight.engine.trainer import make_trainer, process_rank
 from resight.errors import MissingExtraError, RecipeError, RunError
 from resight.recipe import Recipe
@@ -76,6 +76,16 @@ def test_validation_brings_best_weights_and_patience_an_early_stop(made, tiny) -
     (stop,) = trainer.early_stopping_callbacks
     assert (stop.monitor, stop.mode, stop.patience) == ("val/loss", "min", 2)
     assert ValidationListener in kinds(made(tiny(held_out), on_validation=lambda epoch, figures: None))
+
+
+def test_losses_are_not_judged_while_the_rate_rises_or_parts_are_frozen(made, tiny) -> None:
+    for overrides, spared in (
+        (["schedule.warmup_epochs=0"], 0),
+        (["schedule.warmup_epochs=2"], 2),
+        (["schedule.warmup_epochs=1", "freeze={backbone: 3, neck: always}"], 3),
+    ):
+        (judge,) = [callback for callback in made(tiny(*overrides)).callbacks if isinstance(callback, Complaints)]
+        assert judge.spared == spared
 
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(made, tiny, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,14 +176,14 @@ class FiniteNumbers(Callback):
 
 
 class Complaints(Callback):
-    """Tells what a loss finds wrong with an epoch, once for each loss; an epoch of the warm-up is not judged."""
+    """Tells what a loss finds wrong with an epoch, once for each loss; the first `spared` epochs are not judged."""
 
-    def __init__(self, warm_up: int, tell: Callable[[str], None]) -> None:
-        self.warm_up, self.tell = warm_up, tell
+    def __init__(self, spared: int, tell: Callable[[str], None]) -> None:
+        self.spared, self.tell = spared, tell
         self.told: list[str] = []
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        if trainer.current_epoch < self.warm_up:
+        if trainer.current_epoch < self.spared:
             return
         for label, loss in pl_module.losses.items():
             beginning = f"train/{label}/"

@@ -51,7 +51,7 @@ def make_trainer(
     terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), MetricsFile(run)]
-    callbacks.append(Complaints(recipe.schedule.get("warmup_epochs", 0), tell))
+    callbacks.append(Complaints(_beginning(recipe), tell))
     if recipe.freeze:
         callbacks.append(Freezing(recipe.freeze))
     if recipe.average is not None:
@@ -86,6 +86,12 @@ def make_trainer(
         return _lightning_trainer(run, callbacks, validated)
     except (MisconfigurationException, ValueError) as error:
         raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+def _beginning(recipe: Recipe) -> int:
+    """The number of epochs in which losses may be as they are: the rate rises, or parts of the network wait to be thawed."""
+    frozen = [epochs for epochs in recipe.freeze.values() if epochs != "always"]
+    return max([recipe.schedule.get("warmup_epochs", 0), *frozen])
 
 
 def make_validator(recipe: Recipe, folder: str) -> lightning.Trainer:
