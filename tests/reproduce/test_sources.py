@@ -105,9 +105,9 @@ def test_every_source_is_described_whole() -> None:
         assert {"data", "model", "losses", "training", "evaluation", "figure"} <= {line.about for line in source.lines}
 
 
-def test_every_recipe_has_a_line() -> None:
+def test_every_recipe_of_a_source_has_a_line() -> None:
     told = " ".join(line.here + line.differs for line in LINES.values())
-    for recipe in built_in_recipes():
+    for recipe in built_in_recipes().keys() - {"reid-osnet"}:  # of a paper
         assert f"`{recipe}`" in told, recipe
 
 
