@@ -10,6 +10,7 @@ from torch import Tensor
 
 from resight.engine.freezing import frozen_in, require_freezable
 from resight.errors import RecipeError
+from resight.recipe import load_recipe
 from resight.records import ReidDataset
 from resight.run import build_model
 from resight.training import check, train
@@ -29,6 +30,10 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 def test_epochs_are_counted_from_the_first() -> None:
     freeze = {"trunk": 2, "neck": "always"}
     assert [frozen_in(freeze, epoch) for epoch in (0, 1, 2)] == [{"trunk", "neck"}, {"trunk", "neck"}, {"neck"}]
+
+
+def test_a_part_is_frozen_by_a_word_that_a_shell_leaves_whole() -> None:
+    assert load_recipe("reid-strong-baseline", ["freeze.trunk=5"]).freeze == {"trunk": 5}
 
 
 @pytest.mark.slow

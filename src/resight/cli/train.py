@@ -47,7 +47,7 @@ def train(
 
     `resight train reid-strong-baseline --data market1501:/data/Market-1501-v15.09.15 --out runs/baseline epochs=60`
 
-    `resight train reid-osnet --from runs/osnet model.multiplier=0.25 --data …` fine-tunes; `freeze={conv: 5}` trains the
+    `resight train reid-osnet --from runs/osnet model.multiplier=0.25 --data …` fine-tunes; `freeze.conv=5` trains the
     rest alone at first, `layer_decay=0.8` moves early layers less, and `average=ema` keeps the weights' average where it is
     better.
 
