@@ -211,9 +211,8 @@ def _tell(made) -> None:  # type: ignore[no-untyped-def]  # a Result, imported l
 
     found = made.clusters
     outside = int((found.labels < 0).sum())
-    told = (
-        f"{len(found.labels)} images in {len(found.centroids)} clusters of {found.sizes[-1]} to {found.sizes[0]} images"
-    )
+    sizes = f"{len(found.centroids)} clusters of {found.sizes[-1]} to {found.sizes[0]} images"
+    told = f"{len(found.labels)} images in {sizes if len(found.centroids) > 1 else 'one cluster'}"
     told += f", cut at {found.threshold:.6g}" if found.threshold is not None else ""
     told += f", {outside} images in none" if outside else ""
     output().print(told, markup=False)
