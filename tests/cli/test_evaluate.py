@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,14 @@ def test_the_own_images_of_another_run_are_refused_in_one_line(
     status, out, err = resight("evaluate", kinds["attributes"], *words, capsys=capsys)
     assert (status, out) == (2, "")
     assert "has no train images for this run; there is: test" in err
+
+
+def test_what_only_validation_reads_is_not_read_without_it(
+    trained: Run, crowd_spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(trained.folder, copy)
+    (copy / "validation.safetensors").write_bytes(b"damaged")
+    status, out, err = resight("evaluate", copy, "--data", crowd_spec, capsys=capsys)
+    assert status == 0, err
+    assert "report: " in out

@@ -135,9 +135,8 @@ def evaluate(
     without embedding, prints the reconstruction errors and how well they detect labelled junk. Of a segmentation run,
     prints IoU and Dice, for the run and for one mean mask. All write a report with pictures: of an embedding run ranked
     lists, where the network looks for a match, the feature maps of its stages and, if its mining prefers by camera, the
-    distances that it chooses triplets from. Beside the figures stands what the
-    run costs: parameters, multiply-adds, size of the file, images a second on this machine. An option that does not apply
-    to the run is refused.
+    distances that it chooses triplets from. Beside the figures stands what the run costs: parameters, multiply-adds, size
+    of the file, images a second on this machine. An option that does not apply to the run is refused.
 
     `--on validation` judges by the people that training held out, with the queries and the gallery of its validation, so
     that the figures are those of metrics.csv; those that training logged besides, such as the loss, are printed as well.
@@ -202,7 +201,7 @@ def evaluate(
     with progress("evaluating", evaluation.count_images(model, dataset, **options)) as advance:
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     logged = _validated(folder, whole) if own is not None and folder is not None and on == "validation" else {}
-    older = folder is not None and Run.open(folder).load_validation_state() is None
+    older = folder is not None and not Run.open(folder).validation_state.exists()
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
     over = replaced(target)
