@@ -253,7 +253,7 @@ class _Writer:
 
 def _open_at(path: Path, size: int) -> BinaryIO:
     """A file to append to, cut to a size."""
-    file = open(path, "ab")  # noqa: SIM115: the writer closes it
+    file = open(path, "ab")  # noqa: SIM115  # the writer closes it
     file.truncate(size)
     return file
 
