@@ -10,6 +10,7 @@ from resight.retrieval.distance import (
     metric_between,
     nearest,
 )
+from resight.retrieval.expansion import expand
 from resight.retrieval.protocol import PROTOCOLS
 from resight.retrieval.reranking import KReciprocal, rerank, rerank_distances
 from resight.retrieval.scores import (
@@ -37,6 +38,7 @@ __all__ = [
     "evaluate",
     "evaluate_clusters",
     "evaluate_distances",
+    "expand",
     "metric_between",
     "nearest",
     "rerank",
