@@ -16,6 +16,7 @@ ROOT_FILES = [
     "embedding",
     "errors",
     "files",
+    "machine",
     "recipe",
     "recognizer",
     "records",

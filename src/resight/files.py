@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["disk_named", "file_key", "folder_written_whole", "holder", "locked", "written_whole"]
+__all__ = ["cache_folder", "disk_named", "file_key", "folder_written_whole", "holder", "locked", "written_whole"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk may say to a writer. Some libraries keep the words and lose the number."""
@@ -89,6 +89,13 @@ def disk_named(target: Path, partial: Path) -> Iterator[None]:
         if number is None:
             raise
         raise OSError(number, os.strerror(number), os.fspath(target)) from error
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept for this user: $RESIGHT_CACHE, $XDG_CACHE_HOME/resight or ~/.cache/resight."""
+    if own := os.environ.get("RESIGHT_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resight"
 
 
 def file_key(path: str | os.PathLike[str]) -> str:

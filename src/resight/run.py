@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from resight.data.formats import absolute_spec
 from resight.errors import RecipeError, RunError
 from resight.files import holder, written_whole
+from resight.machine import Way
 from resight.models import MODELS
 from resight.models.abilities import Borrows
 from resight.recipe import Recipe, load_recipe, make
@@ -70,6 +71,15 @@ class Run:
     """Of imported weights, and of weights that the training started from."""
     start: str | None = None
     """The run or file that the training started from."""
+    way: Way | None = None
+    """How it is computed, which a resume keeps; None before it is decided, and in runs of versions that kept none."""
+
+    @property
+    def computed(self) -> Way:
+        """How it is computed: as decided, or else as the recipe says."""
+        options = self.recipe.trainer
+        precision = "32" if options.precision == "auto" else options.precision
+        return self.way or Way(precision, options.channels_last is not False)
 
     @property
     def weights(self) -> Path:
@@ -103,6 +113,7 @@ class Run:
                 finished=bool(facts["finished"]),
                 digest=facts.get("digest"),
                 start=facts.get("start"),
+                way=None if facts.get("way") is None else Way.from_json(facts["way"]),
                 origin=None if facts.get("origin") is None else Origin(**facts["origin"]),
             )
         except FileNotFoundError as error:
@@ -134,6 +145,8 @@ class Run:
         }
         if self.start is not None:
             facts["start"] = self.start
+        if self.way is not None:
+            facts["way"] = self.way.to_json()
         if self.origin is not None:
             facts["origin"] = asdict(self.origin)
         with written_whole(self.folder / "run.json") as partial:

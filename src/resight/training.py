@@ -18,6 +18,7 @@ from resight.data.formats import absolute_spec
 from resight.data.training_set import TrainingSet
 from resight.engine.callbacks import OnValidation
 from resight.engine.data_module import DataModule
+from resight.engine.probing import likely_way, way_of
 from resight.engine.system import System
 from resight.engine.trainer import make_trainer, make_validator, process_rank
 from resight.errors import RecipeError, RunError
@@ -71,10 +72,11 @@ def train(
         start=None if start is None else _findable(start),
     )
     # Everything is built, and so checked, before anything is written.
-    trainer = make_trainer(run, quiet, on_validation, tell)
     system = _system(run, training_set, pretrained=None)
     batches = DataModule(recipe, training_set)
     system.configure_optimizers()
+    run.way = way_of(system, batches, _told_once(tell))
+    trainer = make_trainer(run, quiet, on_validation, tell)
     with alone(folder):
         _require_free(folder)
         if process_rank() == 0:
@@ -118,11 +120,18 @@ def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validati
         raise RunError(
             f"{folder} was trained on other images, identities or classes than this data has; resume on the same data"
         )
-    trainer = make_trainer(run, quiet, on_validation, tell)
     fresh = not run.checkpoint.exists()  # killed in its first epoch: starts again
     system = _system(run, training_set, pretrained=None if fresh else False)
-    checkpoint = None if fresh else run.checkpoint
-    return _fit(run, trainer, system, DataModule(run.recipe, training_set), checkpoint, tell)
+    checkpoint, batches = None if fresh else run.checkpoint, DataModule(run.recipe, training_set)
+    # One of a version that kept no way goes on in the likely one, which it had.
+    run.way = run.way or (way_of(system, batches, _told_once(tell)) if fresh else likely_way(system))
+    trainer = make_trainer(run, quiet, on_validation, tell)
+    return _fit(run, trainer, system, batches, checkpoint, tell)
+
+
+def _told_once(tell: Tell) -> Tell:
+    """`tell` in the first of the processes that train together."""
+    return tell if process_rank() == 0 else lambda line: None
 
 
 def alone(folder: str | os.PathLike[str]) -> AbstractContextManager[None]:
@@ -161,6 +170,7 @@ def validate(folder: str | os.PathLike[str], dataset: ReidDataset) -> dict[str, 
     run.recipe.validation.pictures = False
     system = _system(run, training_set, pretrained=False)
     run.load_weights(system.model)
+    system.run_as(run.way or likely_way(system))
     if (state := run.load_validation_state()) is not None:
         tensors, epoch = state
         system.load_state_dict(tensors, strict=False)  # the network's are loaded
@@ -171,7 +181,7 @@ def validate(folder: str | os.PathLike[str], dataset: ReidDataset) -> dict[str, 
         system.load_state_dict({name: kept[name] for name in kept if not name.startswith("model.")}, strict=False)
     with tempfile.TemporaryDirectory() as drawn, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer = make_validator(run.recipe, drawn)
+        trainer = make_validator(run.recipe, system.way, drawn)
         trainer.validate(system, datamodule=DataModule(run.recipe, training_set), verbose=False)
     found = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return {name.removeprefix("val/"): value for name, value in found.items() if name.startswith("val/")}
@@ -213,7 +223,8 @@ def _fit(
     if process_rank() == 0:
         for note in system.notes:
             tell(note)
-    with warnings.catch_warnings():
+    system.run_as(run.computed)
+    with warnings.catch_warnings(), run.computed.on_its_threads():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         try:

@@ -37,7 +37,7 @@ def stepped(optimiser: Callable[..., Optimizer]) -> torch.Tensor:
 @pytest.mark.parametrize(("options", "theirs"), THEIRS, ids=[str(options) for options, _ in THEIRS])
 def test_steps_are_pytorchs(options: dict, theirs: Callable[..., Optimizer]) -> None:
     ours = stepped(lambda parameters: make(OPTIMISERS, options, "optimiser", parameters=parameters))
-    assert torch.equal(ours, stepped(theirs))
+    torch.testing.assert_close(ours, stepped(theirs), rtol=1e-6, atol=0)  # one kernel rounds otherwise than several
     assert not torch.equal(ours, torch.tensor([1.0, -2.0, 3.0]))
 
 

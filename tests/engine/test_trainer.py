@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from resight.engine.callbacks import BestWeights, Complaints, EpochBar, EpochLines, ValidationListener
 from resight.engine.trainer import make_trainer, process_rank
 from resight.errors import MissingExtraError, RecipeError, RunError
+from resight.machine import Way
 from resight.recipe import Recipe
 from resight.run import Run
 
@@ -39,13 +40,9 @@ def test_precision_is_what_the_recipe_says(asked: str, given: str, made, tiny) -
     assert made(tiny(f"trainer.precision={asked}")).precision == given
 
 
-@pytest.mark.parametrize("computes", [True, False])
-def test_auto_takes_bfloat16_only_where_the_processor_computes_in_it(
-    computes: bool, made, tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, question, lambda: computes, raising=False)
-    assert made(tiny("trainer.precision=auto")).precision == ("bf16-mixed" if computes else "32-true")
+def test_what_was_decided_for_a_run_is_its_precision(tiny, tmp_path: Path) -> None:
+    run = Run(tmp_path, tiny("trainer.precision=auto"), classes=1, way=Way("bf16"))
+    assert make_trainer(run, True, None, lambda line: None).precision == "bf16-mixed"
 
 
 def test_epochs_accumulation_and_clipping_reach_lightning(made, tiny) -> None:

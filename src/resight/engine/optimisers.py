@@ -22,17 +22,17 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 def adam(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 5e-4) -> Optimizer:
     """Adam with L2 weight decay, as the strong baseline uses it."""
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+    return _whole(torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True))
 
 
 def amsgrad(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 5e-4) -> Optimizer:
     """Adam that divides by the largest second moment so far (Reddi et al. 2018)."""
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, amsgrad=True)
+    return _whole(torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, amsgrad=True, fused=True))
 
 
 def adamw(parameters: Parameters, lr: Rate = 3.5e-4, weight_decay: Decay = 1e-2, amsgrad: bool = False) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019); the vehicle coursework used AMSGrad."""
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, amsgrad=amsgrad)
+    return _whole(torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, amsgrad=amsgrad, fused=True))
 
 
 def rmsprop(
@@ -51,7 +51,16 @@ def rmsprop(
 
 def sgd(parameters: Parameters, lr: Rate = 1e-2, momentum: Momentum = 0.9, weight_decay: Decay = 5e-4) -> Optimizer:
     """Stochastic gradient descent."""
-    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    return _whole(torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True))
+
+
+def _whole(optimiser: Optimizer) -> Optimizer:
+    """An optimiser whose step is one kernel, and that does not itself undo the scaling of half precision's gradients.
+
+    Clipping and the weights of losses would else find them scaled.
+    """
+    optimiser._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimiser
 
 
 OPTIMISERS: dict[str, Callable[..., Optimizer]] = {

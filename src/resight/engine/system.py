@@ -18,12 +18,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from resight.data.loaders import Batch, normalise
 from resight.data.training_set import Learned, TrainingSet
 from resight.engine.averaging import average_of
+from resight.engine.checkpointing import checkpoint_blocks
 from resight.engine.freezing import require_freezable
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.parts import begins, require_parts
 from resight.engine.schedules import SCHEDULES
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError, none_readable
+from resight.machine import Way
 from resight.models.depths import layers_to_head
 from resight.recipe import Recipe, arguments, make
 from resight.views.grids import save
@@ -58,7 +60,13 @@ class System(lightning.LightningModule):
                     f"model.name={recipe.model['name']}: the system {recipe.system['name']} wants a model that "
                     f"{ability.__name__.lower()}"
                 )
-        self.model = model.to(memory_format=torch.channels_last) if recipe.trainer.channels_last else model  # type: ignore[call-overload]
+        if recipe.trainer.checkpointing and not checkpoint_blocks(model):
+            raise RecipeError(
+                f"trainer.checkpointing: {recipe.model['name']} has no blocks that could be computed twice"
+            )
+        self.model = model
+        self.way = Way(channels_last=False)
+        """How the network is computed; see `run_as`."""
         self.unreadable: set[str] = set()
         """One line for each image that could not be read so far."""
         self.first_epoch = 0
@@ -72,6 +80,14 @@ class System(lightning.LightningModule):
         """What `look` returned for these."""
         self.judged = ""
         """The word of the one that is judged now; empty for the one that is trained."""
+
+    def run_as(self, way: Way) -> None:
+        """Have the network and its inputs in a way's memory layout, and as the recipe says; its precision is the trainer's."""
+        self.way = way
+        layout = torch.channels_last if way.channels_last else torch.contiguous_format
+        self.model = self.model.to(memory_format=layout)
+        if self.recipe.trainer.compile:
+            self.model.compile()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are saved at the end of an epoch; Lightning's own counter is set only once its loop runs.
@@ -95,8 +111,12 @@ class System(lightning.LightningModule):
 
     def prepare(self, batch: Batch) -> Tensor:
         """uint8 batch -> the network's inputs."""
+        return self.prepared(batch, self.way)
+
+    def prepared(self, batch: Batch, way: Way) -> Tensor:
+        """uint8 batch -> inputs in the memory layout of a way."""
         inputs = normalise(batch.images, self.recipe.image)
-        return inputs.contiguous(memory_format=torch.channels_last) if self.recipe.trainer.channels_last else inputs
+        return inputs.contiguous(memory_format=torch.channels_last) if way.channels_last else inputs
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         self.unreadable.update(batch.failed)
@@ -141,6 +161,15 @@ class System(lightning.LightningModule):
             yield
         finally:
             self.model, self.looked, self.judged = trained, looked, ""
+
+    @contextmanager
+    def in_place_of_its_own(self, network: nn.Module) -> Iterator[None]:
+        """Meanwhile the network is another one of its kind, such as a copy whose speed is measured."""
+        own, self.model = self.model, network
+        try:
+            yield
+        finally:
+            self.model = own
 
     @property
     def kept(self) -> nn.Module:

@@ -33,6 +33,7 @@ from resight.engine.callbacks import (
 from resight.engine.freezing import Freezing
 from resight.errors import MissingExtraError, RecipeError, RunError
 from resight.files import written_whole
+from resight.machine import Precision, Way
 from resight.recipe import Recipe
 from resight.run import Run
 
@@ -94,13 +95,13 @@ def _beginning(recipe: Recipe) -> int:
     return max([recipe.schedule.get("warmup_epochs", 0), *frozen])
 
 
-def make_validator(recipe: Recipe, folder: str) -> lightning.Trainer:
-    """A Trainer that validates in a recipe's precision, logs nothing, and draws its pictures into a folder."""
+def make_validator(recipe: Recipe, way: Way, folder: str) -> lightning.Trainer:
+    """A Trainer that validates in a way's precision, logs nothing, and draws its pictures into a folder."""
     _hush()
     return lightning.Trainer(
         accelerator="cpu" if recipe.trainer.accelerator == "cpu" else "auto",
         devices=1,
-        precision=_precision(recipe),
+        precision=_PRECISIONS[way.precision],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -117,7 +118,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool) -> 
         devices=options.devices,
         num_nodes=options.num_nodes,
         strategy=_strategy(recipe),
-        precision=_precision(recipe),
+        precision=_PRECISIONS[run.computed.precision],
         accumulate_grad_batches=options.accumulate,
         gradient_clip_val=options.clip or None,
         check_val_every_n_epoch=recipe.validation.every,
@@ -142,24 +143,13 @@ def _strategy(recipe: Recipe) -> str:
     return options.strategy
 
 
-def _precision(recipe: Recipe) -> Any:
-    chosen = recipe.trainer.precision
-    if chosen == "auto":
-        on_gpu = recipe.trainer.accelerator in ("auto", "gpu") and torch.cuda.is_available()
-        chosen = "bf16" if (torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()) else "32"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[chosen]
+_PRECISIONS: dict[Precision, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+"""A way's precision -> Lightning's name of it."""
 
 
 def process_rank() -> int:
     """Number of this process among those that train together, from 0."""
     return int(getattr(rank_zero_only, "rank", 0))
-
-
-def _cpu_has_bf16() -> bool:
-    # Only if the processor computes in bfloat16: emulation is slower than float32. PyTorch has no public check; an
-    # absent private one counts as no.
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def _loggers(run: Run) -> list[Logger]:

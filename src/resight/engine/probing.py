@@ -1,0 +1,146 @@
+"""Which precision, memory layout and threads a training takes: by hand, by rule, or by a few steps of each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from resight.data.loaders import Batch, Item
+from resight.engine.data_module import DataModule
+from resight.engine.system import System
+from resight.machine import LONG, STEPS, Way, fastest, likely, machine, remembered, told, ways
+from resight.models.cost import use_of
+from resight.recipe import Recipe
+
+__all__ = ["likely_way", "training_device", "way_of"]
+
+_FEW = 4
+"""Threads of a CPU below which fewer are not tried: they would leave cores idle."""
+
+
+def training_device(recipe: Recipe) -> torch.device:
+    """Where a recipe trains: the kind of device, as its accelerator says."""
+    asked = recipe.trainer.accelerator
+    if asked in ("auto", "gpu") and torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if asked == "mps" else "cpu")
+
+
+def way_of(system: System, batches: DataModule, tell: Callable[[str], None] = lambda line: None) -> Way:
+    """How a training is computed.
+
+    A precision that the recipe names is taken. Otherwise a training that takes over fifty times as many steps as the
+    probe has a few steps of each way timed, on a copy of the network and random pixels, and `tell` gets a line; a
+    shorter one, or one on several devices, takes the likely way.
+    """
+    recipe, way = system.recipe, likely_way(system)
+    device, options = training_device(recipe), recipe.trainer
+    if options.precision != "auto":
+        return way
+    candidates = [
+        one for one in ways(device, system.model, _once(system)) if options.channels_last in ("auto", one.channels_last)
+    ]
+    short = recipe.epochs * len(batches.sampler) <= LONG * len(candidates) * (1 + STEPS)
+    if short or len(candidates) == 1 or options.devices * options.num_nodes > 1 or device.type == "mps":
+        return way
+    shown = _random_batch(batches, len(next(iter(batches.sampler))))
+
+    def step(one: Way) -> Callable[[], None]:
+        return _step(system, one, shown, device)
+
+    def measure() -> tuple[Way, dict[Way, float]]:
+        best, seconds = fastest(candidates, step)
+        return (best, seconds) if device.type == "cuda" else _on_fewer_threads(best, seconds, step)
+
+    way, seconds, before = remembered(_facts(system, len(shown.images), device, candidates), measure)
+    tell(f"computing in {told(way, seconds, before, f'a step of {len(shown.images)} images')}")
+    return way
+
+
+def likely_way(system: System) -> Way:
+    """The way of a training that kept none: the recipe's, or the likely one here."""
+    options, device = system.recipe.trainer, training_device(system.recipe)
+    likeliest = Way() if options.precision != "auto" else likely(device, system.model, _once(system))
+    precision = likeliest.precision if options.precision == "auto" else options.precision
+    return Way(precision, True if options.channels_last == "auto" else options.channels_last)
+
+
+def _once(system: System) -> Callable[[], object]:
+    """The network's use on one black image."""
+    image, model = system.recipe.image, system.model
+    like = next(model.parameters(), torch.zeros(()))
+    return lambda: use_of(model)(torch.zeros(1, 3, image.height, image.width, device=like.device))
+
+
+def _facts(system: System, batch: int, device: torch.device, candidates: list[Way]) -> dict[str, Any]:
+    """What a choice depends on."""
+    recipe = system.recipe
+    return {
+        "work": "training",
+        "machine": machine(device),
+        "model": recipe.model,
+        "classes": system.training_set.classes,
+        "image": [recipe.image.height, recipe.image.width],
+        "batch": batch,
+        "checkpointing": recipe.trainer.checkpointing,
+        "ways": [str(way) for way in candidates],
+    }
+
+
+def _on_fewer_threads(
+    best: Way, seconds: dict[Way, float], step: Callable[[Way], Callable[[], None]]
+) -> tuple[Way, dict[Way, float]]:
+    """The best way with half the threads, where that is faster: two threads of one core get in each other's way."""
+    threads = torch.get_num_threads()
+    if threads < _FEW:
+        return best, seconds
+    way, more = fastest([replace(best, threads=threads), replace(best, threads=threads // 2)], step)
+    return way, {**{one: taken for one, taken in seconds.items() if one != best}, **more}
+
+
+def _step(system: System, way: Way, shown: Batch, device: torch.device) -> Callable[[], None]:
+    """A step of training without its losses, whose precision is the same in all: forwards and backwards."""
+    network = copy.deepcopy(system.model).to(device).train()
+    network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
+    moved = {name: part.to(device) for name, part in shown._asdict().items() if isinstance(part, Tensor)}
+    shown = shown._replace(**moved)  # type: ignore[arg-type]  # `failed`, a list, is none of them
+    inputs = system.prepared(shown, way)
+
+    def once() -> None:
+        with torch.random.fork_rng(), way.autocast(device), system.in_place_of_its_own(network):
+            made = system.run_model(inputs, shown)
+            total = torch.stack([values.float().mean() for values in _tensors(made)]).sum()
+        total.backward()
+        network.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return once
+
+
+def _random_batch(batches: DataModule, size: int) -> Batch:
+    """A batch as training has it, of random pixels."""
+    dataset, image = batches.images, batches.recipe.image
+    random = torch.Generator().manual_seed(0)
+    mask = torch.zeros(1, image.height, image.width, dtype=torch.uint8) if dataset.masks else None
+    items = []
+    for place in range(size):
+        pixels = torch.randint(0, 256, (3, image.height, image.width), dtype=torch.uint8, generator=random)
+        items.append(Item(pixels, mask, place % len(dataset), junk=False, failed=None))
+    return dataset.collate(items)
+
+
+def _tensors(made: Any) -> Iterator[Tensor]:
+    """The tensors with a gradient in what a network returns: one, or tuples and mappings of them."""
+    if isinstance(made, Tensor):
+        if made.requires_grad:
+            yield made
+    elif isinstance(made, Mapping):
+        yield from (found for part in made.values() for found in _tensors(part))
+    elif isinstance(made, tuple | list):
+        yield from (found for part in made for found in _tensors(part))
