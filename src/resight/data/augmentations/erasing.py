@@ -12,7 +12,7 @@ from resight.data.augmentations.base import Augmentation, Probability, without_m
 from resight.errors import RecipeError
 from resight.recipe import ImageOptions
 
-__all__ = ["erasing"]
+__all__ = ["box_colour", "erasing", "narrowest"]
 
 SQUARISH = 0.75
 
@@ -34,10 +34,20 @@ def erasing(
     and fills in the mean's own numbers: `fill="after-normalisation"` paints the colour that normalisation turns into
     those numbers. The vehicle coursework's code does likewise with CIFAR-10's mean: within 2 of 255 the same grey.
     """
+    least = narrowest(area, aspect)
+    change = v2.RandomErasing(p=probability, scale=area, ratio=(least, 1 / least), value=box_colour(image, fill))
+    return without_mask(change)
+
+
+def narrowest(area: tuple[float, float], aspect: float | str) -> float:
+    """The least height over width of a box. Raises RecipeError for an `area` whose greatest share comes first."""
     if area[0] > area[1]:
         raise RecipeError(f"augmentation.erasing.area = {list(area)}: the least share comes first")
-    narrowest = SQUARISH if aspect == "squarish" else aspect
+    return SQUARISH if aspect == "squarish" else float(aspect)
+
+
+def box_colour(image: ImageOptions, fill: str) -> list[float]:
+    """The RGB colour of a box, whole numbers from 0 to 255."""
     mean, std = torch.tensor(image.mean), torch.tensor(image.std)
     colour = {"pixel-mean": mean, "after-normalisation": mean * std + mean, "black": mean * 0}[fill]
-    value = (colour * 255).round().tolist()
-    return without_mask(v2.RandomErasing(p=probability, scale=area, ratio=(narrowest, 1 / narrowest), value=value))
+    return (colour * 255).round().tolist()

@@ -13,7 +13,7 @@ from resight.data.augmentations.base import Augmentation, Probability, sometimes
 from resight.errors import RecipeError
 from resight.recipe import ImageOptions
 
-__all__ = ["centre_crop", "flip", "pad_crop", "random_part", "rotation", "translation"]
+__all__ = ["centre_crop", "enlarged_size", "flip", "kept_size", "pad_crop", "random_part", "rotation", "translation"]
 
 
 def flip(probability: Probability = 0.5) -> Augmentation:
@@ -38,8 +38,13 @@ def translation(
     torchreid's Random2DTranslation. There it stands in place of the resize of every training image; here it comes after
     the resize to the recipe's size, as every augmentation does.
     """
-    size = [round(enlarge * side) for side in (image.height, image.width)]
+    size = enlarged_size(image, enlarge)
     return sometimes(v2.Compose([v2.Resize(size), v2.RandomCrop((image.height, image.width))]), probability)
+
+
+def enlarged_size(image: ImageOptions, enlarge: float) -> list[int]:
+    """Height and width of an image that is enlarged."""
+    return [round(enlarge * side) for side in (image.height, image.width)]
 
 
 def centre_crop(
@@ -53,6 +58,12 @@ def centre_crop(
     By default 200/224 of each side: the vehicle coursework's 200×200 of 224×224. Nothing here is random but the
     probability. Evaluation and prediction augment nothing, so they see the whole image.
     """
+    kept = kept_size(image, height, width)
+    return sometimes(v2.Compose([v2.CenterCrop(kept), v2.Resize((image.height, image.width))]), probability)
+
+
+def kept_size(image: ImageOptions, height: int | None, width: int | None) -> list[int]:
+    """Height and width of the centre that is kept. Raises RecipeError when it is larger than the image."""
     kept = [
         round(side * 200 / 224) if given is None else given
         for given, side in ((height, image.height), (width, image.width))
@@ -61,7 +72,7 @@ def centre_crop(
         raise RecipeError(
             f"augmentation.centre-crop: {kept[0]}×{kept[1]} is more than the image's {image.height}×{image.width}"
         )
-    return sometimes(v2.Compose([v2.CenterCrop(kept), v2.Resize((image.height, image.width))]), probability)
+    return kept
 
 
 def rotation(degrees: Annotated[float, Field(ge=0, le=180)] = 4.0, probability: Probability = 1.0) -> Augmentation:

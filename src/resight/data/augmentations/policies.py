@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from torchvision.transforms import v2
 
 from resight.data.augmentations.base import Augmentation, Probability, sometimes
 
-__all__ = ["auto_augment"]
-
-SEARCHED = ("imagenet", "cifar10", "svhn")
+__all__ = ["auto_augment", "policy_of"]
 
 
 def auto_augment(
@@ -22,6 +20,10 @@ def auto_augment(
     strength (Müller and Hutter 2021), with torchvision's numbers. FastReID applies the ImageNet policy to a tenth of
     the images.
     """
-    if policy in SEARCHED:
-        return sometimes(v2.AutoAugment(v2.AutoAugmentPolicy(policy)), probability)
-    return sometimes({"rand": v2.RandAugment, "trivial": v2.TrivialAugmentWide}[policy](), probability)
+    return sometimes(policy_of(policy), probability)
+
+
+def policy_of(name: str) -> Any:
+    """torchvision's change by the policy's name in a recipe."""
+    further = {"rand": v2.RandAugment, "trivial": v2.TrivialAugmentWide}
+    return further[name]() if name in further else v2.AutoAugment(v2.AutoAugmentPolicy(name))
