@@ -11,7 +11,9 @@ import contextlib
 import importlib.util
 import io
 import sys
+import tempfile
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,8 @@ def _torchreid(folder: Path) -> Any:
         if importlib.util.find_spec(name) is None:
             sys.modules[name] = types.ModuleType(name)
     sys.path.insert(0, str(folder))
-    import torchreid
+    with warnings.catch_warnings(action="ignore"):
+        import torchreid
 
     return torchreid
 
@@ -104,8 +107,9 @@ def torchreid_extractor(
     _torchreid(folder)
     from torchreid.utils import FeatureExtractor
 
-    with _silent():
-        extractor = FeatureExtractor("resnet18", image_size=size, device=device, verbose=False, model_path=__file__)
+    with _silent(), tempfile.NamedTemporaryFile(suffix=".pth") as nothing, warnings.catch_warnings(action="ignore"):
+        torch.save({}, nothing.name)  # a file of weights, so that none are fetched
+        extractor = FeatureExtractor("resnet18", nothing.name, size, device=device, verbose=False)
     extractor.model = _their_network(backbone, 1, last_stride, "softmax").eval().to(device)
     return extractor
 

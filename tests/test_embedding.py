@@ -11,6 +11,7 @@ import torch
 
 from resight.embedding import embed, load_embeddings
 from resight.errors import DataError
+from resight.machine import Way
 from resight.recipe import Recipe
 from resight.recognizer import Recognizer, load
 from resight.records import AttributeSchema, Record, ReidDataset
@@ -83,3 +84,20 @@ def test_probabilities_behind_the_features_of_an_older_file_are_taken_apart() ->
     np.testing.assert_allclose(embeddings.attributes, now.attributes, atol=1e-5)
     with pytest.raises(DataError, match="holds features of 22 numbers, this run makes 4: another model made them"):
         load_embeddings(load(LEGACY / "runs" / "vae", "cpu"), file)
+
+
+def test_many_images_are_embedded_as_the_first_batch_decides(
+    person: Recognizer, crowd: ReidDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def in_bulk(self: Recognizer, images: torch.Tensor, count: int) -> Recognizer:
+        asked.append((len(images), count))
+        return self._as(Way("32"), images)
+
+    plain = embed(person, crowd.gallery).embeddings.features
+    monkeypatch.setattr(Recognizer, "in_bulk", in_bulk)
+    folded = embed(person, crowd.gallery).embeddings.features
+    assert asked == [(3, len(crowd.gallery))]
+    np.testing.assert_allclose(folded, plain, atol=1e-5)
+    assert not np.array_equal(folded, plain)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from resight.errors import RunError
-from resight.files import file_key, folder_written_whole, holder, locked, written_whole
+from resight.files import cache_folder, file_key, folder_written_whole, holder, locked, written_whole
 
 
 def test_a_file_has_one_key_by_whatever_path_and_an_equal_file_another(
@@ -203,3 +203,14 @@ def test_who_holds_a_folder_is_told_and_nothing_is_touched(tmp_path: Path) -> No
     assert holder(tmp_path) is None
     with locked(tmp_path, RunError):
         pass
+
+
+def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("RESIGHT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "resight"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "resight"

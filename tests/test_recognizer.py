@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from resight.errors import ImageError, RecipeError, RunError
+from resight.errors import ImageError, OptionError, RecipeError, RunError
+from resight.machine import Way
 from resight.recipe import Recipe
-from resight.recognizer import Recognizer, joined, load, metric_of
+from resight.recognizer import Recognizer, inexactness, joined, load, metric_of
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.run import Run, build_model
 from tests.support.images import corrupt
@@ -299,3 +300,86 @@ def test_an_older_run_recognises_as_it_did(name: str) -> None:
     assert list(found) == list(wanted)
     for attribute, values in wanted.items():
         np.testing.assert_allclose(found[attribute], values, atol=1e-5)
+
+
+MANY = torch.from_numpy(
+    np.random.default_rng(0).integers(0, 255, (40, 3, 2, 2), dtype=np.uint8).repeat(16, axis=2).repeat(16, axis=3)
+)
+"""Images of four coloured squares, which differ as images do."""
+
+
+@pytest.fixture
+def wide(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recognizer:
+    """A model of images so wide that bfloat16 computes them, on a processor that has it."""
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path / "cache"))
+    for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, question, lambda: True, raising=False)
+    return make("reid-strong-baseline", "image.width=32")
+
+
+def slower(monkeypatch: pytest.MonkeyPatch, *precisions: str) -> None:
+    """Have batches of these precisions take a second more, by the clock."""
+    now = [0.0]
+    own = Recognizer._timed
+
+    def timed(self: Recognizer, images: torch.Tensor) -> None:
+        own(self, images)
+        now[0] += 2.0 if self.way.precision in precisions else 1.0
+
+    monkeypatch.setattr(Recognizer, "_timed", timed)
+    monkeypatch.setattr("resight.recognizer.clock", lambda: now[0])
+
+
+@pytest.mark.parametrize("slow", ["32", "bf16"])
+def test_many_images_are_embedded_in_the_fastest_precision(
+    slow: str, wide: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slower(monkeypatch, slow)
+    lines: list[str] = []
+    wide.tell = lines.append
+    bulk = wide.in_bulk(MANY, 100_000)
+    assert bulk.way.precision == ("bf16" if slow == "32" else "32")
+    exact = wide.embed_batch(MANY)[0]
+    features = bulk.embed_batch(MANY)[0]
+    assert features.dtype == np.float32
+    assert 0 < inexactness(torch.from_numpy(features), torch.from_numpy(exact)) < 1e-3
+    assert lines[0].startswith(f"embedding in {bulk.way}: measured, a batch of 16 images takes ")
+    assert wide.in_bulk(MANY, 100_000).way == bulk.way
+    assert "measured here before" in lines[1]
+    assert np.array_equal(wide.embed_batch(MANY)[0], exact), "the model itself is as it was"
+
+
+def test_few_images_are_embedded_by_the_model_itself(wide: Recognizer) -> None:
+    assert wide.in_bulk(MANY, 1000) is wide
+
+
+def test_a_precision_that_is_too_inexact_is_not_taken(wide: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slower(monkeypatch, "32")
+    own = Recognizer.compare
+
+    def spoiled(self: Recognizer, images: torch.Tensor):  # type: ignore[no-untyped-def]
+        features, attributes = own(self, images)
+        return features + 0.05 * torch.randn_like(features) * (self.way.precision != "32"), attributes
+
+    monkeypatch.setattr(Recognizer, "compare", spoiled)
+    lines: list[str] = []
+    wide.tell = lines.append
+    assert wide.in_bulk(MANY, 100_000).way.precision == "32"
+    assert "bfloat16, channels last too inexact" in lines[0]
+
+
+def test_the_environment_may_name_the_precision(wide: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIGHT_PRECISION", "32")
+    assert wide.in_bulk(MANY, 100_000) is wide
+    monkeypatch.setenv("RESIGHT_PRECISION", "bf16")
+    assert wide.in_bulk(MANY, 1).way == Way("bf16")
+    monkeypatch.setenv("RESIGHT_PRECISION", "8")
+    with pytest.raises(OptionError, match="RESIGHT_PRECISION=8: it is auto, 32, bf16 or 16"):
+        wide.in_bulk(MANY, 1)
+
+
+def test_inexactness_is_the_error_beside_the_spread() -> None:
+    exact = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+    assert inexactness(exact, exact) == 0
+    assert inexactness(exact + torch.tensor([0.2, 0.0]), exact) == pytest.approx(0.04 / 2)
+    assert inexactness(exact * float("nan"), exact) == float("inf")

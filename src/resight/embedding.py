@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from resight.data.loaders import Batch
 from resight.errors import DataError
-from resight.recognizer import Progress, Recognizer, joined
+from resight.recognizer import FeaturesAndAttributes, Progress, Recognizer, joined
 from resight.records import Embeddings, Record, as_records
 
 __all__ = ["Embedded", "embed", "load_embeddings"]
@@ -32,10 +33,19 @@ def embed(
 
     >>> embedded = embed(resight.load("runs/street"), dataset.gallery)
 
-    `progress` is called with the number of images done since the last call. Raises DataError when not one image
+    `progress` is called with the number of images done since the last call. Many images are embedded in the fastest
+    precision that is exact enough; see `Recognizer.in_bulk`. Raises DataError when not one image
     could be read.
     """
-    seen = model.see(as_records(images), lambda batch: model.embed_batch(batch.images), progress=progress)
+    records = as_records(images)
+    bulk: list[Recognizer] = []
+
+    def look(batch: Batch) -> FeaturesAndAttributes:
+        if not bulk:
+            bulk.append(model.in_bulk(batch.images, len(records)))
+        return bulk[0].embed_batch(batch.images)
+
+    seen = model.see(records, look, progress=progress)
     features, attributes = joined(seen.found)
     return Embedded(Embeddings(features, seen.records, attributes), seen.failed)
 

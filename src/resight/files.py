@@ -92,10 +92,10 @@ def disk_named(target: Path, partial: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept for this user: $RESIGHT_CACHE, $XDG_CACHE_HOME/resight or ~/.cache/resight."""
-    if own := os.environ.get("RESIGHT_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resight"
+    """Where resight keeps what it can make anew: `RESIGHT_CACHE`, or `resight` in the user's cache folder."""
+    if named := os.environ.get("RESIGHT_CACHE"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "resight"
 
 
 def file_key(path: str | os.PathLike[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter as clock
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -20,15 +23,17 @@ from torch import Tensor, nn
 from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
-from resight.errors import RecipeError, RunError, none_readable
+from resight.errors import OptionError, RecipeError, RunError, none_readable
+from resight.machine import LONG, Way, fastest, machine, remembered, told, ways
 from resight.models.abilities import Embeds, EmbedsInPassing, Recognises, Reconstructs, Samples, Segments
+from resight.models.folding import fold, fuse, halve
 from resight.models.heads import probabilities
 from resight.models.output import AttributedFeature
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.distance import AttributeWeighted
 from resight.run import Run, build_model
-from resight.runtimes.network import is_exported, open_exported
+from resight.runtimes.network import Exported, is_exported, open_exported
 
 __all__ = [
     "FeaturesAndAttributes",
@@ -39,6 +44,7 @@ __all__ = [
     "called_junk",
     "comparable",
     "find_run",
+    "inexactness",
     "joined",
     "load",
     "metric_of",
@@ -191,6 +197,28 @@ def see(
     return Seen(found, kept, list(failed))
 
 
+_ON_GPU = 512
+"""Images at a time on a GPU, at least: smaller batches leave it idle."""
+_PROBED = 16
+"""Images of which each way embeds two batches where ways are compared."""
+_INEXACT = 1e-3
+"""How inexact embeddings may be, as `inexactness` counts: mAP then moves by less than 0.1 points (docs/log.md)."""
+_ROUNDING = 1e-6
+"""How inexact roundings of float32 make them at most."""
+
+
+def inexactness(features: Tensor, exact: Tensor) -> float:
+    """The mean squared error of features [N, D], beside the mean squared distance of two images, half of it.
+
+    Where features differ by a thousandth of what images differ by, their order is the same but for near ties. Infinite
+    where a number is not finite.
+    """
+    features, exact = features.double(), exact.double()
+    error = (features - exact).square().sum(1).mean()
+    spread = exact.var(0, correction=0).sum().clamp(min=1e-30)
+    return float(error / spread) if bool(torch.isfinite(features).all()) else math.inf
+
+
 _LATER = {"interpolation": "bilinear", "colours": "rgb"}
 """Keys of `image` that fingerprints of older versions do not have, and the value that means what those did."""
 
@@ -207,6 +235,10 @@ class Recognizer:
         source: str | None = None,
     ) -> None:
         self.recipe, self.schema = recipe, schema
+        self.way = Way()
+        """How embeddings and attributes are computed; see `in_bulk`."""
+        self.tell: Callable[[str], None] = lambda line: None
+        """Gets a line where something is decided that the user may want to know."""
         self.source = source
         """The run folder or file that `load` was given, absolute, or hf:owner/name; None for a model from elsewhere."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -322,7 +354,10 @@ class Recognizer:
 
         `progress` is called with the number of a batch's images, read or not, once the next batch is asked for.
         """
-        for batch in evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), self.recipe.loader):
+        loader = self.recipe.loader
+        if self.device.type == "cuda":
+            loader = loader.model_copy(update={"batch_size": max(loader.batch_size, _ON_GPU)})
+        for batch in evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), loader):
             yield batch
             if progress is not None:
                 progress(len(batch.images) + len(batch.failed))
@@ -349,16 +384,100 @@ class Recognizer:
 
         The attributes are None where the metric weighs none.
         """
-        self._require_embeddings()
-        features, attributes = comparable(self.model, self.recipe, self.prepare(images))
+        features, attributes = self.compare(images)
         return self._finite(features), None if attributes is None else self._finite(attributes)
+
+    @torch.inference_mode()
+    def compare(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As `embed_batch`, on the model's device, which may still be computing them: not waited for, and not checked."""
+        self._require_embeddings()
+        with self.way.autocast(self.device):
+            return comparable(self.model, self.recipe, self.prepare(images))
+
+    def in_bulk(self, images: Tensor, count: int) -> Recognizer:
+        """This model as it embeds `count` images fastest; `images`, uint8 (batch, 3, height, width), are some of them.
+
+        RESIGHT_PRECISION, of the environment, may say how: 32, bf16 or 16. Otherwise, where the work takes over fifty times
+        as long as the probe, BatchNorms are folded, and the precisions are timed on the images, of which those count whose
+        embeddings are near enough to float32's; `self.tell` gets a line. For few images it is the model itself.
+        """
+        asked = os.environ.get("RESIGHT_PRECISION") or "auto"
+        if asked not in ("auto", "32", "bf16", "16"):
+            raise OptionError(f"RESIGHT_PRECISION={asked}: it is auto, 32, bf16 or 16")
+        if asked == "32" or not self.embeds or isinstance(self.model, Exported):
+            return self
+        if asked != "auto":
+            return self._as(Way(asked), images)  # type: ignore[arg-type]  # one of these
+        images = images[:_PROBED]
+        known = ways(self.device, self.model, lambda: self._embed_once(self.model, images[:1]))
+        candidates = [way for way in known if way.channels_last]
+        if count <= LONG * 2 * len(candidates) * len(images):
+            return self
+        made: dict[Way, Recognizer] = {}
+        exact = self.compare(images)[0]
+
+        def step(way: Way) -> Callable[[], None]:
+            fast = made.setdefault(way, self._as(way, images))
+            return lambda: fast._timed(images)
+
+        def measure() -> tuple[Way, dict[Way, float]]:
+            way, seconds = fastest(candidates, step, steps=1, clock=clock)
+            near = {one for one, fast in made.items() if inexactness(fast.compare(images)[0], exact) <= _INEXACT}
+            seconds = {one: taken if one in near else math.inf for one, taken in seconds.items()}
+            return (way if way in near else min(seconds, key=lambda one: seconds[one])), seconds
+
+        facts = {"work": "embedding", "machine": machine(self.device), "model": self.fingerprint, "batch": len(images)}
+        way, seconds, before = remembered(facts, measure)
+        self.tell(f"embedding in {told(way, seconds, before, f'a batch of {len(images)} images')}")
+        return made.get(way) or self._as(way, images)
+
+    def _as(self, way: Way, images: Tensor) -> Recognizer:
+        """A copy that computes in a way, BatchNorms folded where that changes nothing but roundings."""
+
+        def once(network: nn.Module) -> None:
+            self._embed_once(network, images[:4])
+
+        network = fold(self.model, once)
+        found = Recognizer(network, self.recipe, self.schema, str(self.device), self.source)
+        if inexactness(found.compare(images[:_PROBED])[0], self.compare(images[:_PROBED])[0]) > _ROUNDING:
+            network = copy.deepcopy(self.model)  # what a BatchNorm reads is read elsewhere too
+        if way.precision != "32":
+            network = halve(network, way.type)
+        found.model = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)  # type: ignore[call-overload]
+        found.way = way
+        if self.device.type == "cuda" and way.precision != "32" and way.channels_last:
+            found.model = self._fused(found, images[:4])
+        return found
+
+    def _fused(self, found: Recognizer, images: Tensor) -> nn.Module:
+        """The network of a copy with convolutions and ReLUs in one kernel, where that works."""
+        plain = found.model
+        found.model = copy.deepcopy(plain)
+        before = found.compare(images)[0]
+        try:
+            with found.way.autocast(self.device):
+                found.model = fuse(found.model, lambda network: self._embed_once(network, images))
+            near = inexactness(found.compare(images)[0], before) <= _INEXACT
+        except RuntimeError:  # of cuDNN, for a layer that it has no kernel for
+            near = False
+        return found.model if near else plain
+
+    @torch.inference_mode()
+    def _embed_once(self, network: nn.Module, images: Tensor) -> None:
+        comparable(network, self.recipe, self.prepare(images))
+
+    def _timed(self, images: Tensor) -> None:
+        self.compare(images)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
         """uint8 (batch, 3, height, width) of the recipe's size -> attribute -> float32 (batch, classes)."""
         if not isinstance(self.model, Recognises):
             raise RunError("this run recognises no attributes; train one, such as `resight train attributes-multihead`")
-        logits = self.model.recognise(self.prepare(images))
+        with self.way.autocast(self.device):
+            logits = self.model.recognise(self.prepare(images))
         return {name: self._finite(values) for name, values in probabilities(logits).items()}
 
     @torch.inference_mode()
@@ -442,7 +561,8 @@ class Recognizer:
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 (batch, 3, height, width) of the recipe's size -> the network's input, float32 on its device."""
-        return normalise(images.to(self.device), self.recipe.image).contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if self.way.channels_last else torch.contiguous_format
+        return normalise(images.to(self.device, non_blocking=True), self.recipe.image).contiguous(memory_format=layout)
 
     def _batches(self, images: Images, size: int) -> Iterator[Tensor]:
         for start in range(0, len(images), size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -72,3 +73,22 @@ def test_a_command_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> 
     status, _, err = resight("evalute", capsys=capsys)
     assert status == 2
     assert "No such command 'evalute'" in err
+
+
+WAITS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [({}, ["PASSIVE", None, "1"]), ({"GOMP_SPINCOUNT": "1000"}, [None, "1000", None])]
+)
+def test_idle_threads_sleep_unless_the_user_says_how_they_wait(said: dict[str, str], found: list[str | None]) -> None:
+    code = (
+        "import os, sys; sys.argv = ['resight', '--version']\n"
+        "from resight.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([os.environ.get(name) for name in {WAITS}])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in WAITS} | said
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert shown.stdout.splitlines()[-1] == str(found)

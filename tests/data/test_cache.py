@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from resight.data import cache
-from resight.data.cache import cache_folder, cached, stored_bytes
+from resight.data.cache import cached, stored_bytes
 from resight.data.images import read_image
 from resight.data.loaders import ImageDataset, resize
 from resight.errors import DataError
@@ -281,13 +281,3 @@ def test_another_process_that_fills_the_store_is_waited_for(people: list[Record]
     assert len(crops) == 10
     assert "is in use by another process" in told[0]
     assert holder.wait() == 0
-
-
-def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache_folder() == tmp_path / "cache"
-    monkeypatch.delenv("RESIGHT_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "resight"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "resight"

@@ -13,6 +13,7 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command. Errors of resight, and files and folders that cannot be used, end in one line and exit
     status 2; Ctrl-C ends in exit status 130."""
+    _let_threads_sleep()
     from resight.cli.app import app
     from resight.cli.console import errors
     from resight.errors import ResightError
@@ -38,6 +39,18 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         errors().print("interrupted")
         sys.exit(130)
+
+
+def _let_threads_sleep() -> None:
+    """Have OpenMP's threads sleep when they have nothing to do, unless the user has said how they wait.
+
+    By default they spin, and a second process on the same cores then gets little of them, and slows this one. Read when
+    PyTorch is loaded, so it is said before.
+    """
+    waits = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    if not any(name in os.environ for name in waits):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # GNU's: PyTorch's own on Linux
+        os.environ["KMP_BLOCKTIME"] = "1"  # Intel's and LLVM's, in milliseconds
 
 
 def _escaped(text: str) -> str:

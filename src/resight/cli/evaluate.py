@@ -166,6 +166,7 @@ def evaluate(
     if (clusters is not None) + (threshold is not None) + ("figure" in given(context)) > 1:
         raise OptionError("give one of --clusters, --threshold and --figure, by which the cut is learned")
     model, dataset = load(run), read_datasets(data)
+    model.tell = remark
     for note in dataset.notes:
         remark(f"note: {note}")
     folder = Path(run) if Path(run).is_dir() else None

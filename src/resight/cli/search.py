@@ -39,7 +39,7 @@ def embed(
 
     `resight embed runs/street crops/ --out features.parquet`
     """
-    from resight.cli.console import images_of, name_failed, output, progress
+    from resight.cli.console import images_of, name_failed, output, progress, remark
     from resight.cli.destinations import replaced, require_file, require_free
     from resight.embedding import embed as embed_images
     from resight.recognizer import load
@@ -48,6 +48,7 @@ def embed(
     require_free(out, force)
     records = images_of(images)
     model = load(run)
+    model.tell = remark
     with progress("embedding", len(records)) as advance:
         embedded = embed_images(model, records, progress=advance)
     anew = replaced(out)
@@ -230,12 +231,13 @@ def _queries(sources: list[str]) -> list[Record]:
 
 def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
     """The records with the attributes that a run recognises, with `drop_junk` without those recognised as junk."""
-    from resight.cli.console import name_failed, output, progress
+    from resight.cli.console import name_failed, output, progress, remark
     from resight.errors import DataError
     from resight.recognizer import load
     from resight.tasks.attributes.prediction import annotate
 
     model = load(run)
+    model.tell = remark
     if drop_junk and "junk" not in model.schema.names:
         raise DataError(
             f"{run} does not know junk; give --attributes RUN, a run of attributes-resnet18 or with attributes.junk=true"

@@ -24,11 +24,11 @@ from torch import Tensor
 
 from resight.data.loaders import ImageDataset, evaluation_loader
 from resight.errors import DataError
-from resight.files import locked
+from resight.files import cache_folder, locked
 from resight.recipe import ImageOptions, LoaderOptions
 from resight.records import Record
 
-__all__ = ["Crops", "cache_folder", "cached", "stored_bytes"]
+__all__ = ["Crops", "cached", "stored_bytes"]
 
 _FORMAT = 1
 _KEY = 16
@@ -103,13 +103,6 @@ class Crops:
         if self._file is None:
             return Crops, (self.pixels, self.rows, self.failed)
         return _reopened, (self._file, os.stat(self._file).st_ino, self.pixels.shape, self.rows, self.failed)
-
-
-def cache_folder() -> Path:
-    """Where resight keeps what it can make anew: `RESIGHT_CACHE`, or `resight` in the user's cache folder."""
-    if named := os.environ.get("RESIGHT_CACHE"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "resight"
 
 
 def stored_bytes(records: int, image: ImageOptions, masks: bool = False) -> int:
