@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def test_schema_says_where_an_attributes_probabilities_stand() -> None:
 
 
 def test_embeddings_round_trip(tmp_path) -> None:
-    records = [Record("ä b.jpg", 3, 1, frame=9, sequence=2, attributes={"hat": "no"}), Record("c.jpg")]
+    known = Record("ä b.jpg", 3, 1, frame=9, sequence=2, attributes={"hat": "no"}, time=1_790_000_000_123, tracklet=4)
+    records = [known, Record("c.jpg")]
     features = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
     Embeddings(features, records).save(tmp_path / "f.parquet")
     again = Embeddings.load(tmp_path / "f.parquet")
@@ -51,6 +53,12 @@ def test_embeddings_round_trip(tmp_path) -> None:
     assert list(again.records) == records
     assert again.identities.tolist() == [3, -2]
     assert again.cameras.tolist() == [1, -1]
+    # As older versions wrote it.
+    pq.write_table(pq.read_table(tmp_path / "f.parquet").drop_columns(["time", "tracklet"]), tmp_path / "f.parquet")
+    assert list(Embeddings.load(tmp_path / "f.parquet").records) == [
+        replace(known, time=None, tracklet=None),
+        records[1],
+    ]
 
 
 def test_attribute_probabilities_are_a_column_of_their_own(tmp_path: Path) -> None:

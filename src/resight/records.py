@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = [
     "ReidDataset",
     "Relevance",
     "as_records",
+    "milliseconds",
     "nameable",
 ]
 
@@ -67,6 +69,10 @@ class Record:
     """Attribute name -> class name, e.g. `{"upper_color": "red"}`."""
     mask: str | None = None
     """Path of the mask, a picture of the same size: individual or background. It is used in training and not stored."""
+    time: int | None = None
+    """When it was taken: milliseconds since 1970 (UTC) where the clock is known, else since the video's start."""
+    tracklet: int | None = None
+    """Number of the track, an unbroken sight of one individual, within the camera and its sequence."""
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -152,6 +158,22 @@ class Relevance:
 
     good: Sequence[NDArray[np.int64]]
     junk: Sequence[NDArray[np.int64]]
+
+
+def milliseconds(text: str) -> int:
+    """A date with a time of day as milliseconds since 1970, in UTC unless the text says otherwise.
+
+    >>> milliseconds("1970-01-01T00:00:01.5")
+    1500
+
+    Raises DataError for what is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{text!r} is no time; write it as 2026-05-31T08:30:00, or as whole milliseconds") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
 
 
 def as_records(images: Sequence[Record | str | os.PathLike[str]]) -> list[Record]:
@@ -284,6 +306,8 @@ def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] |
             "frame": pa.array([r.frame for r in records], pa.int64()),
             "sequence": pa.array([r.sequence for r in records], pa.int64()),
             "attributes": pa.array([json.dumps(dict(r.attributes)) for r in records], pa.string()),
+            "time": pa.array([r.time for r in records], pa.int64()),
+            "tracklet": pa.array([r.tracklet for r in records], pa.int64()),
         }
     )
     return table if probabilities is None else table.append_column(_PROBABILITIES, _vectors(probabilities))
@@ -292,8 +316,19 @@ def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] |
 def table_records(table) -> list[Record]:  # type: ignore[no-untyped-def]
     """Records from a Table that `record_table` made (further columns are ignored)."""
     columns = ("path", "identity", "camera", "frame", "sequence", "attributes")
-    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
-    return [Record(*known, json.loads(attributes)) for *known, attributes in rows]  # type: ignore[call-arg]
+    rows = zip(*(table[name].to_pylist() for name in columns), *(_later(table, name) for name in _LATER), strict=True)
+    return [
+        Record(*known, json.loads(attributes), time=time, tracklet=tracklet)  # type: ignore[call-arg, misc]
+        for *known, attributes, time, tracklet in rows
+    ]
+
+
+_LATER = ("time", "tracklet")
+"""Columns that tables of older versions do not have."""
+
+
+def _later(table, name: str) -> list[int | None]:  # type: ignore[no-untyped-def]
+    return table[name].to_pylist() if name in table.column_names else [None] * len(table)
 
 
 def table_attributes(table) -> NDArray[np.float32] | None:  # type: ignore[no-untyped-def]

@@ -101,6 +101,25 @@ def test_round_trip(market: Path, name: str) -> None:
     assert [child.name for child in path.parent.glob(".*")] == []
 
 
+def test_times_and_tracklets_are_columns_and_times_may_be_dates(folder: Path) -> None:
+    image = str(folder / "images" / "a.jpg")
+    records = [Record(image, 1, 1, time=1_500, tracklet=0), Record(image, 1, 2)]
+    write_manifest(folder / "m.csv", ReidDataset("m", query=records[:1], gallery=records[1:]))
+    again = read_manifest(folder / "m.csv")
+    assert [*again.query, *again.gallery] == records
+    for cell, time in (
+        ("1970-01-01T00:00:01.5", 1_500),
+        ("1970-01-01 01:00:00+01:00", 0),
+        ("1790000000123", 1_790_000_000_123),
+        ("", None),
+    ):
+        (folder / "t.csv").write_text(f"path,identity,split,time\nimages/a.jpg,1,query,{cell}\n")
+        assert read_manifest(folder / "t.csv").query[0].time == time
+    (folder / "t.csv").write_text("path,identity,split,time\nimages/a.jpg,1,query,noon\n")
+    with pytest.raises(DataError, match="row 1: column time: 'noon' is no time; write it as 2026-05-31T08:30:00, or"):
+        read_manifest(folder / "t.csv")
+
+
 def test_manifest_moves_with_its_images(market: Path, tmp_path: Path) -> None:
     write_manifest(market / "split.csv", read_market1501(market))
     moved = tmp_path / "moved"
@@ -287,9 +306,11 @@ CLASSES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
 )
 NAMES = st.one_of(
-    st.sampled_from(["hat", "frame_id", "sequence_id", "mask_path", "pid", "Path", "colour, upper"]),
+    st.sampled_from(["hat", "frame_id", "sequence_id", "mask_path", "tracklet_id", "pid", "Path", "colour, upper"]),
     st.text(st.characters(categories=["L", "N"]), min_size=1),
-).filter(lambda name: name not in ("path", "identity", "camera", "split", "frame", "sequence", "mask"))
+).filter(
+    lambda name: name not in ("path", "identity", "camera", "split", "frame", "sequence", "mask", "time", "tracklet")
+)
 
 
 @given(

@@ -83,6 +83,8 @@ _NEAR: Mapping[str, tuple[str, ...]] = {
     "frame": ("frameid",),
     "sequence": ("sequenceid",),
     "mask": ("maskpath",),
+    "time": ("timems",),
+    "tracklet": ("trackletid",),
 }
 
 # Names that may mean one of a manifest's own, and as well an attribute: not taken, but said.

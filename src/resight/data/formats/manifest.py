@@ -1,7 +1,8 @@
 """A table of images as CSV or Parquet: `path, identity, camera, split` and any attribute columns.
 
 Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
-`frame`, `sequence` and `mask` (a path like the image's) may be absent; every further column is an attribute, an empty
+`frame`, `sequence`, `mask` (a path like the image's), `time` (milliseconds, or a date with a time of day, in UTC unless it
+says otherwise) and `tracklet` (a number within the camera) may be absent; every further column is an attribute, an empty
 cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`, `?`), meaning that it is not known. A class of such a name, or
 with blanks around it, is in quotation marks of its own: `"None"`. Among identities and cameras `-`, `unknown`, `nil` and the
 like are gaps too; among attributes they are classes. The notes say either.
@@ -30,12 +31,12 @@ from resight.data.formats._columns import (
 from resight.data.formats._numbering import number_cameras, number_identities, whole_number
 from resight.errors import DataError, did_you_mean
 from resight.files import written_whole
-from resight.records import NO_CAMERA, UNLABELLED, Record, ReidDataset
+from resight.records import NO_CAMERA, UNLABELLED, Record, ReidDataset, milliseconds
 
 __all__ = ["is_manifest", "read_manifest", "write_manifest"]
 
 _NEEDED = ("path", "identity", "split")
-_OPTIONAL = ("camera", "frame", "sequence", "mask")
+_OPTIONAL = ("camera", "frame", "sequence", "mask", "time", "tracklet")
 _SPLITS = ("train", "query", "gallery")
 _PARQUET = frozenset({".parquet", ".pq"})
 _PATHS_LOOKED_AT = 16
@@ -75,7 +76,7 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
             notes += _doubtful(name, cells) if name not in _OPTIONAL else []
     identities = _identities(file, columns)
     cameras = _cameras(file, columns)
-    frames, sequences = (_whole_numbers(file, columns, name) for name in ("frame", "sequence"))
+    frames, sequences, tracklets = (_whole_numbers(file, columns, name) for name in ("frame", "sequence", "tracklet"))
     folder = os.fspath(file.parent)
     records: dict[str, list[Record]] = {split: [] for split in _SPLITS}
     masks = [os.path.join(folder, mask) if mask else None for mask in columns.get("mask", [""] * len(identities))]
@@ -88,6 +89,8 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
         sequences,
         _attributes(columns),
         masks,
+        _times(file, columns),
+        tracklets,
         strict=True,
     )
     for split, image, *rest in rows:
@@ -292,6 +295,21 @@ def _whole_numbers(file: Path, columns: _Columns, name: str) -> list[int | None]
     return numbers
 
 
+def _times(file: Path, columns: _Columns) -> list[int | None]:
+    """Milliseconds: as they are, or since 1970 where a cell is a date with a time of day."""
+    cells = columns.get("time", [""] * len(columns["split"]))
+    return [_milliseconds(file, row, cell) if cell else None for row, cell in enumerate(cells, 1)]
+
+
+def _milliseconds(file: Path, row: int, cell: str) -> int:
+    if (number := whole_number(cell)) is not None:
+        return number
+    try:
+        return milliseconds(cell)
+    except DataError as error:
+        raise DataError(f"{file}: row {row}: column time: {error}") from None
+
+
 def _attributes(columns: _Columns) -> list[dict[str, str]]:
     names = [name for name in columns if name not in _NEEDED and name not in _OPTIONAL]
     # Images of one identity mostly have the same attributes, so one mapping serves them all.
@@ -325,9 +343,11 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
         "frame": [record.frame for _, record in rows],
         "sequence": [record.sequence for _, record in rows],
         "mask": [None if record.mask is None else _named(_relative(record.mask, base)) for _, record in rows],
+        "time": [record.time for _, record in rows],
+        "tracklet": [record.tracklet for _, record in rows],
     }
     names = dict.fromkeys((*dataset.schema.names, *(name for _, record in rows for name in record.attributes)))
-    for name in ("frame", "sequence", "mask"):
+    for name in ("frame", "sequence", "mask", "time", "tracklet"):
         # Beside an empty column, an attribute of a near name stays one.
         if all(value is None for value in columns[name]) and not is_near(name, names):
             del columns[name]
@@ -362,7 +382,7 @@ def _write_parquet(path: Path, columns: _Cells) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    numbers = {"identity", "camera", "frame", "sequence"}
+    numbers = {"identity", "camera", "frame", "sequence", "time", "tracklet"}
     kinds = {name: pa.int64() if name in numbers else pa.string() for name in columns}
     table = pa.table({name: pa.array(cells, kinds[name]) for name, cells in columns.items()})
     pq.write_table(table, path, compression="zstd")
