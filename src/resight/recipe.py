@@ -75,10 +75,17 @@ class ImageOptions(_Section):
 
 
 class LoaderOptions(_Section):
-    """How images are loaded; no option here changes a result."""
+    """How images are loaded. `augment` changes random numbers and not how they are distributed; the others no result."""
 
     workers: int = Field(2, ge=0, description="processes that decode and augment")
-    cache: bool = Field(False, description="keep decoded images in memory (each worker has its own)")
+    cache: bool | Literal["memory", "disk", "device", "auto"] = Field(
+        False,
+        description="keep decoded images: true or memory in the memory of each process, disk in a file of the user's cache folder that all runs share, device on the GPU as well, auto on the GPU if they take at most a quarter of what is free there, else disk",
+    )
+    augment: Literal["auto", "image", "batch"] = Field(
+        "auto",
+        description="change images one by one in the workers, or a batch at once on the device; auto: a batch on a GPU",
+    )
     batch_size: int = Field(64, ge=1, description="images per batch where no sampler decides: evaluation, prediction")
 
 

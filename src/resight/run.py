@@ -261,7 +261,7 @@ def history(path: Path) -> dict[str, list[tuple[float, float]]]:
         return {}
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds")]
+    names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "seconds", "data/wait")]
     curves = {name: [(float(row["epoch"]), float(row[name])) for row in rows if row[name]] for name in names}
     return {name: points for name, points in curves.items() if points}
 

@@ -73,7 +73,7 @@ def train(
     )
     # Everything is built, and so checked, before anything is written.
     system = _system(run, training_set, pretrained=None)
-    batches = DataModule(recipe, training_set)
+    batches = DataModule(recipe, training_set, tell)
     system.configure_optimizers()
     run.way = way_of(system, batches, _told_once(tell))
     trainer = make_trainer(run, quiet, on_validation, tell)
@@ -122,7 +122,7 @@ def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validati
         )
     fresh = not run.checkpoint.exists()  # killed in its first epoch: starts again
     system = _system(run, training_set, pretrained=None if fresh else False)
-    checkpoint, batches = None if fresh else run.checkpoint, DataModule(run.recipe, training_set)
+    checkpoint, batches = None if fresh else run.checkpoint, DataModule(run.recipe, training_set, tell)
     # One of a version that kept no way goes on in the likely one, which it had.
     run.way = run.way or (way_of(system, batches, _told_once(tell)) if fresh else likely_way(system))
     trainer = make_trainer(run, quiet, on_validation, tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 
 from resight.data.samplers import SAMPLERS
 from resight.data.training_set import TrainingSet, divide
+from resight.engine import data_module
 from resight.engine.data_module import DataModule
 from resight.engine.system import System
 from resight.errors import DataError, RecipeError
@@ -126,3 +128,49 @@ def test_a_recipe_cannot_say_which_process_it_is(name: str, crowd: ReidDataset, 
         recipe = tiny(f"sampler={{name: {name}, {key}: 1}}")
         with pytest.raises(RecipeError, match=f"unknown key '{key}'"):
             DataModule(recipe, divide(recipe, crowd, {"identities"}))
+
+
+def as_recipe_says(recipe: Recipe, crowd: ReidDataset, device: str = "cpu") -> DataModule:
+    module = attached(recipe, divide(recipe, crowd, {"identities"}))
+    module.trainer.lightning_module.to(device)
+    return module
+
+
+@pytest.mark.parametrize("cache", ["true", "memory", "disk", "device", "auto"])
+def test_wherever_images_are_kept_batches_are_the_same(
+    cache: str, crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    plain = as_recipe_says(tiny("validation.ratio=0.34"), crowd)
+    kept = as_recipe_says(tiny("validation.ratio=0.34", f"loader.cache={cache}"), crowd)
+    for one, other in zip(plain.train_dataloader(), kept.train_dataloader(), strict=True):
+        assert torch.equal(one.images, other.images)
+        assert one.ids.tolist() == other.ids.tolist()
+    for one, other in zip(plain.val_dataloader(), kept.val_dataloader(), strict=True):
+        assert torch.equal(one.images, other.images)
+    assert (tmp_path / "crops").exists() == (cache not in ("true", "memory"))
+    again = list(kept.batches_of(0))
+    assert all(torch.equal(one.images, two.images) for one, two in zip(again, kept.train_dataloader(), strict=True))
+
+
+def test_images_are_changed_in_batches_where_the_recipe_says_so_or_on_a_gpu(crowd: ReidDataset, tiny) -> None:
+    for augment, expected in (("auto", False), ("image", False), ("batch", True)):
+        module = as_recipe_says(tiny(f"loader.augment={augment}"), crowd)
+        module.train_dataloader()
+        assert (module.images.batched is not None) == expected
+    assert data_module._in_batches(tiny(), torch.device("cuda"))
+    assert not data_module._in_batches(tiny("loader.augment=image"), torch.device("cuda"))
+
+
+def test_a_cache_that_does_not_fit_is_refused_or_done_without(
+    crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    monkeypatch.setenv("RESIGHT_CACHE_LIMIT", "0.000001")
+    with pytest.raises(DataError, match="RESIGHT_CACHE_LIMIT"):
+        as_recipe_says(tiny("loader.cache=disk"), crowd).train_dataloader()
+    told: list[str] = []
+    module = as_recipe_says(tiny("loader.cache=auto"), crowd)
+    module.tell = told.append
+    assert len(list(module.train_dataloader()))
+    assert told[0].startswith("going on without a cache: ")

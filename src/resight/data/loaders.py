@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from resight.data.targets import encode, junk_targets, shown_as_junk
 from resight.errors import ImageError
 from resight.recipe import ImageOptions, LoaderOptions
 from resight.records import AttributeSchema, Record
+
+if TYPE_CHECKING:
+    from resight.data.augmentations.batched import BatchedAugmentation
+    from resight.data.cache import Crops
 
 __all__ = [
     "Batch",
@@ -55,6 +59,8 @@ class Batch(NamedTuple):
     junk: Tensor
     """True where a random part of the image is shown instead of the image."""
     failed: list[str]
+    seeds: NDArray[np.int64] = np.empty(0, np.int64)
+    """Of each image's random changes; 0 for one that has none."""
 
 
 def whole_groups(places: Tensor, size: int) -> Tensor:
@@ -75,6 +81,7 @@ class Item(NamedTuple):
     index: int  # type: ignore[assignment]
     junk: bool
     failed: str | None
+    seed: int = 0
 
 
 class ImageDataset(Dataset[Item]):
@@ -84,6 +91,11 @@ class ImageDataset(Dataset[Item]):
     `targets` [N, attributes] are the class numbers to learn, and `junk_targets` those of a junk `Draw`. With `masks`
     each image comes with its record's mask, and what moves the image moves the mask.
     """
+
+    crops: Crops | None = None
+    """The records' images decoded; without them their files are read."""
+    batched: BatchedAugmentation | None = None
+    """Takes the place of `augment`, once a batch is whole; see `finished`."""
 
     def __init__(
         self,
@@ -113,16 +125,54 @@ class ImageDataset(Dataset[Item]):
             tensor, mask = self._load(index)
         except ImageError as error:
             return Item(None, None, index, False, str(error))
-        if isinstance(key, Draw) and self.augment is not None:
-            # With a seed for each draw the result is the same in any worker, in any order and after a resume.
-            if mask is not None:
-                tensor, mask = augmented_pair(tensor, mask, self.augment, key.seed)
-            else:
-                chain = Compose([random_part, self.augment]) if key.junk else self.augment
-                tensor = augmented(tensor, chain, key.seed)
-        return Item(tensor, mask, index, isinstance(key, Draw) and key.junk, None)
+        if not isinstance(key, Draw):
+            return Item(tensor, mask, index, False, None)
+        tensor, mask = self._changed(tensor, mask, key)
+        return Item(tensor, mask, index, key.junk, None, key.seed)
+
+    def gather(self, draws: Sequence[Draw]) -> Batch:
+        """The batch of these draws from `crops`, on the device that they are on where whole batches are augmented."""
+        assert self.crops is not None
+        index = torch.tensor([draw.index for draw in draws], dtype=torch.int64)
+        known = self.crops.readable(index)
+        places = torch.nonzero(known).flatten()
+        kept = [draws[place] for place in places.tolist()]
+        pixels = (self.crops.host if self.batched is None else self.crops).gather(index[known])
+        images, masks = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
+        for row, draw in enumerate(kept):
+            if self.batched is None or draw.junk:
+                image, mask = self._changed(*self._load(draw.index), draw)
+                images[row] = image
+                if mask is not None:
+                    masks[row] = mask
+        failed = [self.crops.failed[number] for number in index[~known].tolist()]
+        junk = torch.tensor([draw.junk for draw in kept], dtype=torch.bool)
+        seeds = np.array([draw.seed for draw in kept], np.int64)
+        return self._batch(images, masks, index[known], places, junk, failed, seeds)
+
+    def finished(self, batch: Batch, device: torch.device) -> Batch:
+        """A whole batch, augmented on a device where that is done for whole batches."""
+        if self.batched is None or not len(batch.images):
+            return batch
+        images, masks = (part.to(device, non_blocking=True) for part in (batch.images, batch.masks))
+        images, moved = self.batched(images, batch.seeds, masks if self.masks else None)
+        return batch._replace(images=images, masks=masks if moved is None else moved)
+
+    def _changed(self, image: Tensor, mask: Tensor | None, draw: Draw) -> tuple[Tensor, Tensor | None]:
+        """What a draw makes of an image alone; with a seed of its own it is the same in any worker, in any order."""
+        if self.augment is None:
+            return image, mask
+        if mask is not None:
+            return (image, mask) if self.batched is not None else augmented_pair(image, mask, self.augment, draw.seed)
+        steps = [*([random_part] if draw.junk else []), *([self.augment] if self.batched is None else [])]
+        return (augmented(image, Compose(steps), draw.seed) if steps else image), None
 
     def _load(self, index: int) -> tuple[Tensor, Tensor | None]:
+        if self.crops is not None:
+            if index in self.crops.failed:
+                raise ImageError(self.crops.failed[index])
+            decoded = self.crops.host.gather(torch.tensor([index]))[0]
+            return decoded[:3], decoded[3:] if self.masks else None
         if self.cache is not None and index in self.cache:
             return self.cache[index]
         record = self.records[index]
@@ -139,7 +189,6 @@ class ImageDataset(Dataset[Item]):
     def collate(self, items: Sequence[Item]) -> Batch:
         places = [place for place, item in enumerate(items) if item.image is not None]
         kept = [items[place] for place in places]
-        index = torch.tensor([item.index for item in kept], dtype=torch.int64)
         if kept:
             images = torch.stack([item.image for item in kept])  # type: ignore[misc]
         else:
@@ -147,20 +196,29 @@ class ImageDataset(Dataset[Item]):
         masks = torch.empty(len(kept), 0, *images.shape[2:], dtype=torch.uint8)
         if kept and self.masks:
             masks = torch.stack([item.mask for item in kept])  # type: ignore[misc]
-        failed = [item.failed for item in items if item.failed is not None]
-        junk = torch.tensor([item.junk for item in kept], dtype=torch.bool)
-        targets = torch.where(junk[:, None], self.junk_targets[index], self.targets[index])
-        return Batch(
+        return self._batch(
             images,
-            self.labels[index],
-            self.cameras[index],
-            targets,
             masks,
-            index,
+            torch.tensor([item.index for item in kept], dtype=torch.int64),
             torch.tensor(places, dtype=torch.int64),
-            junk,
-            failed,
+            torch.tensor([item.junk for item in kept], dtype=torch.bool),
+            [item.failed for item in items if item.failed is not None],
+            np.array([item.seed for item in kept], np.int64),
         )
+
+    def _batch(
+        self,
+        images: Tensor,
+        masks: Tensor,
+        index: Tensor,
+        places: Tensor,
+        junk: Tensor,
+        failed: list[str],
+        seeds: NDArray[np.int64],
+    ) -> Batch:
+        targets = torch.where(junk[:, None], self.junk_targets[index], self.targets[index])
+        known = (self.labels[index], self.cameras[index], targets)
+        return Batch(images, *known, masks, index, places, junk, failed, seeds)
 
 
 def resize(pixels: np.ndarray, image: ImageOptions) -> Tensor:
@@ -203,17 +261,21 @@ def normalise(images: Tensor, image: ImageOptions) -> Tensor:
 
     The channels are in the order of `image.colours`.
     """
-    mean = torch.tensor(image.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(image.std, device=images.device).view(1, 3, 1, 1)
-    return _ordered((images.float() / 255 - mean) / std, image)
+    mean, std = (_channels(values, images.device) for values in (image.mean, image.std))
+    return _ordered(images.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std), image)
 
 
 def denormalise(pixels: Tensor, image: ImageOptions) -> Tensor:
     """The inverse of `normalise`: float (batch, 3, height, width) -> uint8, clipped to 0 to 255."""
-    mean = torch.tensor(image.mean, device=pixels.device).view(1, 3, 1, 1)
-    std = torch.tensor(image.std, device=pixels.device).view(1, 3, 1, 1)
+    mean, std = (_channels(values, pixels.device) for values in (image.mean, image.std))
     pixels = _ordered(pixels, image)
     return ((pixels.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _channels(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """A number for each channel, (1, 3, 1, 1)."""
+    # Made here and sent: made there, a GPU would be waited for.
+    return torch.tensor(values).view(1, 3, 1, 1).to(device, non_blocking=True)
 
 
 def _ordered(pixels: Tensor, image: ImageOptions) -> Tensor:
@@ -232,20 +294,29 @@ def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoad
 
 
 def judged_loader(
-    records: Sequence[Record], schema: AttributeSchema, image: ImageOptions, options: LoaderOptions
+    records: Sequence[Record],
+    schema: AttributeSchema,
+    image: ImageOptions,
+    options: LoaderOptions,
+    crops: Crops | None = None,
 ) -> DataLoader[Batch]:
-    """Every image once, in order, with its classes; then, where `schema` has junk, random parts of some as junk."""
+    """Every image once, in order, with its classes; then, where `schema` has junk, random parts of some as junk.
+
+    Images that are decoded already are taken from `crops`.
+    """
     targets = encode(records, schema)
     junk = junk_targets(targets, schema)
     images = ImageDataset(records, image, augment=lambda pixels: pixels, targets=targets, junk_targets=junk)
+    images.crops = crops
     draws = [Draw(position, position) for position in range(len(records))]
     draws += [Draw(position, seed, junk=True) for seed, position in enumerate(shown_as_junk(records, schema))]
     return _loader(images, options, batch_size=options.batch_size, sampler=draws)
 
 
 def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> DataLoader[Batch]:
-    # Few images are read faster than workers start.
-    workers = options.workers if len(dataset) > 4 * options.batch_size else 0
+    # Few images are read faster than workers start, and decoded ones faster than they hand them over.
+    work = len(dataset) > 4 * options.batch_size and (dataset.crops is None or dataset.augment is not None)
+    workers = options.workers if work else 0
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # typed by what it collates to
         collate_fn=dataset.collate,

@@ -21,6 +21,7 @@ from resight.run import Run
 __all__ = [
     "BestWeights",
     "Complaints",
+    "DataWait",
     "EpochBar",
     "EpochLines",
     "FiniteNumbers",
@@ -205,6 +206,23 @@ class Complaints(Callback):
         self.told = state_dict["told"]
 
 
+class DataWait(Callback):
+    """Logs `data/wait`: the share of an epoch's time in which training had nothing to compute, since it waited for images."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.started = self.ended = time.perf_counter()
+        self.before = trainer.train_dataloader.waited  # type: ignore[union-attr]
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.ended = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        waited = trainer.train_dataloader.waited - self.before  # type: ignore[union-attr]
+        pl_module.log("data/wait", waited / max(self.ended - self.started, 1e-9), sync_dist=True)
+
+
 class EpochBar(Callback):
     """One bar for the whole training on standard error: the epoch, batches, the time left and the last figures.
 
@@ -297,7 +315,7 @@ class MetricsFile(Callback):
             "seconds": round(time.monotonic() - self.started, 2),
         }
         for name, value in trainer.callback_metrics.items():
-            if name == "lr" or name.startswith("train/") or (name.startswith("val/") and self.validated):
+            if name == "lr" or name.startswith(("train/", "data/")) or (name.startswith("val/") and self.validated):
                 row[name] = f"{float(value):.6g}"
         self.rows = [kept for kept in self.rows if int(kept["epoch"]) < row["epoch"]] + [row]
         columns = list(dict.fromkeys(name for kept in self.rows for name in kept))

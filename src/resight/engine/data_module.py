@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import copy
+import os
+from collections.abc import Callable, Sequence
 
 import lightning
+import torch
 from torch.utils.data import DataLoader
 
 from resight.data.augmentations import build_augmentation
-from resight.data.loaders import Batch, ImageDataset, evaluation_loader, judged_loader, training_loader
+from resight.data.augmentations.batched import build_batched
+from resight.data.batches import Batches
+from resight.data.cache import Crops, cached, stored_bytes
+from resight.data.loaders import Batch, ImageDataset, evaluation_loader, judged_loader
 from resight.data.samplers import SAMPLERS, BatchSampler
 from resight.data.targets import encode, junk_targets
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
 from resight.errors import DataError, RecipeError
 from resight.recipe import Recipe, make
+from resight.records import Record
 
 __all__ = ["DataModule"]
 
@@ -25,12 +32,15 @@ class DataModule(lightning.LightningDataModule):
     Where attributes alone are learned, and junk is one of them, random parts of some held-out records follow as junk.
 
     Raises DataError when the sampler can make no batch of the records, RecipeError for options that do not fit and for
-    a sampler whose batches hold one image: `System` trains on two at least.
+    a sampler whose batches hold one image: `System` trains on two at least. `tell` receives a line when images are decoded
+    into the cache.
     """
 
-    def __init__(self, recipe: Recipe, training_set: TrainingSet) -> None:
+    def __init__(
+        self, recipe: Recipe, training_set: TrainingSet, tell: Callable[[str], None] = lambda line: None
+    ) -> None:
         super().__init__()
-        self.recipe, self.training_set = recipe, training_set
+        self.recipe, self.training_set, self.tell = recipe, training_set, tell
         self.sampler = _sampler(recipe, training_set)
         if len(self.sampler) and all(len(batch) < 2 for batch in self.sampler):
             sizes = ", ".join(f"sampler.{name}={value}" for name, value in recipe.sampler.items() if value == 1)
@@ -39,7 +49,7 @@ class DataModule(lightning.LightningDataModule):
             )
         self.images = _images(recipe, training_set)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Batches:
         assert self.trainer is not None
         system = self.trainer.lightning_module
         assert isinstance(system, System)
@@ -50,24 +60,68 @@ class DataModule(lightning.LightningDataModule):
             raise DataError(
                 "the training split has no full batch for each process; lower the sampler's batch or trainer.devices"
             )
-        return training_loader(self.images, self.sampler, self.recipe.loader)
+        self.device = system.device
+        self.images.crops = self._crops(self.training_set.fitted, self.device)
+        if _in_batches(self.recipe, self.device):
+            self.images.batched = build_batched(self.recipe.augmentation, self.recipe.image)
+        return Batches(self.images, self.sampler, self.recipe.loader, self.device)
 
-    def batches_of(self, epoch: int) -> DataLoader[Batch]:
+    def batches_of(self, epoch: int) -> Batches:
         """The batches that training has in an epoch, once more."""
         sampler = copy.copy(self.sampler)
         sampler.set_epoch(epoch)
-        return training_loader(self.images, sampler, self.recipe.loader)
+        return Batches(self.images, sampler, self.recipe.loader, self.device)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[object]:
         held_out = self.training_set.validation
         if not held_out:
             return []
+        crops = self._crops(held_out, torch.device("cpu"))
         if self.training_set.learns == {"attributes"}:
-            return judged_loader(held_out, self.training_set.schema, self.recipe.image, self.recipe.loader)
+            return judged_loader(held_out, self.training_set.schema, self.recipe.image, self.recipe.loader, crops)
         targets = encode(held_out, self.training_set.schema)
         masks = "masks" in self.training_set.learns
         images = ImageDataset(held_out, self.recipe.image, targets=targets, masks=masks)
+        images.crops = crops
         return evaluation_loader(images, self.recipe.loader)
+
+    def _crops(self, records: Sequence[Record], device: torch.device) -> Crops | None:
+        """The records' images decoded, on disk or on a device, where the recipe wants that."""
+        where, image, masks = self.recipe.loader.cache, self.recipe.image, "masks" in self.training_set.learns
+        if isinstance(where, bool) or where == "memory":
+            return None
+        try:
+            crops = cached(records, image, masks=masks, workers=_decoders(self.recipe), tell=self.tell)
+        except DataError as error:
+            if where != "auto":
+                raise
+            self.tell(f"going on without a cache: {error}")
+            return None
+        if where == "disk" or device.type != "cuda":
+            return crops
+        size, free = stored_bytes(len(records), image, masks), torch.cuda.mem_get_info(device)[0]
+        if size <= free * (_SHARE if where == "auto" else 1):
+            return crops.on(device)
+        if where == "device":
+            raise RecipeError(
+                f"loader.cache=device: the images take {size / 2**30:.1f} GiB and the GPU has {free / 2**30:.1f} free; "
+                "take auto or disk"
+            )
+        return crops
+
+
+_SHARE = 0.25
+"""Share of a GPU's free memory that `loader.cache=auto` fills with images at most: the network wants the rest."""
+
+
+def _in_batches(recipe: Recipe, device: torch.device) -> bool:
+    return recipe.loader.augment == "batch" or (recipe.loader.augment == "auto" and device.type == "cuda")
+
+
+def _decoders(recipe: Recipe) -> int:
+    """Processes that decode into the cache: all cores, or none besides this one where the recipe wants no workers."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(recipe.loader.workers, cores) if recipe.loader.workers else 0
 
 
 def _sampler(recipe: Recipe, training_set: TrainingSet) -> BatchSampler:
@@ -89,7 +143,7 @@ def _images(recipe: Recipe, training_set: TrainingSet) -> ImageDataset:
         recipe.image,
         build_augmentation(recipe.augmentation, recipe.image),
         training_set.labels,
-        cache=recipe.loader.cache,
+        cache=recipe.loader.cache in (True, "memory"),
         targets=training_set.targets,
         junk_targets=junk_targets(training_set.targets, training_set.schema),
         masks="masks" in training_set.learns,

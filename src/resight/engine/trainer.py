@@ -21,6 +21,7 @@ from resight.engine.averaging import Averaging
 from resight.engine.callbacks import (
     BestWeights,
     Complaints,
+    DataWait,
     EpochBar,
     EpochLines,
     FiniteNumbers,
@@ -51,7 +52,7 @@ def make_trainer(
     recipe = run.recipe
     terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
-    callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), MetricsFile(run)]
+    callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), DataWait(), MetricsFile(run)]
     callbacks.append(Complaints(_beginning(recipe), tell))
     if recipe.freeze:
         callbacks.append(Freezing(recipe.freeze))
