@@ -37,9 +37,9 @@ class Batches:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[Batch]:
+        started, computing = time.perf_counter(), self._step()
         source = map(self.images.gather, self.batch_sampler) if self._loader is None else iter(self._loader)
         while True:
-            started, computing = time.perf_counter(), self._step()
             batch = next(source, None)
             if batch is None:
                 return
@@ -47,6 +47,7 @@ class Batches:
             if computing is None or computing.query():  # a GPU that has not finished the step yet waits for nothing
                 self.waited += time.perf_counter() - started
             yield batch
+            started, computing = time.perf_counter(), self._step()
 
     def _step(self) -> torch.cuda.Event | None:
         """Tells when a GPU has finished what it was given so far."""

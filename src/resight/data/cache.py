@@ -71,12 +71,16 @@ class Crops:
         """Whether each of these records' images could be read, bool (len(index),)."""
         return self.rows[index] >= 0
 
-    def gather(self, index: Tensor) -> Tensor:
-        """Images at these positions, which must be readable: uint8 (len(index), channels, height, width)."""
+    def gather(self, index: Tensor, pinned: bool = False) -> Tensor:
+        """Images at these positions, which must be readable: uint8 (len(index), channels, height, width).
+
+        `pinned` images of the machine's own memory are sent to a GPU without waiting for what it computes.
+        """
         rows = self.rows[index]
         if self.device.type != "cpu":
             return self.pixels.index_select(0, rows.to(self.device, non_blocking=True))
-        return self.pixels.index_select(0, rows)
+        room = torch.empty(len(rows), *self.pixels.shape[1:], dtype=torch.uint8, pin_memory=pinned)
+        return torch.index_select(self.pixels, 0, rows, out=room)
 
     def on(self, device: torch.device) -> Crops:
         """The same crops, those that could be read copied to a device's memory; on the CPU the memory map itself."""

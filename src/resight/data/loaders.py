@@ -137,7 +137,8 @@ class ImageDataset(Dataset[Item]):
         known = self.crops.readable(index)
         places = torch.nonzero(known).flatten()
         kept = [draws[place] for place in places.tolist()]
-        pixels = (self.crops.host if self.batched is None else self.crops).gather(index[known])
+        crops = self.crops.host if self.batched is None else self.crops
+        pixels = crops.gather(index[known], pinned=torch.cuda.is_available())
         images, masks = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
         for row, draw in enumerate(kept):
             if self.batched is None or draw.junk:

@@ -180,7 +180,7 @@ def erasing(
         columns = torch.arange(image.width, device=images.device)
         inside = ((rows >= tops) & (rows < tops + heights))[:, None, :, None]
         inside = inside & ((columns >= lefts) & (columns < lefts + widths))[:, None, None, :]
-        return torch.where(inside, colour.to(images.device)[:, None, None], images)
+        return torch.where(inside, colour.to(images.device, non_blocking=True)[:, None, None], images)
 
     return Change(probability, 2 * _ATTEMPTS + 2, erased)
 
