@@ -17,6 +17,9 @@ import os
 import statistics
 import tempfile
 import time
+import traceback
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--others", type=int, default=2, help="epochs of each of the others, the first one not counted")
     parser.add_argument("--workers", type=int, default=0, help="of the others; resight has its own default")
     parser.add_argument("--profile", action="store_true", help="print where the time of resight's last epoch goes")
+    parser.add_argument("--syncs", action="store_true", help="print where resight's last epoch waits for a GPU")
     parser.add_argument("overrides", nargs="*", help="KEY=VALUE of resight's recipe")
     return parser.parse_args()
 
@@ -162,7 +166,7 @@ def _ours(options: argparse.Namespace, records: list, folder: Path, times: _Time
         ],
     )
     images = _steps(records, recipe) * options.batch
-    profiler = _Profiler(options)
+    watchers = _Profiler(options), _Syncs(options)
 
     def tell(line: str) -> None:
         if not line.startswith("epoch "):
@@ -170,9 +174,11 @@ def _ours(options: argparse.Namespace, records: list, folder: Path, times: _Time
             return
         times.stop("resight", images)
         done = len(times.found["resight"])
-        profiler.stop() if done == options.epochs else None
+        for watcher in watchers if done == options.epochs else ():
+            watcher.stop()
         times.turn()
-        profiler.start() if done == options.epochs - 1 else None
+        for watcher in watchers if done == options.epochs - 1 else ():
+            watcher.start()
 
     times.start()
     train(recipe, ReidDataset("crops", train=records), folder, tell=tell)
@@ -206,6 +212,39 @@ class _Profiler:
             self.profile.__exit__(None, None, None)
             by = "self_cpu_time_total" if self.options.device == "cpu" else "self_cuda_time_total"
             print(self.profile.key_averages().table(sort_by=by, row_limit=14, max_name_column_width=48))
+
+
+class _Syncs:
+    """The lines of the program that wait for the GPU, and how often in one epoch."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.wanted = options.syncs and options.device != "cpu"
+
+    def start(self) -> None:
+        if self.wanted:
+            import torch
+
+            self.counts: Counter[str] = Counter()
+            self.shown, warnings.showwarning = warnings.showwarning, self._note  # type: ignore[assignment]
+            warnings.filterwarnings("always", message=".*synchroniz")
+            torch.cuda.set_sync_debug_mode("warn")
+
+    def _note(self, message: object, kind: object, file: str, line: int, *rest: object) -> None:
+        frames = [
+            frame
+            for frame in traceback.extract_stack()
+            if "resight" in frame.filename and "benchmarks" not in frame.filename
+        ]
+        where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else f"{Path(file).name}:{line}"
+        self.counts[where] += 1
+
+    def stop(self) -> None:
+        if self.wanted:
+            import torch
+
+            torch.cuda.set_sync_debug_mode("default")
+            warnings.showwarning = self.shown
+            print("waits for the GPU in the last epoch:", dict(self.counts.most_common(12)))
 
 
 if __name__ == "__main__":
