@@ -33,6 +33,7 @@ def main() -> None:
     from crops import write_crops
 
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["RESIGHT_CACHE"] = str(Path(folder) / "cache")
         records = write_crops(Path(folder) / "crops", options.images, options.identities)
         told, most = told_ceiling(options.device)
         print(f"{where(options.device)}: {options.backbone}, {options.size[0]}×{options.size[1]}, batch {options.batch}, {len(records):,} images; {told}", flush=True)  # fmt: skip
@@ -161,7 +162,7 @@ def _ours(options: argparse.Namespace, records: list, folder: Path, times: _Time
             f"trainer.accelerator={'cpu' if options.device == 'cpu' else 'gpu'}",
             "losses.centre.weight=0",
             *(["loader.workers=0"] if not options.workers else [f"loader.workers={options.workers}"]),
-            "loader.cache=true",
+            "loader.cache=auto",
             *options.overrides,
         ],
     )
