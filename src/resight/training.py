@@ -18,7 +18,7 @@ from resight.data.formats import absolute_spec
 from resight.data.training_set import TrainingSet
 from resight.engine.callbacks import OnValidation
 from resight.engine.data_module import DataModule
-from resight.engine.probing import likely_way, way_of
+from resight.engine.probing import likely_way, training_device, way_of
 from resight.engine.system import System
 from resight.engine.trainer import make_trainer, make_validator, process_rank
 from resight.errors import RecipeError, RunError
@@ -223,7 +223,7 @@ def _fit(
     if process_rank() == 0:
         for note in system.notes:
             tell(note)
-    system.run_as(run.computed)
+    system.run_as(run.computed, on_cpu=training_device(run.recipe).type == "cpu")
     with warnings.catch_warnings(), run.computed.on_its_threads():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from resight.data.loaders import Batch, Item
 from resight.engine.data_module import DataModule
+from resight.engine.gradients import quicken
 from resight.engine.system import System
 from resight.machine import LONG, STEPS, Way, fastest, likely, machine, remembered, told, ways
 from resight.models.cost import use_of
@@ -107,6 +108,8 @@ def _step(system: System, way: Way, shown: Batch, device: torch.device) -> Calla
     """A step of training without its losses, whose precision is the same in all: forwards and backwards."""
     network = copy.deepcopy(system.model).to(device).train()
     network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
+    if way.precision == "bf16" and device.type == "cpu":
+        quicken(network)
     moved = {name: part.to(device) for name, part in shown._asdict().items() if isinstance(part, Tensor)}
     shown = shown._replace(**moved)  # type: ignore[arg-type]  # `failed`, a list, is none of them
     inputs = system.prepared(shown, way)

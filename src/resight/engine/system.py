@@ -20,6 +20,7 @@ from resight.data.training_set import Learned, TrainingSet
 from resight.engine.averaging import average_of
 from resight.engine.checkpointing import checkpoint_blocks
 from resight.engine.freezing import require_freezable
+from resight.engine.gradients import quicken
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.parts import begins, require_parts
 from resight.engine.schedules import SCHEDULES
@@ -81,11 +82,13 @@ class System(lightning.LightningModule):
         self.judged = ""
         """The word of the one that is judged now; empty for the one that is trained."""
 
-    def run_as(self, way: Way) -> None:
-        """Have the network and its inputs in a way's memory layout, and as the recipe says; its precision is the trainer's."""
+    def run_as(self, way: Way, on_cpu: bool = False) -> None:
+        """Have the network and its inputs in a way's memory layout, and as is fastest `on_cpu`; its precision is the trainer's."""
         self.way = way
         layout = torch.channels_last if way.channels_last else torch.contiguous_format
         self.model = self.model.to(memory_format=layout)
+        if way.precision == "bf16" and on_cpu:
+            quicken(self.model)
         if self.recipe.trainer.compile:
             self.model.compile()
 
