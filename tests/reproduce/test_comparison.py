@@ -52,6 +52,16 @@ def test_what_is_unknown_is_a_dash() -> None:
     ]
 
 
+def test_what_a_model_costs_stands_behind_its_figures() -> None:
+    compared = Comparison(
+        TABLE, MEASURED, costs=[{"parameters": "2.00 M"}, {"parameters": "3.00 M", "file": "9 MB"}, {}]
+    )
+    assert compared.header()[-2:] == ["parameters", "file"]
+    assert [row[-2:] for row in compared.cells()] == [["2.00 M", "–"], ["3.00 M", "9 MB"], ["–", "–"], ["–", "–"]]
+    rows = list(csv.DictReader(io.StringIO(compared.csv())))
+    assert rows[1]["file"] == "9 MB"
+
+
 def test_a_difference_needs_a_first_row() -> None:
     compared = Comparison(TABLE, [{}, {0: {"mAP": 37.0}}, {}])
     assert compared.cells()[1][2] == "37.0"

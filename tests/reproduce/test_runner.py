@@ -128,6 +128,7 @@ def test_a_killed_table_goes_on(crowd_spec: str, table: Path, tmp_path: Path, mo
         rows = list(csv.DictReader(file))
     assert [row["seeds"] for row in rows] == ["0 1", "0 1", "0 1"]
     assert all(row["mAP deviation"] for row in rows)
+    assert all(row["parameters"].endswith(" M") and row["images/s at 64"] for row in rows)
     assert "± " in result.output
     assert "Protocol course: images of the query's own camera count as well" in result.output
     assert {*panels[-1]} >= {"train/loss", "train/identity", "train/triplet", "lr"}
@@ -193,6 +194,7 @@ def test_rows_of_other_settings_are_told_and_come_back(
     monkeypatch.setattr("resight.reproduce.runner.train", saved)
     monkeypatch.setattr("resight.reproduce.runner.retrieval_figures", lambda *ignored: {"mAP": 0.5})
     monkeypatch.setattr("resight.reproduce.runner.check", lambda *ignored: None)
+    monkeypatch.setattr("resight.reproduce.runner._cost", lambda folder: {})
     told: list[str] = []
 
     def call(rows: str, epochs: int) -> str:

@@ -59,3 +59,8 @@ def test_numbers_are_written_as_people_read_them() -> None:
     table = cost_table(Cost(1, 1, 1, {1: 10.0, 64: 20.0}))
     assert len(table.columns) == len(table.rows[0]) == 6
     assert "core" in table.note or "measured" in table.note
+
+
+def test_a_cost_is_plain_numbers_for_json() -> None:
+    told = Cost(7, 9, None, {1: 2.5, 64: math.nan}).summary()
+    assert told == {"parameters": 7, "multiply-adds": 9, "bytes": None, "images/s": {"1": 2.5, "64": None}}

@@ -206,13 +206,15 @@ def evaluate(
     name_failed(result.failed)
     curves = history(folder / "metrics.csv") if folder is not None else {}
     over = replaced(target)
-    costs = cost_table(cost(model))
+    spent = cost(model)
+    costs = cost_table(spent)
     page = pages.page(result, model, dataset)
     page.heading("Cost")
     page.show(costs)
     page.finish(target, command=command_line(context), failed=result.failed, curves=curves)
     if as_json:
-        print(json.dumps({**result.summary(), **({_LOGGED: logged} if logged else {})}, indent=2))
+        told = {**result.summary(), **({_LOGGED: logged} if logged else {}), "cost": spent.summary()}
+        print(json.dumps(told, indent=2))
     else:
         show([*pages.tables(result), *([_logged(logged, older)] if logged else []), costs], dataset.name)
         output().print(f"report: {target}{over}", markup=False)

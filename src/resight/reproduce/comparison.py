@@ -36,6 +36,8 @@ class Comparison:
     measured: list[dict[int, dict[str, float]]]
     conditions: list[str] = field(default_factory=list)
     """The conditions of the measured figures, a line each."""
+    costs: list[dict[str, str]] = field(default_factory=list)
+    """For each row name of a column -> what its model costs; empty for a row that was not run, or of an older version."""
 
     def published(self, row: int, figure: str) -> Value | None:
         return _one(self.table.rows[row].published, figure)
@@ -70,15 +72,28 @@ class Comparison:
                         (self.ours(number, figure), self.our_difference(number, figure)),
                     )
                 ),
+                *self._cost(number),
             ]
             for number, row in enumerate(self.table.rows)
         ] + [
-            [name, *(text for figure in self.table.figures for text in (_cell(_one(found, figure), None, figure), "–"))]
+            [
+                name,
+                *(text for figure in self.table.figures for text in (_cell(_one(found, figure), None, figure), "–")),
+                *("–" for _ in self._priced()),
+            ]
             for name, found in self.table.beside.items()
         ]
 
     def header(self) -> list[str]:
-        return ["", *(f"{figure} {whose}" for figure in self.table.figures for whose in ("published", "ours"))]
+        figures = (f"{figure} {whose}" for figure in self.table.figures for whose in ("published", "ours"))
+        return ["", *figures, *self._priced()]
+
+    def _priced(self) -> list[str]:
+        """The columns of cost."""
+        return list(dict.fromkeys(name for cells in self.costs for name in cells))
+
+    def _cost(self, row: int) -> list[str]:
+        return [self.costs[row].get(name, "–") for name in self._priced()]
 
     def notes(self) -> list[str]:
         """Notes on how to read the table."""
@@ -122,11 +137,12 @@ class Comparison:
         writer = csv.writer(text, lineterminator="\n")
         figures = self.table.figures
         kinds = ("published {}", "published {} difference", "{}", "{} deviation", "{} difference")
-        header = ["row", "seeds", *(kind.format(figure) for figure in figures for kind in kinds)]
+        header = ["row", "seeds", *(kind.format(figure) for figure in figures for kind in kinds), *self._priced()]
         writer.writerow(header)
         for number, row in enumerate(self.table.rows):
             seeds = " ".join(map(str, self.measured[number]))
-            writer.writerow([row.name, seeds, *(text for figure in figures for text in self._numbers(number, figure))])
+            numbers = (text for figure in figures for text in self._numbers(number, figure))
+            writer.writerow([row.name, seeds, *numbers, *self._cost(number)])
         for name, found in self.table.beside.items():
             columns = {f"published {figure}": f"{value:.6g}" for figure, value in found.items()}
             writer.writerow([name, "", *(columns.get(column, "") for column in header[2:])])

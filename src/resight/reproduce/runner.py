@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from resight.data.formats import absolute_spec, data_options
 from resight.errors import DataError, RecipeError, RunError
@@ -32,6 +32,7 @@ from resight.reproduce.planning import Planned, plan
 from resight.reproduce.table import Table, chosen_rows, slug
 from resight.run import Run, histories
 from resight.tasks.attributes.evaluation import Result, evaluate
+from resight.tasks.costs import cost, cost_cells
 from resight.tasks.splits import SplitName
 from resight.training import alone, check, resume, train
 from resight.views import charts
@@ -131,7 +132,11 @@ class _Job:
                 self.evaluated[folder] = evaluate(load(folder), self.images.dataset, trained_here=True)
             found = attribute_figures(self.evaluated[folder], row.row, self._on(row))
         figures = {name: 100 * value for name, value in found.items()} | loss_figures(run)
-        facts = {**self._conditions(row), "figures": {name: round(value, 6) for name, value in figures.items()}}
+        facts = {
+            **self._conditions(row),
+            "figures": {name: round(value, 6) for name, value in figures.items()},
+            "cost": _cost(folder),
+        }
         with written_whole(self._kept(row, seed)) as partial:
             partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         return figures
@@ -145,10 +150,13 @@ class _Job:
             if strict:
                 raise RunError(f"{folder} holds a run of another recipe; choose another --out, or remove it")
             return None
-        if not self._kept(row, seed).exists():
-            return None
-        facts = json.loads(self._kept(row, seed).read_text(encoding="utf-8"))
+        facts = self._facts(row, seed)
         return facts["figures"] if facts.items() >= self._conditions(row).items() else None
+
+    def _facts(self, row: Planned, seed: int) -> dict[str, Any]:
+        """What `run` stored of this row; nothing where it is not evaluated."""
+        kept = self._kept(row, seed)
+        return dict(json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else {}
 
     def of_other_settings(self) -> str | None:
         """A line on the rows that were measured here with other settings than these, if there are any."""
@@ -177,7 +185,11 @@ class _Job:
             {seed: figures for seed in self._seeds(row) if (figures := self.figures(row, seed)) is not None}
             for row in self.planned
         ]
-        comparison = Comparison(self.table, measured, self._told(measured))
+        costs: list[dict[str, str]] = [
+            next((self._facts(row, seed).get("cost", {}) for seed in seeds), {})
+            for row, seeds in zip(self.planned, measured, strict=True)
+        ]
+        comparison = Comparison(self.table, measured, self._told(measured), costs)
         texts = {
             "table.csv": comparison.csv(),
             "table.md": comparison.markdown(),
@@ -283,6 +295,10 @@ _PROTOCOLS = {
     "vehicleid": "Protocol vehicleid: no camera is known, and none plays a part",
     "course": "Protocol course: images of the query's own camera count as well",
 }
+
+
+def _cost(folder: Path) -> dict[str, str]:
+    return cost_cells(cost(load(folder)))
 
 
 def _seen(table: Table) -> str:

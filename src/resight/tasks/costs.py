@@ -37,6 +37,16 @@ class Cost:
     images_per_second: dict[int, float] = field(default_factory=dict)
     """Size of a batch -> images a second, from pixels of the network's size to its output, without reading files."""
 
+    def summary(self) -> dict[str, object]:
+        """Plain numbers; None where one is not known."""
+        speeds = {str(size): None if math.isnan(speed) else speed for size, speed in self.images_per_second.items()}
+        return {
+            "parameters": self.parameters,
+            "multiply-adds": self.multiply_adds,
+            "bytes": self.file_bytes,
+            "images/s": speeds,
+        }
+
 
 def cost(model: Recognizer, seconds: float = _SECONDS) -> Cost:
     """What a model costs, its speed measured here for about `seconds` at each size of batch."""
