@@ -20,6 +20,7 @@ from resight.run import Run
 from resight.tasks.junk.review import Review
 from tests.support.commands import resight
 from tests.support.disk import full_disk
+from tests.support.footage import write_sequence
 from tests.support.recipes import tiny_overrides
 
 
@@ -138,6 +139,7 @@ VIEWS = {
     "junk scan --out": "junk scan {autoencoder} {people} --out suspects/",
 }
 GOES_ON = {
+    "data crops --out": "data crops --mot {sequence} --out crops/",
     "index --out": "index {embedding} {people} --out gallery/",
     "tune --out": "tune reid-vae image.height=32 image.width=16 sampler.batch_size=2 optimiser.lr=1e-5:1e-3:log validation.ratio=0.5 --data {people} --trials 1 --out search/",
     "reproduce --out": "reproduce camera-mining model.backbone=resnet10t model.pretrained=false image.height=32 image.width=16 "
@@ -146,7 +148,7 @@ GOES_ON = {
 }
 INPUTS = {
     "train --resume", "tune --space", "cluster --assign", "curves RUNS", "data augment IMAGE", "search GALLERY",
-    "junk review FOLDER", "junk apply FOLDER",
+    "junk review FOLDER", "junk apply FOLDER", "data crops --mot", "data crops --video",
 }  # fmt: skip
 OWN_WORDS = {
     "data sample --out": "exists and is not an empty folder; name another, or remove it first",
@@ -179,6 +181,7 @@ def inputs(
         "people": people,
         "image": image,
         "gallery": folder / "gallery",
+        "sequence": write_sequence(folder / "sequence"),
         "scan": folder / "scan",
     }
 

@@ -1,14 +1,20 @@
-"""`resight data inspect`, `split`, `synthesize` and `sample`."""
+"""`resight data inspect`, `split`, `crops`, `synthesize` and `sample`."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from resight.cli.console import DataOption, ForceOption
+
+if TYPE_CHECKING:
+    from resight.data.crops.cutting import Cut
+    from resight.data.crops.views import View
+    from resight.views.tables import Table
 
 __all__ = ["app"]
 
@@ -160,6 +166,168 @@ def split_data(
         identities = len({record.identity for record in records if record.identity > 0})
         output().print(f"{name}: {len(records)} images of {identities} identities")
     output().print(f"manifest: {out}{anew}\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False)
+
+
+@app.command("crops")
+def cut_crops(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for crops and manifest.csv; one that was broken off is gone on with.")
+    ],
+    mot: Annotated[
+        Path | None,
+        typer.Option(
+            "--mot",
+            metavar="DIR",
+            help="A sequence as MOTChallenge or DanceTrack lays it out, or a folder of sequences.",
+        ),
+    ] = None,
+    video: Annotated[Path | None, typer.Option("--video", help="A video; needs --boxes.")] = None,
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            help="File of boxes: frame, track, left, top, width, height and up to four more columns. Of --mot also gt, det, or "
+            "a tracker's folder with a NAME.txt for each sequence.  [default: gt/gt.txt, else det/det.txt]"
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="N,N", help="MOTChallenge's numbers of the classes to cut.  [default: 1, pedestrians]"),
+    ] = None,
+    min_visibility: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out boxes of which less is seen, where the annotations say it.")
+    ] = 0.0,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out boxes that a detector or tracker is less sure of.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Cut every so many boxes of a track only.")] = 1,
+    identities: Annotated[
+        str | None,
+        typer.Option(
+            help="What tracks are numbers of: none, or the individuals of each sequence (own), or of all together (shared).  "
+            "[default: own for annotations, none for others]"
+        ),
+    ] = None,
+    camera: Annotated[
+        int | None, typer.Option(min=0, help="The camera's number.  [default: each sequence is one, from 1 by name]")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="When the first frame was taken, as 2026-05-31T08:30:00; UTC unless it says otherwise."
+        ),
+    ] = None,
+    first_frame: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of --video: number that the boxes give the first frame.  [default: 1; 0 where a box is in frame 0]",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split in the manifest: train, query or gallery.  [default: train with identities, else gallery]"
+        ),
+    ] = None,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of the JPEG files.")] = 95,
+    force: Annotated[bool, typer.Option("--force", help="Write manifest.csv anew, where it is there already.")] = False,
+) -> None:
+    """Cut annotated, detected or tracked boxes out of frames, a folder for each track, with a manifest for `manifest:`.
+
+    `resight data crops --mot MOT17/train --out crops`, or
+    `resight data crops --video door.mp4 --boxes tracks.txt --start 2026-05-31T08:30:00 --out crops`;
+    then `--data manifest:crops/manifest.csv`
+
+    Ignored regions and other classes are left out and counted, as are boxes in frames that are not there. A video is read
+    frame by frame, in memory that does not grow with it; `pip install 'resight[video]'`.
+    """
+    from resight.cli.console import name_failed, output, progress, remark, show
+    from resight.cli.destinations import replaced, require_folder, require_free
+    from resight.data.crops import views
+    from resight.data.crops.boxes import Boxes, Chosen, choose
+    from resight.data.crops.cutting import MANIFEST, write_crops
+    from resight.errors import DataError, OptionError
+    from resight.records import milliseconds
+
+    if (mot is None) == (video is None):
+        raise OptionError("give one of --mot DIR and --video FILE")
+    if video is not None and boxes is None:
+        raise OptionError("--video needs --boxes FILE")
+    if mot is not None and first_frame is not None:
+        raise OptionError("--first-frame is for --video; a sequence's frames have numbers")
+    known = {"identities": (identities, ("none", "own", "shared")), "split": (split, ("train", "query", "gallery"))}
+    for name, (value, allowed) in known.items():
+        if value is not None and value not in allowed:
+            raise DataError(f"--{name} {value}: one of {', '.join(allowed)}")
+    begun = 0 if start is None else milliseconds(start)
+    numbers = _numbers(classes)
+    require_folder(out)
+    require_free(out / MANIFEST, force)
+    anew = replaced(out / MANIFEST)
+
+    def choice(given: Boxes) -> Chosen:
+        return choose(given, numbers, min_visibility, min_confidence, every)
+
+    if mot is not None:
+        found, passed = views.of_sequences(mot, choice, boxes, camera)
+        for line in passed:
+            remark(line)
+    else:
+        found = [views.of_video(video, choice, boxes, camera, first_frame)]  # type: ignore[arg-type]
+    whose = identities or ("own" if found[0].boxes.truth else "none")
+    with progress("cutting", sum(len(view.boxes) for view in found)) as advance:
+        made = write_crops(
+            out,
+            found,
+            quality=quality,
+            identities=whose,  # type: ignore[arg-type]
+            split=split or ("gallery" if whose == "none" else "train"),  # type: ignore[arg-type]
+            start=begun,
+            progress=advance,
+        )
+    show([_cut_table(found, made)])
+    for view, cut in zip(found, made, strict=True):
+        for line in _left_out(view, cut.outside):
+            remark(line)
+    name_failed([line for cut in made for line in cut.failed])
+    output().print(
+        f"{sum(len(cut.records) for cut in made)} crops -> {out / MANIFEST}{anew}\n"
+        f"use them as --data {shlex.quote(f'manifest:{out / MANIFEST}')}",
+        markup=False,
+    )
+
+
+def _cut_table(views: Sequence[View], made: Sequence[Cut]) -> Table:
+    """A row for each view: how many crops of how many tracks it gave."""
+    from resight.views.tables import Table
+
+    rows = []
+    for view, cut in zip(views, made, strict=True):
+        counted = [len({getattr(record, name) for record in cut.records} - {None}) for name in ("frame", "tracklet")]
+        place = [str(view.camera), "–" if view.sequence is None else str(view.sequence)]
+        rows.append([view.footage.name, *place, *map(str, (*counted, len(cut.records)))])
+    return Table(["", "camera", "sequence", "frames", "tracklets", "crops"], rows)
+
+
+def _left_out(view: View, outside: int) -> list[str]:
+    """A line that counts the boxes of a view that were not cut, by reason; none where all were."""
+    counts = {**view.left_out, **({"outside the frame": outside} if outside else {})}
+    if not counts:
+        return []
+    told = ", ".join(f"{count} {why}" for why, count in counts.items())
+    frames = f" (of {view.beyond} frames)" if view.beyond else ""
+    return [f"{view.footage.name}: boxes left out: {told}{frames}"]
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    """`1,2` as numbers. Raises OptionError for anything else."""
+    from resight.errors import OptionError
+
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"--classes {text}: numbers with commas between them, as 1,2") from None
 
 
 @app.command("synthesize")
