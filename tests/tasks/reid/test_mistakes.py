@@ -27,7 +27,10 @@ def test_what_is_unknown_of_an_answer_has_no_row(search: Search) -> None:
     assert {row.attribute for row in shared_attributes(search.result)} == {"hat", "top"}
 
 
-def test_without_attributes_there_is_no_row(search: Search) -> None:
+def test_without_attributes_there_is_no_row_and_no_distance_is_measured(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(search.result), "distances", None)
     bare = [replace(record, attributes={}) for record in search.result.query.records]
     assert shared_attributes(replace(search.result, query=Embeddings(search.result.query.features, bare))) == []
 

@@ -21,6 +21,7 @@ from resight.views.heatmaps import coloured, overlay, strongest_channels
 
 __all__ = [
     "Pick",
+    "answers",
     "drawn_queries",
     "feature_space",
     "hardest_queries",
@@ -73,17 +74,22 @@ def lists_of(result: Result, queries: NDArray[np.int64], length: int = 10) -> li
     return lists
 
 
+def answers(result: Result, query: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The gallery images that are right for a query and those that are wrong, bool [G] each; the protocol leaves out the rest."""
+    judgement = result.result.judgement
+    right, wrong = (np.zeros(len(result.gallery), np.bool_) for _ in range(2))
+    wrong[judgement.columns] = True
+    right[judgement.columns[judgement.good[query]]] = True
+    wrong &= ~right
+    for found in (right, wrong):
+        found[judgement.columns[judgement.left_out[query]]] = False
+    return right, wrong
+
+
 def verdicts(result: Result, query: int) -> list[Verdict]:
     """[G]: whether each gallery image is right or wrong for a query, or left out by the protocol ("junk")."""
-    judgement = result.result.judgement
-    found: list[Verdict] = ["junk"] * len(result.gallery)
-    for place in judgement.columns:
-        found[place] = "wrong"
-    for place in judgement.columns[judgement.good[query]]:
-        found[place] = "right"
-    for place in judgement.columns[judgement.left_out[query]]:
-        found[place] = "junk"
-    return found
+    right, wrong = answers(result, query)
+    return np.where(right, "right", np.where(wrong, "wrong", "junk")).tolist()
 
 
 def feature_space(result: Result, most: int = 1000) -> Figure | None:

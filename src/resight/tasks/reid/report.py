@@ -14,7 +14,7 @@ from resight.tasks.pictures import reconstructed
 from resight.tasks.reid.evaluation import Result
 from resight.tasks.reid.mining import first_batch
 from resight.tasks.reid.mistakes import shared_attributes
-from resight.tasks.reid.pictures import drawn_queries, feature_space, hardest_queries, lists_of, looks, stages, verdicts
+from resight.tasks.reid.pictures import answers, drawn_queries, feature_space, hardest_queries, lists_of, looks, stages
 from resight.views import charts
 from resight.views.grids import ranked_lists
 from resight.views.report import Report
@@ -166,9 +166,8 @@ def _distances(report: Report, result: Result) -> None:
     between = result.distances(queries)
     same, different = [], []
     for query, row in zip(queries, between, strict=True):
-        judged, shown = np.array(verdicts(result, query)), np.isfinite(row)
-        wrong = row[(judged == "wrong") & shown]
-        same.append(row[(judged == "right") & shown])
+        right, wrong = (row[found & np.isfinite(row)] for found in answers(result, query))
+        same.append(right)
         different.append(rng.choice(wrong, min(len(wrong), 100), replace=False))
     if sum(map(len, same)) and sum(map(len, different)):
         report.heading("Distances")
