@@ -122,6 +122,7 @@ DATA = {
     "predict --out": "predict {attributes} {people} --out predictions.csv",
     "export --out": "export {embedding} --out model.onnx",
     "import --out": "import {embedding} --out imported/",
+    "associate --out": "associate {embedding} {crops} --threshold 0.1 --out people/",
     "cluster --out": "cluster {vae} {people} --clusters 2 --out clusters/",
     "junk apply --out": "junk apply {scan} --data {people} --out kept.csv",
     "data split --out": "data split --data {people} --ratio 0.5 --out split.csv",
@@ -169,6 +170,7 @@ def inputs(
     for line in (
         ["index", kinds["embedding"], people, "--out", gallery],
         ["junk", "scan", kinds["autoencoder"], people, "--quantile", "0.9", "--out", scan],
+        ["data", "crops", "--mot", write_sequence(folder / "sequence"), "--out", folder / "crops"],
     ):
         with suppress(SystemExit):
             main([str(word) for word in line])
@@ -181,7 +183,8 @@ def inputs(
         "people": people,
         "image": image,
         "gallery": folder / "gallery",
-        "sequence": write_sequence(folder / "sequence"),
+        "sequence": folder / "sequence",
+        "crops": f"manifest:{folder / 'crops' / 'manifest.csv'}",
         "scan": folder / "scan",
     }
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from resight.cli import (
+    associate,
     cluster,
     curves,
     data,
@@ -56,6 +57,7 @@ app.command("predict")(predict.predict)
 app.command("index")(search.index)
 app.command("search")(search.search)
 app.command("cluster")(cluster.cluster)
+app.command("associate")(associate.associate)
 app.add_typer(junk.app, name="junk")
 app.command("export")(export.export)
 app.command("reproduce")(reproduce.reproduce)

@@ -12,6 +12,8 @@ import typer
 from resight.cli.console import ForceOption
 
 if TYPE_CHECKING:
+    from resight.embedding import Embedded
+    from resight.recognizer import Recognizer
     from resight.records import Record
 
 __all__ = ["embed", "index", "search"]
@@ -23,7 +25,23 @@ EmbedderArgument = Annotated[
 ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery.")]  # fmt: skip
 
 
+TrackletsOption = Annotated[
+    bool,
+    typer.Option(
+        "--tracklets",
+        help="One entry for each tracklet: the mean of its images, in which sharp ones count more; see `resight data crops`.",
+    ),
+]
+JunkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--junk", metavar="RUN", help="Of --tracklets: leave out images that this run of `resight junk` calls junk."
+    ),
+]
+
+
 def embed(
+    context: typer.Context,
     run: EmbedderArgument,
     images: ImagesArgument,
     out: Annotated[
@@ -33,6 +51,8 @@ def embed(
             help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them.",
         ),
     ],
+    tracklets: TrackletsOption = False,
+    junk: JunkOption = None,
     force: ForceOption = False,
 ) -> None:
     """Turn images into embeddings.
@@ -41,26 +61,33 @@ def embed(
     """
     from resight.cli.console import images_of, name_failed, output, progress, remark
     from resight.cli.destinations import replaced, require_file, require_free
+    from resight.cli.options import needs
     from resight.embedding import embed as embed_images
     from resight.recognizer import load
 
     require_file(out, (".parquet",))
     require_free(out, force)
+    needs(context, ("junk",), "tracklets")
     records = images_of(images)
     model = load(run)
     model.tell = remark
-    with progress("embedding", len(records)) as advance:
-        embedded = embed_images(model, records, progress=advance)
+    if tracklets:
+        embeddings, failed = _pooled(model, records, junk)
+    else:
+        with progress("embedding", len(records)) as advance:
+            embeddings, failed = embed_images(model, records, progress=advance)
     anew = replaced(out)
-    embedded.embeddings.save(out)
-    name_failed(embedded.failed)
-    count, width = embedded.embeddings.features.shape
-    attributes = embedded.embeddings.attributes
+    embeddings.save(out)
+    name_failed(failed)
+    count, width = embeddings.features.shape
+    attributes = embeddings.attributes
     beside = "" if attributes is None else f" and {attributes.shape[1]} attribute probabilities"
-    output().print(f"{count} images × {width} numbers{beside} -> {out}{anew}", markup=False)
+    called = "entries" if tracklets else "images"
+    output().print(f"{count} {called} × {width} numbers{beside} -> {out}{anew}", markup=False)
 
 
 def index(
+    context: typer.Context,
     run: EmbedderArgument,
     images: ImagesArgument,
     out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing gallery is added to.")],
@@ -76,25 +103,37 @@ def index(
             "--drop-junk", help="Leave out images that the attribute run (or RUN, if it knows junk) calls junk."
         ),
     ] = False,
+    tracklets: TrackletsOption = False,
+    junk: JunkOption = None,
 ) -> None:
     """Embed images into a gallery that can be searched.
 
     `resight index runs/street crops/ --out gallery`
 
     With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
-    those recognised as junk.
+    those recognised as junk. With `--tracklets` a tracklet is found as one image, its best.
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.cli.destinations import require_folder
+    from resight.cli.options import needs
     from resight.gallery import Gallery
 
     require_folder(out)
+    needs(context, ("junk",), "tracklets")
     gallery = Gallery.open(out, model=run) if (out / "gallery.json").exists() else None
     records = images_of(images)
     if attributes is not None or drop_junk:
         records = _seen(records, attributes or run, drop_junk)
     if gallery is None:
         gallery = Gallery.create(out, model=run, empty=False)
+    if tracklets:
+        pooled, failed = _pooled(gallery.model, records, junk)
+        before = len(gallery)
+        gallery.add_embeddings(pooled)
+        name_failed(failed)
+        told = f"{len(pooled)} entries indexed ({len(gallery) - before} of them new)"
+        output().print(f"{told}, {len(gallery)} in {out}", markup=False)
+        return
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)
@@ -210,6 +249,24 @@ def search(
         search_picture(answers, picture)
         if not as_json:
             output().print(f"picture: {picture}{anew}", markup=False)
+
+
+def _pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedded:
+    """The records' tracklets embedded, one entry each; says how many there are and what was left out."""
+    from resight.cli.console import output, progress
+    from resight.embedding import Embedded, embed
+    from resight.recognizer import load
+    from resight.tasks.tracklets.pooling import pool_tracklets, qualities
+
+    judge = None if junk is None else load(junk)
+    with progress("embedding", len(records) * (2 + (judge is not None))) as advance:
+        embedded, failed = embed(model, records, progress=advance)
+        weights = qualities(model, embedded.records, judge, progress=advance)
+    made = pool_tracklets(embedded, weights, unit=model.metric == "cosine")
+    lost = f", and with them {made.lost} whole tracklets or images of none" if made.lost else ""
+    left_out = f"; {made.left_out} images are junk and left out{lost}" if made.left_out else ""
+    output().print(f"{made.tracklets} tracklets of {len(embedded)} images{left_out}", markup=False)
+    return Embedded(made.embeddings, failed)
 
 
 def _queries(sources: list[str]) -> list[Record]:

@@ -1,0 +1,144 @@
+"""A tracklet as one entry: the mean of its images' features, in which sharp ones count more and junk not at all.
+
+The entry's record is that of its best image; its attributes say when the tracklet begins and ends and how many images it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resight.errors import DataError
+from resight.recognizer import Progress, Recognizer
+from resight.records import Embeddings, Record
+from resight.retrieval.pooling import pool
+from resight.tasks.junk.evaluation import default_score, junk_scores, scan
+
+__all__ = ["END", "IMAGES", "START", "Pooled", "groups", "pool_tracklets", "qualities", "sharpness"]
+
+START, END, IMAGES = "tracklet_start", "tracklet_end", "tracklet_images"
+"""Attributes of an entry: when its tracklet begins and ends, in milliseconds as `Record.time`, and its images."""
+
+_SURE_JUNK = 0.5
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One entry for each tracklet, and for each image that belongs to none."""
+
+    embeddings: Embeddings
+    tracklets: int
+    """Entries that are tracklets."""
+    left_out: int
+    """Images that were left out as junk."""
+    lost: int
+    """Tracklets of which nothing else was left."""
+
+
+def groups(records: Sequence[Record]) -> NDArray[np.int64]:
+    """[N]: number of each image's tracklet, from 0 in order of appearance; an image of none has a number of its own.
+
+    A tracklet is a number within a camera and a sequence.
+    """
+    numbers: dict[object, int] = {}
+    return np.array(
+        [
+            numbers.setdefault(
+                place if record.tracklet is None else (record.camera, record.sequence, record.tracklet), len(numbers)
+            )
+            for place, record in enumerate(records)
+        ],
+        np.int64,
+    )
+
+
+def pool_tracklets(embeddings: Embeddings, weights: NDArray[np.floating], *, unit: bool = True) -> Pooled:
+    """Pool the images of each tracklet by weights, float [N]; an image of weight 0 is left out.
+
+    >>> pool_tracklets(embedded, qualities(model, embedded.records)).embeddings
+
+    Features have length one unless `unit` is False; attributes' probabilities are means. Raises DataError when no image
+    is in a tracklet, or all are left out.
+    """
+    records = embeddings.records
+    if all(record.tracklet is None for record in records):
+        raise DataError("no image says of which tracklet it is; `resight data crops` makes manifests that do")
+    all_groups = groups(records)
+    kept = np.flatnonzero(weights > 0)
+    if not len(kept):
+        raise DataError("every image is junk, so no tracklet is left")
+    names, places = np.unique(all_groups[kept], return_inverse=True)
+    features = pool(embeddings.features[kept], places, weights[kept], unit=unit)
+    attributes = embeddings.attributes
+    if attributes is not None:
+        attributes = pool(attributes[kept], places, weights[kept], unit=False)
+    rows = np.split(kept[np.argsort(places, kind="stable")], np.cumsum(np.bincount(places))[:-1])
+    found = [_entry(records, weights, of_one) for of_one in rows]
+    return Pooled(
+        Embeddings(features, found, attributes),
+        tracklets=sum(record.tracklet is not None for record in found),
+        left_out=len(records) - len(kept),
+        lost=len(np.unique(all_groups)) - len(names),
+    )
+
+
+def _entry(records: Sequence[Record], weights: NDArray[np.floating], rows: NDArray[np.int64]) -> Record:
+    """The record of the best of some rows, with the tracklet's extent among its attributes."""
+    best = records[int(rows[np.argmax(weights[rows])])]
+    if best.tracklet is None:
+        return best
+    facts = {IMAGES: str(len(rows))}
+    times = [time for row in rows.tolist() if (time := records[row].time) is not None]
+    if times:
+        facts |= {START: str(min(times)), END: str(max(times))}
+    return replace(best, attributes={**best.attributes, **facts})
+
+
+def qualities(
+    model: Recognizer,
+    records: Sequence[Record],
+    junk: Recognizer | None = None,
+    threshold: float | None = None,
+    *,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Weights of images, float32 [N]: how sharp the model sees them, 0 for those that the run `junk` calls junk.
+
+    Junk is what scores `threshold` or more; by default a probability of 0.5 or, of an autoencoder's error, the highest
+    hundredth, as `resight junk scan` has it. All images must be readable. `progress` is called with the number of images
+    done since the last call; each is read once, and once more for `junk`. Raises RunError for a run that tells no junk.
+    """
+    seen = model.see(records, lambda batch: sharpness(batch.images), progress=progress)
+    weights = np.concatenate(seen.found)
+    if len(weights) != len(records):
+        raise DataError(seen.failed[0])
+    if junk is not None:
+        name = default_score(junk)
+        scored = junk_scores(junk, records, name, progress=progress)
+        if scored.failed:
+            raise DataError(scored.failed[0])
+        chosen = _SURE_JUNK if threshold is None and name == "probability" else threshold
+        weights[scan(scored, name, threshold=chosen).suspects] = 0
+    return weights
+
+
+_LAPLACIAN = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
+_LEAST = 1e-3
+
+
+def sharpness(images: Tensor) -> NDArray[np.float32]:
+    """How sharp images are, uint8 RGB (batch, 3, height, width) -> float32 [batch], over 0.
+
+    The standard deviation of the Laplacian of the grey picture, at the size that a model sees: an image that was small
+    and had to be enlarged is as smooth as a blurred one, so that this weighs size too (variance of the Laplacian: Pech-
+    Pacheco et al. 2000).
+    """
+    grey = images.float().mean(1, keepdim=True) / 255
+    edges = F.conv2d(grey, _LAPLACIAN.to(grey.device))
+    return edges.flatten(1).std(1).clamp(min=_LEAST).cpu().numpy()

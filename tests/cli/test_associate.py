@@ -1,0 +1,112 @@
+"""`resight associate` as a user types it, from frames to people, and `--tracklets` of embed and index."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resight.data.formats import read_dataset
+from resight.gallery import Gallery
+from resight.records import Embeddings
+from resight.run import Run
+from tests.support.commands import resight
+from tests.support.footage import write_sequence
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three people who pass two cameras."""
+    from resight.cli import main
+
+    folder = tmp_path_factory.mktemp("crops")
+    for name in ("east", "west"):
+        write_sequence(folder / "all" / name, frames=5)
+    words = [
+        "data",
+        "crops",
+        "--mot",
+        folder / "all",
+        "--identities",
+        "shared",
+        "--split",
+        "gallery",
+        "--out",
+        folder / "crops",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    assert not ended.value.code
+    return f"manifest:{folder / 'crops' / 'manifest.csv'}"
+
+
+@pytest.mark.slow
+def test_from_crops_to_individuals(
+    trained: Run, kinds: dict[str, Path], crops: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "people"
+    words = ["associate", trained.folder, crops, "--out", out, "--threshold", "0.05"]
+    status, said, err = resight(*words, capsys=capsys)
+    assert status == 0, err
+    assert "6 tracklets of 30 images are" in said
+    assert "joined up to distance 0.05; 6 pairs exclude each other" in said
+    assert re.search(r"each tracklet alone +50\.0", said)
+    assert {path.name for path in out.iterdir()} == {"manifest.csv", "tracklets.csv"}
+    assert len(read_dataset(f"manifest:{out / 'manifest.csv'}").gallery) == 30
+    status, _, err = resight(*words, capsys=capsys)
+    assert status == 2
+    assert "or --force to write over it" in err
+
+    status, said, err = resight(*words, "--force", "--travel", "1,2=1..60", capsys=capsys)
+    assert status == 0, err
+    assert "6 tracklets of 30 images are 6 individuals" in said, "both cameras see all of them at one time"
+    status, said, err = resight(*words, "--force", "--junk", kinds["autoencoder"], capsys=capsys)
+    assert status == 0, err
+    assert re.search(r"[1-9]\d* of 30 images left out as junk", said)
+    status, _, err = resight("associate", trained.folder, crops, "--out", tmp_path / "more", capsys=capsys)
+    assert status == 2
+    assert "6 pairs of tracklets are seen at one time by one camera, too few to tell a threshold from; give one" in err
+
+
+@pytest.mark.slow
+def test_a_tracklet_is_one_entry(trained: Run, crops: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, gallery = tmp_path / "f.parquet", tmp_path / "gallery"
+    status, said, err = resight("embed", trained.folder, crops, "--tracklets", "--out", file, capsys=capsys)
+    assert status == 0, err
+    assert "6 tracklets of 30 images" in said
+    assert "6 entries × " in said
+    entries = Embeddings.load(file).records
+    assert [(entry.camera, entry.tracklet) for entry in entries] == [(c, t) for c in (1, 2) for t in (1, 2, 3)]
+    assert dict(entries[0].attributes) == {"tracklet_images": "5", "tracklet_start": "0", "tracklet_end": "400"}
+    status, said, err = resight(
+        "associate", trained.folder, file, "--threshold", 0.05, "--out", tmp_path / "p", capsys=capsys
+    )
+    assert status == 0, err
+    assert "6 tracklets of 6 images" in said
+    status, said, err = resight("index", trained.folder, crops, "--tracklets", "--out", gallery, capsys=capsys)
+    assert status == 0, err
+    assert f"6 entries indexed (6 of them new), 6 in {gallery}" in said
+    assert len(Gallery.open(gallery)) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["associate", "run", "manifest:m.csv", "--travel", "1,2=9"], "'1,2=9' is no travel time"),
+        (
+            ["associate", "run", "f.parquet", "--split", "train"],
+            "--split is for FORMAT:PATH; f.parquet is a feature file",
+        ),
+        (["embed", "run", "crops", "--junk", "runs/junk"], "--junk is for --tracklets"),
+        (["index", "run", "crops", "--junk", "runs/junk"], "--junk is for --tracklets"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    words: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / ("f.parquet" if words[0] == "embed" else "out")
+    status, _, err = resight(*words, "--out", out, capsys=capsys)
+    assert status == 2
+    assert err.startswith(f"error: {told}")
+    assert err.count("\n") == 1
