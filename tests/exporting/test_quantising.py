@@ -61,3 +61,26 @@ def test_a_file_of_8_bits_is_smaller_and_nearly_the_same(
     run, file = (model.embed([record.path for record in many[:8]]) for model in (load(trained.folder), load(made.path)))
     np.testing.assert_allclose((run * file).sum(1), 1, atol=0.05)
     assert isinstance(load(made.path), Recognizer)
+
+
+@pytest.mark.slow
+def test_convolutions_that_lose_too_much_stay_in_float32(
+    trained: Run, many: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound is put between what is lost with none spared and with three."""
+    nearness = {}
+    for spared in (0, 3):
+        monkeypatch.setattr("resight.exporting.flow.SPARED", (spared,))
+        made = export(trained.folder, tmp_path / f"{spared}" / "int8.onnx", calibrate=many)
+        nearness[spared] = made.parity.least
+    assert nearness[3] > nearness[0]
+    monkeypatch.setattr("resight.exporting.flow.SPARED", (0, 3))
+    monkeypatch.setattr("resight.exporting.flow.LEAST_INT8", (nearness[0] + nearness[3]) / 2)
+    made = export(trained.folder, tmp_path / "both" / "int8.onnx", calibrate=many)
+    assert made.spared == 3
+    told = {prop.key: prop.value for prop in onnx.load(str(made.path)).metadata_props}
+    assert told["float32_convolutions"] == "3"
+    kept = onnx.load(str(made.path)).graph
+    quantised = {name for node in kept.node if node.op_type == "DequantizeLinear" for name in node.output}
+    plain = [node for node in kept.node if node.op_type == "Conv" and node.input[1] not in quantised]
+    assert len(plain) == 3

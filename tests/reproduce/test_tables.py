@@ -29,7 +29,7 @@ COMPUTED = {
 LITERATURE = ("strong-baseline-ladder",)
 """Tables of papers, not of the five sources."""
 
-OF_PAPERS = ("reid-strong-baseline", "reid-osnet")
+OF_PAPERS = ("reid-strong-baseline", "reid-osnet", "reid-mobile")
 """Recipes whose figures are those of papers."""
 
 RECIPES = {

@@ -40,6 +40,7 @@ WHERE_GIVEN = {
     "model.unet.depth": 2,
     "schedule.milestones": [2],
     "schedule.warmup_epochs": 1,
+    "freeze": {},  # it names parts of the backbone
 }
 """Key -> value, for recipes that set the key; of a list so many as the recipe has."""
 

@@ -94,7 +94,8 @@ def export(
     console.print(_told(made), markup=False)
     console.print(f"parity with the run: {made.parity}", markup=False)
     if made.calibrated_on:
-        console.print(f"int8: calibrated on {made.calibrated_on} images", markup=False)
+        spared = f"; the first {made.spared} convolutions stay in float32, they lost too much" if made.spared else ""
+        console.print(f"int8: calibrated on {made.calibrated_on} images{spared}", markup=False)
     licence = made.config.licence or "not known"
     console.print(f"licence of the weights: {licence}", markup=False)
     for warning in made.warnings:

@@ -17,7 +17,7 @@ from resight.errors import OptionError, ResightError, RunError
 from resight.exporting.boxmot import BoxMot, boxmot
 from resight.exporting.graphs import FORMATS, Graph, tag_onnx
 from resight.exporting.parity import LEAST, LEAST_INT8, Parity, made_up, parity
-from resight.exporting.quantising import calibration_images, quantise
+from resight.exporting.quantising import SPARED, calibration_images, quantise
 from resight.files import disk_named, written_whole
 from resight.models.cost import multiply_adds, parameters
 from resight.recognizer import Recognizer, find_run, load
@@ -40,6 +40,8 @@ class ExportedFile:
     """Bytes of the file, of OpenVINO with its .bin."""
     calibrated_on: int = 0
     """Images that int8 was calibrated on."""
+    spared: int = 0
+    """The first convolutions of an int8 file that stay in float32."""
     warnings: tuple[str, ...] = field(default=())
     """What the program that the file is for does otherwise than the run."""
 
@@ -90,13 +92,15 @@ def export(
         partial = Path(folder) / target.name
         graph = Graph(model, pixels)
         _write(to, graph, partial, config)
-        images, calibrated = made_up(model.recipe.image.height, model.recipe.image.width), 0
-        if calibrate is not None:
-            given, images = calibration_images(model, calibrate)
+        calibrated = spared = 0
+        if calibrate is None:
+            image = model.recipe.image
+            compared = parity(model, load(partial), made_up(image.height, image.width))
+            compared.require(LEAST)
+        else:
+            given, judged = calibration_images(model, calibrate)
             calibrated = len(given)
-            _quantise(partial, model, given, pixels, config)
-        compared = parity(model, load(partial), images)
-        compared.require(LEAST if calibrate is None else LEAST_INT8)
+            compared, spared = _quantise(partial, model, given, judged, pixels, config)
         size = sum(part.stat().st_size for part in parts(partial))
         with written_whole(target.parent / CONFIG) as side:
             side.write_text(config.to_json(), encoding="utf-8")
@@ -105,7 +109,7 @@ def export(
                 side.write_text(named.side_file, encoding="utf-8")
         for part in reversed(parts(partial)):  # the file itself last
             os.replace(part, target.with_name(part.name))
-    return ExportedFile(target, config, compared, size, calibrated, named.warnings if named else ())
+    return ExportedFile(target, config, compared, size, calibrated, spared, named.warnings if named else ())
 
 
 def exported_name(out: str | os.PathLike[str], to: str, named: BoxMot | None = None) -> Path:
@@ -182,13 +186,25 @@ def _write(to: str, graph: Graph, path: Path, config: ReidConfig) -> None:
         raise RunError(f"this network cannot be written as {to} ({type(error).__name__}: {reason})") from error
 
 
-def _quantise(path: Path, model: Recognizer, images: Tensor, pixels: bool, config: ReidConfig) -> None:
+def _quantise(
+    path: Path, model: Recognizer, images: Tensor, judged: Tensor, pixels: bool, config: ReidConfig
+) -> tuple[Parity, int]:
+    """Make the file one of 8 bits, sparing as few convolutions as serve; how it compares, and how many are spared.
+
+    Raises RunError where none of `SPARED` serves.
+    """
     batches: list[Any] = []
     for batch in images.split(16):
         batches.append((batch.permute(0, 2, 3, 1) if pixels else model.prepare(batch)).contiguous().numpy())
     whole = path.with_name(f"whole-{path.name}")
     os.replace(path, whole)
-    quantise(whole, path, batches)
+    facts = {**config.model_dump(mode="json"), "precision": "int8", "calibrated_on": len(images)}
+    for spared in SPARED:
+        quantise(whole, path, batches, spared)
+        tag_onnx(path, {**facts, "float32_convolutions": spared})
+        compared = parity(model, load(path), judged)
+        if compared.least > LEAST_INT8:
+            break
     whole.unlink()
-    facts = config.model_dump(mode="json")
-    tag_onnx(path, {**facts, "precision": "int8", "calibrated_on": len(images)})
+    compared.require(LEAST_INT8)
+    return compared, spared

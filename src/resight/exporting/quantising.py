@@ -18,10 +18,12 @@ from resight.recognizer import Recognizer
 from resight.records import Record
 from resight.runtimes.engines import INPUT
 
-__all__ = ["FEWEST", "MOST", "calibration_images", "quantise"]
+__all__ = ["FEWEST", "MOST", "SPARED", "calibration_images", "quantise"]
 
 FEWEST, MOST = 32, 256
 """Images that are calibrated on: of fewer the ranges of activations are chance, of more they hardly change."""
+SPARED = (0, 3, 8)
+"""How many convolutions keep float32, tried in turn until the file is near enough to its run."""
 _JUDGED = 64
 """Images beside them by which the result is judged."""
 
@@ -47,8 +49,13 @@ def _too_few(found: int) -> str:
     return f"--calibrate: {images}; int8 needs {2 * FEWEST} or more to calibrate on and to judge by"
 
 
-def quantise(source: Path, target: Path, batches: Sequence[NDArray[Any]]) -> None:
-    """Write the ONNX file `source` with weights and activations of 8 bits, calibrated on batches of its input."""
+def quantise(source: Path, target: Path, batches: Sequence[NDArray[Any]], spared: int = 0) -> None:
+    """Write the ONNX file `source` with weights and activations of 8 bits, calibrated on batches of its input.
+
+    The first `spared` convolutions stay in float32: their few channels have very different ranges, and what they lose
+    is lost to all that follows.
+    """
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -76,7 +83,13 @@ def quantise(source: Path, target: Path, batches: Sequence[NDArray[Any]]) -> Non
                 weight_type=QuantType.QInt8,
                 per_channel=True,
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+                nodes_to_exclude=_convolutions(onnx.load(str(prepared), load_external_data=False))[:spared],
             )
     finally:
         logging.root.setLevel(level)
         prepared.unlink(missing_ok=True)
+
+
+def _convolutions(model: Any) -> list[str]:
+    """Names of an ONNX model's convolutions, from the input on."""
+    return [node.name for node in model.graph.node if node.op_type == "Conv"]

@@ -91,22 +91,3 @@ def test_what_is_no_video_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"reading videos needs PyAV: pip install 'resight\[video\]'"):
         Video(tmp_path / "a.mp4")
-
-
-@pytest.mark.parametrize("degrees", [90, 180, -90])
-def test_a_video_held_upright_or_on_its_head_is_turned(degrees: int, tmp_path: Path) -> None:
-    """Phones store frames as the sensor lies, and by how much a player turns them counterclockwise."""
-    import av
-
-    whole = write_video(tmp_path / "whole.mp4")
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "turned.mp4"), "w") as turned:
-        stream = turned.add_stream_from_template(source.streams.video[0])
-        stream.set_display_rotation(degrees)
-        for packet in source.demux(source.streams.video[0]):
-            if packet.size:
-                packet.stream = stream
-                turned.mux(packet)
-    ((_, pixels),) = Video(tmp_path / "turned.mp4").pictures([7])
-    expected = np.rot90(frame(7), degrees // 90)
-    assert pixels.shape == expected.shape  # type: ignore[union-attr]
-    assert np.abs(pixels.astype(int) - expected).mean() < 10  # type: ignore[union-attr]
