@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from threading import Thread
 
 import pytest
 
 from resight.errors import ResightError, RunError
+from resight.gallery.filters import Between
 from tests.support.postgres_server import PASSWORD, PostgresServer, address_of
-from tests.support.store_contract import made_rows, same, schema_of
+from tests.support.store_contract import made_rows, same, schema_of, vectors_of
 
 pytest.importorskip("psycopg")
 from resight.gallery import database
@@ -116,3 +118,30 @@ def test_a_store_goes_on_when_its_server_has_come_back(monkeypatch) -> None:
         store.upsert(made_rows(5, seed=1))
         assert store.count() == 25
         store.close()
+
+
+@pytest.mark.slow
+def test_a_replica_answers_and_refuses_to_be_written(indexed, server) -> None:
+    """The same rows by the same searches; a writer with both hosts in its address finds the primary."""
+    store, rows = indexed
+    query, where = vectors_of(rows)[:1], Between("time", 0, 499)
+    with PostgresServer(replica_of=server) as replica:
+        reader = PostgresStore.open(replica.address("indexed"))
+        for how in ("exact", "ann"):
+            ours, theirs = (each.search(query, 10, where, how) for each in (store, reader))
+            assert (ours.how, ours.matching, ours.ids[0].tolist()) == (
+                theirs.how,
+                theirs.matching,
+                theirs.ids[0].tolist(),
+            )
+        with pytest.raises(RunError, match="read-only|recovery"):
+            reader.upsert(rows.slice(0, 1))
+        both = server.address("indexed").replace("127.0.0.1:", f"127.0.0.1:{replica.port},127.0.0.1:")
+        writer = PostgresStore.open(both + "&target_session_attrs=read-write")
+        assert writer.upsert(rows.slice(0, 1)) == (0, 1, store.refresh())
+        until = time.monotonic() + 30
+        while reader.refresh() < store.version and time.monotonic() < until:
+            time.sleep(0.05)
+        assert reader.version == store.version
+        reader.close()
+        writer.close()

@@ -120,14 +120,14 @@ def kills(server: PostgresServer, times: int, longest: float = 0.6) -> int:
             time.sleep(np.random.default_rng().uniform(0, longest))
             server.kill()
             server.start()
-            require_whole(where, list(said))
+            require_whole(where, set(said))
     finally:
         writer.kill()
         listening.join(10)
     return len(said)
 
 
-def require_whole(where: str, said: list[tuple[str, int]]) -> None:
+def require_whole(where: str, said: set[tuple[str, int]]) -> None:
     """No batch is there by half, none of those acknowledged is missing, none that was deleted is back."""
     store = PostgresStore.open(where)
     for seed in range(max(seed for _, seed in said) + 1):

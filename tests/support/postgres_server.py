@@ -56,19 +56,28 @@ def _run(*command: object) -> subprocess.CompletedProcess[str]:
 
 
 class PostgresServer:
-    """One cluster in a folder of its own, with a user `resight`. A killed server can be started again.
+    """One cluster in a folder of its own, with a user `resight`; or a replica. A killed server can be started again.
 
     >>> with PostgresServer() as server:
     ...     PostgresStore.create(server.address("crops"), schema)
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, replica_of: PostgresServer | None = None, **settings: str) -> None:
+        self._copied = replica_of
         self._settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
         self.folder = Path(tempfile.mkdtemp(prefix="resight-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
     def __enter__(self) -> PostgresServer:
+        if self._copied is not None:
+            self._copy(self._copied)
+        else:
+            self._initialise()
+        self.start()
+        return self
+
+    def _initialise(self) -> None:
         password = self.folder / "password"
         password.write_text(PASSWORD)
         if _USER is not None:
@@ -78,8 +87,15 @@ class PostgresServer:
         made = _run(_programs() / "initdb", "-D", self.folder / "data", *ways)
         assert made.returncode == 0, made.stderr
         password.unlink()
-        self.start()
-        return self
+
+    def _copy(self, primary: PostgresServer) -> None:
+        """What the primary has, and from then on whatever it writes."""
+        if _USER is not None:
+            shutil.chown(self.folder, _USER)
+        where = f"postgresql://resight:{_QUOTED}@127.0.0.1:{primary.port}/postgres"
+        ways = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        made = _run(_programs() / "pg_basebackup", "-d", where, "-D", self.folder / "data", *ways)
+        assert made.returncode == 0, made.stderr
 
     def __exit__(self, *_: object) -> None:
         self.kill()

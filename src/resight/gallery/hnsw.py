@@ -45,9 +45,12 @@ class Hnsw:
         self.operator, self._class = _NEAR[metric]
 
     def build(self, connection: Connection[Any]) -> None:
-        """A new index beside what there is, which is then removed, as are pieces that a kill left."""
+        """A new index beside the present one, which is then removed. Pieces that a kill left are removed first."""
         if self._width > WIDEST:
             raise DataError(f"pgvector indexes vectors of up to {WIDEST} numbers, not of {self._width}; search exactly")
+        for piece, whole in self._names(connection).items():
+            if not whole:
+                connection.execute(f"DROP INDEX CONCURRENTLY {quoted(piece)}", ())
         old = self._names(connection)
         name = next(name for number in range(len(old) + 1) if (name := f"{self._table}_hnsw_{number}") not in old)
         connection.execute(
@@ -58,13 +61,14 @@ class Hnsw:
         for each in old:
             connection.execute(f"DROP INDEX CONCURRENTLY {quoted(each)}", ())
 
-    def _names(self, connection: Connection[Any]) -> list[str]:
+    def _names(self, connection: Connection[Any]) -> dict[str, bool]:
+        """The indexes of this kind, and whether each is whole: a kill leaves one that is written to but not read."""
         found = connection.execute(
-            "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam "
-            "WHERE indrelid = %s::regclass AND amname = 'hnsw'",
+            "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+            "JOIN pg_am ON pg_am.oid = relam WHERE indrelid = %s::regclass AND amname = 'hnsw'",
             (named(self._table),),
         )
-        return [name for (name,) in found]
+        return dict(found.fetchall())
 
     @property
     def _indexed(self) -> str:
@@ -81,13 +85,12 @@ class Hnsw:
     ) -> list[int]:
         """Ids of up to `k` near rows, within a transaction.
 
-        The settings are the transaction's: those of a session do not reach the workers of Citus. Without
+        The settings are the transaction's, by SET LOCAL: nothing else reaches the workers of Citus. Without
         `iterative_scan` a condition would be applied to `effort` rows alone, and leave fewer than `k`.
         """
         connection.execute(
-            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'relaxed_order', true), "
-            "set_config('hnsw.max_scan_tuples', %s, true), set_config('hnsw.scan_mem_multiplier', %s, true)",
-            (str(effort), str(_SCAN), str(_MEMORY)),
+            f"SET LOCAL hnsw.ef_search = {effort:d}; SET LOCAL hnsw.iterative_scan = relaxed_order; "
+            f"SET LOCAL hnsw.max_scan_tuples = {_SCAN:d}; SET LOCAL hnsw.scan_mem_multiplier = {_MEMORY:d}"
         )
         statement = (
             f"SELECT id FROM {quoted(self._table)} WHERE {text} "
