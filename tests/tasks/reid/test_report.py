@@ -38,6 +38,8 @@ def test_the_table_by_hand(search: Search) -> None:
     assert table.note == (
         "market1501 protocol, all images of the gallery, euclidean distance, average precision by the precision at each hit "
         "(precision), 3 queries of 3 identities. "
+        # Of three people one is drawn three times in 1 of 27 draws.
+        "With other identities drawn from these, 95 % of the time: mAP 20.0 to 100.0, rank-1 0.0 to 100.0. "
         "1 queries have no right answer in the gallery and are not counted."
     )
 

@@ -15,6 +15,7 @@ from resight.recognizer import Progress, Recognizer
 from resight.records import NO_CAMERA, UNLABELLED, Embeddings, Record, ReidDataset, Relevance
 from resight.retrieval import Distance, Evaluation, JunkLast, KReciprocal, distances, metric_between
 from resight.retrieval import evaluate as evaluate_features
+from resight.retrieval.bootstrap import Interval, interval
 from resight.tasks.answers import own_positions, require_answers
 from resight.tasks.clusters.search import ClusterSearch, Searched, metric_of
 from resight.tasks.reid.baselines import BASELINES
@@ -66,9 +67,28 @@ class Result:
             asked.features, self.gallery.features, distance_between(asked, self.gallery, self.metric, self.junk)
         )
 
-    def summary(self) -> dict[str, dict[str, float | int | str | None]]:
-        """Name -> scores as plain values, shares in [0, 1], of the model and of all that it is compared with."""
-        return {name: result.summary() for name, result in self.results.items()}
+    def intervals(self, name: str = "model") -> dict[str, Interval]:
+        """How sure mAP and rank-1 of a row are: 95 % of the draws of the query identities fall between."""
+        figures = self.results[name]
+        first = np.where(np.isnan(figures.average_precision), np.nan, figures.first_rank == 1)
+        values = {"mAP": figures.average_precision, "rank-1": first}
+        return {figure: interval(found, self.query.identities) for figure, found in values.items()}
+
+    def summary(self) -> dict[str, dict[str, object]]:
+        """Name -> scores as plain values, shares in [0, 1], of the model and of all that it is compared with.
+
+        The ends of `intervals` are None where there is one identity.
+        """
+        return {
+            name: {
+                **result.summary(),
+                "intervals": {
+                    figure: [None if np.isnan(end) else end for end in ends]
+                    for figure, ends in self.intervals(name).items()
+                },
+            }
+            for name, result in self.results.items()
+        }
 
 
 def evaluate(

@@ -30,7 +30,9 @@ _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
 def tables(result: Result) -> list[Table]:
     """A table in per cent, with a row for the model and for each thing that it is compared with."""
     rows = [[name, *_figures(figures)] for name, figures in result.results.items()]
-    return [Table(["%", *_COLUMNS], rows, note=" ".join([f"{_conditions(result)}.", *_remarks(result)]))]
+    return [
+        Table(["%", *_COLUMNS], rows, note=" ".join([f"{_conditions(result)}.", *_sure(result), *_remarks(result)]))
+    ]
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
@@ -77,6 +79,14 @@ def _conditions(result: Result) -> str:
         f"average precision by {'the precision at each hit' if figures.definition == 'precision' else 'trapezoid'}"
         f" ({figures.definition}), {_asked(result)}"
     )
+
+
+def _sure(result: Result) -> list[str]:
+    """How sure the model's figures are, in a sentence; nothing where there is one identity."""
+    told = [f"{name} {per_cent(low)} to {per_cent(high)}" for name, (low, high) in result.intervals().items()]
+    if any(math.isnan(end) for ends in result.intervals().values() for end in ends):
+        return []
+    return [f"With other identities drawn from these, 95 % of the time: {', '.join(told)}."]
 
 
 def _asked(result: Result) -> str:
