@@ -79,13 +79,13 @@ class OtherError(Exception):
     "error",
     [
         OSError(errno.ENOSPC, "No space left on device"),
-        RuntimeError("Error in faiss::write_index: Error: 'ret == n' failed: No space left on device"),
+        RuntimeError("lance error: LanceError(IO): No space left on device (os error 28)"),
         OtherError('IoError(Os { code: 28, kind: StorageFull, message: "No space left on device" })'),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_full_disk_is_an_os_error_that_names_the_file_whoever_writes(tmp_path: Path, error: Exception) -> None:
-    path = tmp_path / "gallery" / "index.faiss"
+    path = tmp_path / "gallery" / "rows.lance"
     with pytest.raises(OSError, match="No space left on device") as raised:
         fail_halfway(path, error)
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(path))

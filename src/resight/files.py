@@ -31,11 +31,11 @@ def written_whole(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
 
     An error in the block removes the partial file and leaves what was there before. Unless `durable`, nothing waits for
     the disk: a file for each of many small things is written eight times as fast, and a power cut, though no killed
-    process, may leave one that is cut off. What a full disk does to writers with errors of their own (faiss, safetensors, torch, pyarrow) is raised as OSError that names `path`.
+    process, may leave one that is cut off. What a full disk does to writers with errors of their own (safetensors, torch, pyarrow, LanceDB) is raised as OSError that names `path`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The partial file keeps the suffix: writers such as Pillow and faiss choose the format by it.
+    # The partial file keeps the suffix: writers such as Pillow choose the format by it.
     partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         with disk_named(target, partial):

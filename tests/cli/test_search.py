@@ -60,10 +60,14 @@ def test_an_index_that_fails_leaves_no_gallery_and_harms_none(
     assert not (gallery / "gallery.json").exists()
     status, *_ = resight("index", trained.folder, images, "--out", gallery, capsys=capsys)
     assert status == 0, "the folder is free for a good run"
-    before = {file.name: file.read_bytes() for file in gallery.iterdir()}
+    before = contents(gallery)
     status, _, err = resight("index", diverged, images, "--out", gallery, capsys=capsys)
     assert status == 2
-    assert {file.name: file.read_bytes() for file in gallery.iterdir()} == before
+    assert contents(gallery) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_a_gallery_is_made_and_searched(
@@ -295,3 +299,23 @@ def test_junk_and_images_that_cannot_be_read_are_left_out_of_a_ranking(
     assert status == 2
     assert "none of 1 images could be read" in err
     assert not (tmp_path / "r.txt").exists()
+
+
+def test_conditions_narrow_a_search_and_its_index_must_be_there(
+    trained: Run, crowd_spec: str, crowd: ReidDataset, tmp_path: Path, capsys
+) -> None:
+    gallery, query = tmp_path / "gallery", crowd.query[0].path
+    assert resight("index", trained.folder, crowd_spec, "--out", gallery, capsys=capsys)[0] == 0
+    cameras = {record.camera for record in crowd.gallery}
+    camera = min(cameras)
+    every = found(gallery, query, "-k", "12", "--how", "exact", capsys=capsys)
+    here = found(gallery, query, "-k", "12", "--where", f"camera={camera}", "--where", "frame=2..", capsys=capsys)
+    kept = {record.path for record in crowd.gallery if record.camera == camera and record.frame >= 2}
+    assert [hit["path"] for hit in here] == [hit["path"] for hit in every if hit["path"] in kept]
+    for words, said in (
+        (["--where", "kamera=1"], "no column 'kamera' (did you mean 'camera'?)"),
+        (["--where", "camera=left"], "camera holds whole numbers, not 'left'"),
+        (["--how", "ann"], "has no index"),
+    ):
+        status, _, err = resight("search", gallery, query, *words, capsys=capsys)
+        assert (status, said in err) == (2, True), err

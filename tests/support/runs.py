@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from resight.recipe import Recipe
+from resight.recognizer import Recognizer
 from resight.records import NO_ATTRIBUTES, AttributeSchema
 from resight.run import Run, build_model
 
@@ -48,3 +49,9 @@ def untrained_run(
     run.save()
     run.save_weights(build_model(recipe, classes, schema))
     return run
+
+
+class Narrow(Recognizer):
+    """A model that is said to make features of two numbers, which can be followed by hand."""
+
+    width = 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["embed", "index", "search"]
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")]
+
+
+class HowChoice(StrEnum):
+    """Ways to search."""
+
+    auto = "auto"
+    exact = "exact"
+    ann = "ann"
+
+
 EmbedderArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
 ]
@@ -161,6 +172,21 @@ def search(
         bool,
         typer.Option("--drop-junk", help="Leave out images that are stored as junk; see `resight index --attributes`."),
     ] = False,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="COLUMN=VALUE",
+            help="Only images of which this holds: camera=1,2, time=08:00..09:30, upper_color!=red. May be given several times; all must hold.",
+        ),
+    ] = None,
+    how: Annotated[
+        HowChoice,
+        typer.Option(
+            "--how",
+            help="exact compares every image; ann uses the gallery's index; auto decides by how many images are left.",
+        ),
+    ] = HowChoice.auto,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
     ] = None,
@@ -183,6 +209,8 @@ def search(
 
     `resight search gallery query.jpg -k 20 --picture ranked.png`
 
+    `resight search gallery query.jpg --where camera=1,2 --where "time=08:00..09:30" --where upper_color=red`
+
     A query's own file may be in the gallery; it is not among the hits. The Trento course wants the hits of many queries
     as one file:
 
@@ -194,6 +222,7 @@ def search(
     from resight.embedding import embed as embed_images
     from resight.errors import DataError, OptionError
     from resight.gallery import Gallery
+    from resight.gallery.filters import where_of_options
     from resight.records import nameable
 
     if picture is not None:
@@ -204,15 +233,16 @@ def search(
         if picture is not None or as_json:
             raise OptionError(f"--course writes the hits to a file; leave out {'--json' if as_json else '--picture'}")
     opened = Gallery.open(gallery, model=run)
-    if drop_junk and not any("junk" in record.attributes for record in opened.records):
+    if drop_junk and "junk" not in opened.columns:
         raise OptionError(f"{gallery} does not say what is junk; index it with --attributes RUN")
-    junk = [place for place, record in enumerate(opened.records) if drop_junk and _is_junk(record)]
+    junk = opened.ids({"junk": "yes"}) if drop_junk else ()
+    condition = where_of_options(where, opened.columns) if where else None
     records = _queries(queries)
     if picture is not None:
-        require_other(picture, (record.path for record in (*records, *opened.records)), "--picture")
+        require_other(picture, (*(record.path for record in records), *opened.paths()), "--picture")
     if course is not None:  # as long as nothing is lost
-        for side in (records, opened.records):
-            hand_in_names((record.path for record in side), ranking=True)
+        for side in ([record.path for record in records], opened.paths()):
+            hand_in_names(side, ranking=True)
         if unwritable := nameable(records)[1]:
             raise DataError(unwritable[0])
     with progress("embedding", len(records)) as advance:
@@ -224,10 +254,12 @@ def search(
             from resight.gallery.ranking import write_ranking
 
             anew = replaced(course)
-            themselves = write_ranking(course, opened, asked, k, junk, progress=advance)
+            themselves = write_ranking(course, opened, asked, k, junk, where=condition, how=how.value, progress=advance)
         else:
             answers, themselves = {}, 0
-            for record, found in zip(asked.records, opened.rank(asked, k or 10, junk), strict=True):
+            for record, found in zip(
+                asked.records, opened.rank(asked, k or 10, junk, condition, how=how.value), strict=True
+            ):
                 answers[record.path] = opened.hits(found)
                 themselves += found.itself
                 advance(1)

@@ -1,52 +1,55 @@
-"""A gallery: embeddings of many images with their records on disk, searched exactly.
+"""A gallery: embeddings of many images with their records, kept by a store, searched by picture and by condition.
 
-faiss stores the features and finds the nearest (`resight.gallery.neighbours`); a metric that weighs attributes is
-computed block by block.
-
-```
-gallery/
-  gallery.json          format version, metric, model and its fingerprint, and which of the files below are current
-  index-000002.faiss    the features
-  records-000002.parquet  one row per feature: its record, and attributes' probabilities if the metric weighs them
-```
-
-In format 2 the probabilities were the last columns of the features. It can be opened; the next `add` writes format 3.
+`resight.gallery.lance` keeps it in a folder, `resight.gallery.postgres` in a server's table. Older galleries, of faiss, are
+rewritten when they are opened (`resight.gallery.migration`).
 """
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import faiss
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
 from resight.embedding import embed
 from resight.errors import DataError, RunError, none_readable
-from resight.files import file_key, locked, written_whole
+from resight.files import file_key
+from resight.gallery.filters import Filter, In, Kind, where_of
 from resight.gallery.hit import Hit
-from resight.gallery.neighbours import Neighbours
+from resight.gallery.individual import Combine, Individual, reordered, similarities, unit
+from resight.gallery.rows import (
+    FIELDS,
+    FILE,
+    PROBABILITY,
+    attribute_columns,
+    file_number,
+    records_of,
+    row_id,
+    rows_of,
+    shown,
+    vectors_of,
+)
+from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Store
+from resight.gallery.stores import make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, load
-from resight.records import Embeddings, Record, as_records, nameable, record_table, table_attributes, table_records
-from resight.retrieval import metric_between, nearest
+from resight.records import AttributeSchema, Embeddings, Record, as_records, nameable
 
-__all__ = ["Added", "Gallery", "Ranked"]
+__all__ = ["Added", "Gallery", "Ranked", "Where"]
 
-FORMAT = 3
-_PATIENCE = 600
-"""Seconds that an addition waits for another one to be written."""
-_QUERIES = 384
-"""Queries whose distances to the whole gallery are held at a time."""
+_ANSWERS = 2**22
+"""Scores of answers that are held at a time."""
+_IDS = 5000
+"""Values in one condition."""
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+Where = Mapping[str, object] | Filter | None
+Ids = Sequence[int] | NDArray[np.int64]
 
 
 class Added(NamedTuple):
@@ -62,8 +65,8 @@ class Ranked(NamedTuple):
 
     scores: NDArray[np.float64]
     """[k]; see `Hit.score`."""
-    places: NDArray[np.int64]
-    """[k]: positions in the gallery."""
+    ids: NDArray[np.int64]
+    """[k]; see `Hit.id`."""
     itself: bool
     """Whether the query's own file was among them, and was left out."""
 
@@ -73,129 +76,79 @@ class Gallery:
 
     >>> gallery = resight.Gallery.create("gallery", model=resight.load("runs/street"))
     >>> gallery.add(["a.jpg", "b.jpg"])
-    >>> gallery.search("query.jpg", k=10)[0].record.path
+    >>> gallery.search("query.jpg", k=10, where={"camera": [1, 2]})[0].record.path
 
-    A change is written to new files, which gallery.json then names: after a kill the old or the new state is there.
-    Additions by several handles and processes wait for one another, and all are kept. A search sees the images that were
-    there when its handle was opened or last added to.
+    What a change wrote is on disk, whole, when its call returns. Changes by several handles and processes wait for one
+    another; readers wait for nobody. A search sees the images that were there when its handle was opened, refreshed, or
+    last changed anything. Several threads may search one handle.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        facts: dict[str, Any],
-        index: Any = None,
-        records: Sequence[Record] = (),
-        attributes: NDArray[np.float32] | None = None,
-        model: Recognizer | None = None,
+        self, where: str, schema: Schema, facts: Mapping[str, Any], store: Store | None, model: Recognizer | None
     ) -> None:
-        self.folder, self._facts, self._model = folder, facts, model
-        self._take(index, records, attributes)
+        self.where, self._model = where, model
+        self._planned, self._facts, self._store = schema, facts, store
+        self._file_keys: dict[int, str] = {}
 
     @classmethod
     def create(
-        cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str], *, empty: bool = True
+        cls, where: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str], *, empty: bool = True
     ) -> Self:
         """A new, empty gallery for embeddings of `model`: a Recognizer, or the run folder to load it from.
 
-        Unless `empty`, nothing is on disk before the first images are, so that an addition that fails leaves no gallery.
-        The gallery stores the model's fingerprint, and the run that it was loaded from, so that `open` needs no model.
-        Raises RunError when the folder is a gallery already.
+        `where` is a folder, or `postgresql://USER@HOST/DATABASE?table=NAME`. Unless `empty`, nothing is there before the
+        first images are, so that an addition that fails leaves no gallery. The gallery stores the model's fingerprint, and
+        the run that it was loaded from, so that `open` needs no model. Raises RunError where there is a gallery already.
         """
-        folder = Path(folder)
-        _require_none(folder)
+        address = os.fspath(where)
+        if store_exists(address):
+            raise RunError(f"{address} is a gallery already; open it with Gallery.open, or choose another place")
         recognizer = model if isinstance(model, Recognizer) else load(model)
-        facts = {
-            "format": FORMAT,
-            "metric": recognizer.metric,
-            "attributes": recognizer.schema.width if recognizer.weighs_attributes else 0,
-            "model": recognizer.source,
-            "fingerprint": recognizer.fingerprint,
-            "generation": 0,
-        }
-        gallery = cls(folder, facts, model=recognizer)
+        gallery = cls(address, _schema(recognizer), _facts(recognizer), None, recognizer)
         if empty:
-            with locked(folder, RunError, _PATIENCE):
-                _require_none(folder)
-                gallery._write_facts()
+            gallery._store = make_store(address, gallery._planned, gallery._facts)
         return gallery
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str] | None = None) -> Self:
+    def open(cls, where: str | os.PathLike[str], model: Recognizer | str | os.PathLike[str] | None = None) -> Self:
         """Open a gallery. `model`, a Recognizer or a run folder, is needed if the gallery's run has moved.
 
-        Raises RunError when the folder is no gallery or is damaged, and when `model` did not make its embeddings.
+        Raises RunError where there is no gallery or it is damaged, and when `model` did not make its embeddings.
         """
-        gallery = cls._read(Path(folder))
+        store = open_store(os.fspath(where))
+        gallery = cls(os.fspath(where), store.schema, store.facts, store, None)
         if model is not None:
             recognizer = model if isinstance(model, Recognizer) else load(model)
             gallery._require(recognizer, f"{recognizer.source or 'this model'} did not make them")
             gallery._model = recognizer
         return gallery
 
-    @classmethod
-    def _read(cls, folder: Path) -> Self:
-        facts = cls._read_facts(folder)
-        while True:
-            try:
-                return cls._read_generation(folder, dict(facts))
-            except RunError:  # nobody waits to read: another process may have put a new one in this one's place
-                before, facts = facts, cls._read_facts(folder)
-                if facts == before:
-                    raise
-
-    @staticmethod
-    def _read_facts(folder: Path) -> dict[str, Any]:
-        try:
-            facts = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-            facts["generation"], version = int(facts["generation"]), facts["format"]
-        except NotADirectoryError:
-            raise RunError(f"{folder} is a file, perhaps of a gallery; give its folder: {folder.parent}") from None
-        except FileNotFoundError:
-            raise RunError(f"{folder} is no gallery (gallery.json is missing); make one with `resight index`") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{folder / 'gallery.json'} is damaged: {error}") from None
-        if version not in (2, FORMAT):
-            raise RunError(
-                f"{folder} has gallery format {version}, this resight reads {FORMAT}; make it anew with `resight index`"
-            )
-        return dict(facts)
-
-    @classmethod
-    def _read_generation(cls, folder: Path, facts: dict[str, Any]) -> Self:
-        generation, version = facts["generation"], facts["format"]
-        facts["format"] = FORMAT
-        if not generation:
-            return cls(folder, facts)
-        for file in (_vectors(folder, generation), _rows(folder, generation)):
-            if not file.exists():
-                raise RunError(
-                    f"{folder} is damaged: {file.name} is missing; put it back, or make the gallery anew with "
-                    "`resight index` in another folder"
-                )
-        try:
-            index = faiss.read_index(str(_vectors(folder, generation)))
-            table = pq.read_table(_rows(folder, generation))
-            records, attributes = table_records(table), table_attributes(table)
-            if version == 2 and facts["attributes"]:
-                index, attributes = _taken_apart(index, facts["attributes"])
-        except (OSError, RuntimeError, KeyError, pa.ArrowException) as error:
-            raise RunError(
-                f"{folder} is damaged ({str(error).splitlines()[0]}); make it anew with `resight index`"
-            ) from None
-        if index.ntotal != len(records):
-            raise RunError(
-                f"{folder} is damaged: {index.ntotal} vectors, {len(records)} records; make it anew with `resight index`"
-            )
-        if _width(attributes) != facts["attributes"]:
-            raise RunError(
-                f"{folder} is damaged: {_width(attributes)} probabilities of attributes beside each feature where its "
-                f"model makes {facts['attributes']}; make it anew with `resight index`"
-            )
-        return cls(folder, facts, index, records, attributes)
-
     def __len__(self) -> int:
-        return len(self.records)
+        return 0 if self._store is None else self._store.count()
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, for one in a folder."""
+        return Path(self.where)
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that compares its embeddings."""
+        return self._schema.metric
+
+    @property
+    def columns(self) -> dict[str, Kind]:
+        """What conditions may read: column -> kind."""
+        return shown(self._schema.kinds)
+
+    @property
+    def index(self) -> IndexFacts | None:
+        """The index that large searches use, and what was measured of it; None where there is none."""
+        return None if self._store is None else self._store.index
+
+    @property
+    def _schema(self) -> Schema:
+        return self._planned if self._store is None else self._store.schema
 
     @property
     def model(self) -> Recognizer:
@@ -204,13 +157,13 @@ class Gallery:
             source = self._facts["model"]
             if source is None:
                 raise RunError(
-                    f"{self.folder} does not know its model; give it: Gallery.open(folder, model=resight.load(...))"
+                    f"{self.where} does not know its model; give it: Gallery.open(folder, model=resight.load(...))"
                 )
             try:
                 model = load(source)
             except RunError as error:
                 raise RunError(
-                    f"{error}. {self.folder} was made with that run; if it has moved, give its new place: "
+                    f"{error}. {self.where} was made with that run; if it has moved, give its new place: "
                     "`resight search --run`, or Gallery.open(folder, model=...)"
                 ) from None
             self._require(model, f"{source} has changed since")
@@ -220,16 +173,74 @@ class Gallery:
     def _require(self, model: Recognizer, otherwise: str) -> None:
         if model.fingerprint != self._facts["fingerprint"]:
             raise RunError(
-                f"{self.folder} holds embeddings of another model: {otherwise}, and embeddings of two models cannot "
+                f"{self.where} holds embeddings of another model: {otherwise}, and embeddings of two models cannot "
                 "be compared; give the run that it was made with, or index anew"
             )
 
-    def add(
-        self,
-        images: Sequence[Record | str | os.PathLike[str]],
-        *,
-        progress: Progress | None = None,
-    ) -> Added:
+    # What is in it
+
+    def ids(self, where: Where = None) -> NDArray[np.int64]:
+        """Ids of the images that fulfil a condition, or of all, ascending."""
+        return np.sort(self._column("id", where).to_numpy())
+
+    def fetch(self, ids: Ids) -> list[Record]:
+        """The records of these ids, in their order. Those that are not there are left out."""
+        return [] if self._store is None else records_of(self._store.fetch(ids))
+
+    def features(self, ids: Ids) -> NDArray[np.float32]:
+        """The vectors of these ids, [N, D], in their order. Raises DataError for one that is not there."""
+        return self._vectors(ids, VECTOR, self._schema.width)
+
+    def _vectors(self, ids: Ids, column: str, width: int) -> NDArray[np.float32]:
+        if self._store is None or not len(ids):
+            return self._none_missing(ids, np.empty((0, width), np.float32))
+        return self._none_missing(ids, vectors_of(self._store.fetch(ids, [column])[column]))
+
+    def _none_missing(self, ids: Ids, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        if len(found) != len(ids):
+            raise DataError(f"{len(ids) - len(found)} of {len(ids)} ids are not in {self.where}")
+        return found
+
+    def counts(self, column: str, where: Where = None) -> dict[Any, int]:
+        """Each value of a column and how many images have it, most frequent first; images without a value are left out."""
+        self._require_column(column)
+        counted = pc.value_counts(self._column(column, where).drop_null()).to_pylist()
+        pairs = [(entry["values"], entry["counts"]) for entry in counted]
+        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+    def _require_column(self, column: str) -> None:
+        if column not in self.columns:
+            raise DataError(f"{self.where} has no column {column!r}; there are: {', '.join(self.columns)}")
+
+    @property
+    def records(self) -> list[Record]:
+        """Every image's record, mostly in the order of their addition."""
+        if self._store is None:
+            return []
+        names = list(self._store.schema.kinds)
+        return [record for batch in self._store.scan(names) for record in records_of(pa.table(batch))]
+
+    def paths(self) -> list[str]:
+        """Every image's path, mostly in the order of their addition."""
+        return self._column("path").to_pylist()
+
+    def _column(self, name: str, where: Where = None) -> pa.ChunkedArray:
+        kind = pa.int64() if name == "id" else next(c.type for c in (*self._schema.columns, *FIELDS) if c.name == name)
+        if self._store is None:
+            return pa.chunked_array([], kind)
+        batches = self._store.scan([name], self._condition(where))
+        return pa.chunked_array([batch.column(0) for batch in batches], kind)
+
+    def _condition(self, where: Where) -> Filter | None:
+        return None if where is None else where_of(where, self.columns)
+
+    def refresh(self) -> int:
+        """See what others have written since; returns the gallery's version."""
+        return 0 if self._store is None else self._store.refresh()
+
+    # Changes
+
+    def add(self, images: Sequence[Record | str | os.PathLike[str]], *, progress: Progress | None = None) -> Added:
         """Embed images and add them to the gallery.
 
         Images that cannot be read, or whose names are not UTF-8, are left out and listed; those that are there already
@@ -240,246 +251,348 @@ class Gallery:
         records, unwritable = nameable(as_records(images))
         if unwritable and not records:
             raise none_readable(len(unwritable), unwritable)
+        self._take_up()
         new = self._unknown(records)
         if len(records) and not len(new):
             return Added(0, unwritable, len(records))
         embedded = embed(self.model, [records[place] for place in new], progress=progress)
         found = embedded.embeddings
-        with locked(self.folder, RunError, _PATIENCE):
-            self._read_anew()
-            kept = self._unknown(found.records)
-            if len(kept):
-                self._append(found.select(kept))
+        self._take_up()
+        kept = self._unknown(found.records)
+        if len(kept):
+            self._append(found.select(kept))
         known = len(records) - len(new) + len(found) - len(kept)
         return Added(len(kept), [*unwritable, *embedded.failed], known)
 
+    def unknown(self, records: Sequence[Record]) -> list[Record]:
+        """The records whose file is not in the gallery, by whatever path; the first of those that are one file."""
+        self._take_up()
+        return [records[place] for place in self._unknown(records)]
+
     def _unknown(self, records: Sequence[Record]) -> NDArray[np.int64]:
-        """Positions of those whose file is not in the gallery, the first of those that are one file."""
-        there = {record.path for record in self.records} | {file_key(record.path) for record in self.records}
-        new = []
-        for place, record in enumerate(records):
-            names = {os.path.abspath(record.path), file_key(record.path)}
-            if not names & there:
-                new.append(place)
-            there |= names
-        return np.array(new, np.int64)
+        ids = np.array([row_id(record.path, record.frame) for record in records], np.int64)
+        files = np.array([file_number(record.path) for record in records], np.int64)
+        first = np.zeros(len(records), bool)
+        first[np.unique(files, return_index=True)[1]] = True
+        return np.flatnonzero(first & ~np.isin(ids, self._there(ids)) & ~np.isin(files, self._files_there(files)))
+
+    def _there(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        return ids[:0] if self._store is None else self._store.fetch(ids, ["id"])["id"].to_numpy()
+
+    def _files_there(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the files' numbers that a path of the gallery has now: systems give numbers anew."""
+        found: list[int] = []
+        for start in range(0, len(files) if self._store is not None else 0, _IDS):
+            condition = In(FILE, tuple(files[start : start + _IDS].tolist()))
+            for batch in self._store.scan([FILE, "path"], condition):  # type: ignore[union-attr]
+                rows = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+                found += [number for number, path in rows if file_number(path) == number]
+        return np.array(found, np.int64)
 
     def add_embeddings(self, embeddings: Embeddings) -> None:
-        """Add embeddings that the gallery's model has made; paths become absolute.
+        """Add embeddings that the gallery's model has made, in place of those of the same images; paths become absolute.
 
         Raises DataError when the width of their features or attributes is not the gallery's, or a number is not finite;
         RunError when another process holds the gallery for longer than ten minutes.
         """
-        with locked(self.folder, RunError, _PATIENCE):
-            self._read_anew()
-            self._append(embeddings)
+        self._take_up()
+        self._append(embeddings)
 
-    def _read_anew(self) -> None:
-        """Take up what other handles and processes have added since."""
-        if self._index is None and not (self.folder / "gallery.json").exists():  # not on disk before its first images
-            return
-        current = type(self)._read(self.folder)
-        if current._facts["fingerprint"] != self._facts["fingerprint"]:
-            raise RunError(f"{self.folder} was made anew with another model meanwhile; open it again")
-        self._facts = current._facts
-        self._take(current._index, current.records, current._attributes)
+    def _take_up(self) -> None:
+        """Look at what other handles and processes have written since."""
+        if self._store is None and store_exists(self.where):
+            self._store = open_store(self.where)
+        elif self._store is not None:
+            self._store.refresh()
+        if self._store is not None and self._store.facts["fingerprint"] != self._facts["fingerprint"]:
+            raise RunError(f"{self.where} was made anew with another model meanwhile; open it again")
 
     def _append(self, embeddings: Embeddings) -> None:
-        features = np.ascontiguousarray(embeddings.features, np.float32)
-        _require_finite("these have", features, embeddings.attributes)
-        self._require_widths("these have", features, embeddings.attributes)
-        index = faiss.clone_index(self._index) if self._index is not None else self._empty(features.shape[1])
-        index.add(features)
-        attributes = embeddings.attributes
-        if attributes is not None and self._attributes is not None:
-            attributes = np.concatenate([self._attributes, attributes])
-        records = self.records + [replace(record, path=os.path.abspath(record.path)) for record in embeddings.records]
-        generation = self._facts["generation"] + 1
-        with written_whole(_vectors(self.folder, generation)) as partial:
-            faiss.write_index(index, str(partial))
-        with written_whole(_rows(self.folder, generation)) as partial:
-            pq.write_table(record_table(records, attributes), partial, compression="zstd")
-        self._facts["generation"] = generation
-        self._write_facts()
-        for stale in (_vectors(self.folder, generation - 1), _rows(self.folder, generation - 1)):
-            stale.unlink(missing_ok=True)
-        self._take(index, records, attributes)
+        self._require_fitting("these have", embeddings.features, embeddings.attributes)
+        if self.metric == "cosine":
+            embeddings = Embeddings(unit(embeddings.features), embeddings.records, embeddings.attributes)
+        classes = AttributeSchema({name: tuple(values) for name, values in self._facts.get("classes", {}).items()})
+        columns = attribute_columns(embeddings.records, classes)
+        rows = rows_of(embeddings, classes)
+        if self._store is None:
+            try:
+                self._store = make_store(self.where, self._planned, self._facts)
+            except RunError:  # another has begun it meanwhile
+                self._take_up()
+        self._begun.add_columns(columns)
+        last = dict(zip(rows["id"].to_pylist(), range(len(rows)), strict=True))  # an image given twice
+        self._begun.upsert(rows.take(sorted(last.values())) if len(last) < len(rows) else rows)
 
-    def _require_widths(
+    @property
+    def _begun(self) -> Store:
+        if self._store is None:
+            raise DataError(f"{self.where} is empty; add images with `resight index`")
+        return self._store
+
+    def _require_fitting(
         self, theirs: str, features: NDArray[np.float32], attributes: NDArray[np.float32] | None
     ) -> None:
-        width = features.shape[1]
-        if self._index is not None and self._index.d != width:
+        width, beside = features.shape[1], 0 if attributes is None else attributes.shape[1]
+        if not all(np.isfinite(values).all() for values in (features, attributes) if values is not None):
             raise DataError(
-                f"{self.folder} holds features of {self._index.d} numbers, {theirs} {width}: another model made them"
+                f"{theirs} numbers that are not finite and compare with nothing: the model diverged; train it anew"
             )
-        if _width(attributes) != self._facts["attributes"]:
+        if width != self._schema.width:
             raise DataError(
-                f"{self.folder} holds {self._facts['attributes']} probabilities of attributes beside each feature, "
-                f"{theirs} {_width(attributes)}: another model made them"
+                f"{self.where} holds features of {self._schema.width} numbers, {theirs} {width}: another model made them"
+            )
+        if beside != self._schema.attributes:
+            raise DataError(
+                f"{self.where} holds {self._schema.attributes} probabilities of attributes beside each feature, "
+                f"{theirs} {beside}: another model made them"
             )
 
-    def search(self, query: Query, k: int = 10, where: Mapping[str, object] | None = None) -> list[Hit]:
-        """The `k` images nearest to one query image (path, PIL image or uint8 RGB array), best first.
+    def update(self, ids: Ids, values: Mapping[str, object]) -> int:
+        """Give the images with these ids new values, such as a name or an identity; returns how many there were.
 
-        An image that is itself in the gallery, by whatever path, is not among its own hits. Raises DataError for an empty
-        gallery, ImageError for a query that cannot be read.
+        >>> gallery.update([hit.id for hit in hits], {"name": "the courier"})
+
+        A name that is no column yet becomes one. None takes a value away. Raises DataError for a value of another kind
+        than the column's, and for the path, by which an image is known.
         """
-        _refuse(where)
-        features, attributes = self.model.embed_with_attributes([query])
-        own = file_key(query) if isinstance(query, str | os.PathLike) else None
-        return self.hits(next(self._ranked(features, attributes, [own], k)))
+        self._begun.refresh()
+        columns = [_column_for(name, value, self.columns) for name, value in values.items()]
+        unsure = {name + PROBABILITY: None for name in values if name + PROBABILITY in self.columns}
+        self._begun.add_columns([column for column in columns if column.name not in self.columns])
+        kinds = {column.name: column.type for column in self._begun.schema.columns}
+        numbers = np.unique(np.asarray(ids, np.int64))
+        cells = {name: pa.array([value] * len(numbers), kinds[name]) for name, value in (unsure | dict(values)).items()}
+        return self._begun.update(numbers, pa.table(cells)) if cells and len(numbers) else 0
+
+    def delete(self, ids: Ids | None = None, where: Where = None) -> int:
+        """Delete images by their ids or by a condition; returns how many. Their files stay.
+
+        Raises DataError where neither or both are given: all go by `where={}`.
+        """
+        if (ids is None) == (where is None):
+            raise DataError("say what to delete: ids, or a condition; `where={}` is every image")
+        condition = self._condition(where)
+        return self._begun.delete(condition if condition is not None else np.asarray(ids, np.int64))
+
+    def compact(self) -> None:
+        """Join what many small additions wrote; searches become quicker, and the index is measured again."""
+        self._begun.compact()
+
+    def build_index(self, recall: float = 0.99) -> IndexFacts:
+        """Make the index that searches of more than 50,000 matching images use; measures it, and stores what it needs."""
+        return self._begun.build_index(recall)
+
+    # Searches
+
+    def search(
+        self,
+        query: Query | Sequence[Query],
+        k: int = 10,
+        where: Where = None,
+        *,
+        how: How = "auto",
+        combine: Combine = "mean",
+        expand: int = 0,
+        rerank: bool = False,
+    ) -> list[Hit]:
+        """The `k` images nearest to a query, best first: a path, PIL image or uint8 RGB array, or several of one individual.
+
+        An image that is itself in the gallery, by whatever path, is not among its own hits. For `where` see
+        `resight.gallery.filters.where_of`, for the rest `search_individual`. Raises DataError for an empty gallery,
+        ImageError for a query that cannot be read.
+        """
+        queries: list[Any] = list(query) if isinstance(query, list | tuple) else [query]
+        features, attributes = self.model.embed_with_attributes(queries)
+        own = frozenset(file_key(one) for one in queries if isinstance(one, str | os.PathLike))
+        asked = Individual(features, attributes, own, combine, expand, rerank)
+        return self._search_individual(asked, k, where, how)
+
+    def search_individual(
+        self,
+        features: NDArray[np.float32],
+        k: int = 10,
+        where: Where = None,
+        *,
+        attributes: NDArray[np.float32] | None = None,
+        how: How = "auto",
+        combine: Combine = "mean",
+        expand: int = 0,
+        rerank: bool = False,
+    ) -> list[Hit]:
+        """The same for features [N, D] of one individual's images, and their attributes [N, A] if the metric weighs them.
+
+        `combine` says how several are compared: by their `mean`, or by the `best` of them. `expand` moves the query towards
+        that many of its nearest images first. `rerank` orders the first 100 by k-reciprocal neighbours. With either, hits
+        are in the new order and their scores remain those of the query. Raises DataError as `search` does.
+        """
+        asked = Individual(features, attributes, frozenset(), combine, expand, rerank)
+        return self._search_individual(asked, k, where, how)
+
+    def _search_individual(self, asked: Individual, k: int, where: Where, how: How) -> list[Hit]:
+        self._require_searchable(k, asked.features, asked.attributes)
+        condition = self._condition(where)
+        queries = asked.combined(self.metric)
+        if asked.expand:
+            near = self._merged(queries, asked.expand, condition, how, asked.own)
+            queries = queries.towards(self.features(near.ids), self.metric)
+        found = self._merged(queries, max(k, asked.depth), condition, how, asked.own)
+        if asked.expand or asked.rerank:
+            vectors = self.features(found.ids)
+            order = reordered(queries, vectors) if asked.rerank and len(vectors) else np.arange(len(found.ids))
+            beside = (
+                self._vectors(found.ids, PROBABILITIES, self._schema.attributes) if self._schema.attributes else None
+            )
+            scores = similarities(asked.combined(self.metric), vectors, beside, self.metric)
+            found = Ranked(scores[order], found.ids[order], found.itself)
+        return self.hits(Ranked(found.scores[:k], found.ids[:k], found.itself))
+
+    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How, own: Collection[str]) -> Ranked:
+        """The `k` nearest to any of the queries."""
+        keys = [own] * len(queries.features)
+        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, np.empty(0, np.int64)))
+        scores, ids = (np.concatenate([answer[part] for answer in answers]) for part in (0, 1))
+        order = np.lexsort((ids, -scores))
+        first = np.sort(np.unique(ids[order], return_index=True)[1])[:k]
+        return Ranked(scores[order][first], ids[order][first], any(answer.itself for answer in answers))
 
     def search_features(
         self,
         features: NDArray[np.float32],
         k: int = 10,
-        where: Mapping[str, object] | None = None,
+        where: Where = None,
         *,
         attributes: NDArray[np.float32] | None = None,
+        how: How = "auto",
     ) -> list[list[Hit]]:
-        """The same for queries' features, float32 [Q, D], and their attributes, [Q, A], if the metric weighs them.
+        """The hits of many queries' features, float32 [Q, D], and their attributes, [Q, A], if the metric weighs them.
 
         One list of hits per query. Nothing is known of a feature's image, so it may be among the hits.
         """
-        _refuse(where)
-        return [self.hits(found) for found in self._ranked(features, attributes, [None] * len(features), k)]
+        self._require_searchable(k, features, attributes)
+        condition, nobody = self._condition(where), [frozenset[str]()] * len(features)
+        answers = self._answers(features, attributes, nobody, k, condition, how, np.empty(0, np.int64))
+        return self._all_hits(list(answers))
 
-    def rank(self, queries: Embeddings, k: int | None = None, without: Collection[int] = ()) -> Iterator[Ranked]:
+    def rank(
+        self,
+        queries: Embeddings,
+        k: int | None = None,
+        without: Ids = (),
+        where: Where = None,
+        *,
+        how: How = "auto",
+    ) -> Iterator[Ranked]:
         """For each query: the `k` nearest images, or all if None.
 
         >>> for record, found in zip(queries.records, gallery.rank(queries, 80), strict=True):
-        ...     print(record.path, found.places)
+        ...     print(record.path, found.ids)
 
-        Best first, equal scores by position. Neither the images at the positions `without` nor a query's own file, which
-        may be in the gallery by whatever path, are among them. Raises DataError as `search` does.
+        Best first, equal scores by id. Neither the images with the ids `without` nor a query's own file, which may be in
+        the gallery by whatever path, are among them. Raises DataError as `search` does.
         """
-        own = [file_key(record.path) for record in queries.records]
-        return self._ranked(queries.features, queries.attributes, own, len(self) if k is None else k, without)
+        own = [frozenset([file_key(record.path)]) for record in queries.records]
+        wanted = len(self) if k is None else k
+        self._require_searchable(wanted if len(self) else 1, queries.features, queries.attributes)
+        left_out = np.unique(np.asarray(without, np.int64))
+        return self._answers(queries.features, queries.attributes, own, wanted, self._condition(where), how, left_out)
 
     def hits(self, found: Ranked) -> list[Hit]:
         """What `rank` found for a query, as hits."""
-        pairs = zip(found.places.tolist(), found.scores.tolist(), strict=True)
-        return [Hit(place, score, None, self.records[place]) for place, score in pairs]
+        return self._all_hits([found])[0]
 
-    def _ranked(
-        self,
-        features: NDArray[np.float32],
-        attributes: NDArray[np.float32] | None,
-        own: Sequence[str | None],
-        k: int,
-        without: Collection[int] = (),
-    ) -> Iterator[Ranked]:
-        """`rank` for features and attributes of queries whose files have the keys `own`; None for one without a file."""
+    def _all_hits(self, answers: Sequence[Ranked]) -> list[list[Hit]]:
+        """The answers' hits. What another process has deleted meanwhile is left out."""
+        ids = np.unique(np.concatenate([np.empty(0, np.int64), *(answer.ids for answer in answers)]))
+        table = self._begun.fetch(ids)
+        records = dict(zip(table["id"].to_pylist(), records_of(table), strict=True))
+        return [
+            [
+                Hit(number, score, None, records[number])
+                for number, score in zip(answer.ids.tolist(), answer.scores.tolist(), strict=True)
+                if number in records
+            ]
+            for answer in answers
+        ]
+
+    def _require_searchable(
+        self, k: int, features: NDArray[np.float32], attributes: NDArray[np.float32] | None
+    ) -> None:
         if k < 1:
             raise DataError(f"k = {k}: ask for at least one hit")
-        if self._index is None:
-            raise DataError(f"{self.folder} is empty; add images with `resight index`")
-        self._require_widths("the query has", features, attributes)
-        _require_finite("the query has", features, attributes)
-        left_out = np.zeros(len(self), bool)
-        left_out[list(without)] = True
-        return self._answers(features, attributes, own, k, left_out)
+        if not len(self):
+            raise DataError(f"{self.where} is empty; add images with `resight index`")
+        self._require_fitting("the query has", features, attributes)
 
     def _answers(
         self,
         features: NDArray[np.float32],
         attributes: NDArray[np.float32] | None,
-        own: Sequence[str | None],
+        own: Sequence[Collection[str]],
         k: int,
-        left_out: NDArray[np.bool_],
+        where: Filter | None,
+        how: How,
+        without: NDArray[np.int64],
     ) -> Iterator[Ranked]:
-        asked = min(len(self), k + int(left_out.sum()) + 1)
-        for number, found in enumerate(self._nearest(features, attributes, asked)):
-            answer = self._without(*found, left_out, own[number])
-            wider = asked
-            while len(answer.places) < k and wider < len(self):  # the query's file was added by several paths
-                wider = min(len(self), 2 * wider)
-                one = slice(number, number + 1)
-                found = next(self._nearest(features[one], None if attributes is None else attributes[one], wider))
-                answer = self._without(*found, left_out, own[number])
-            yield Ranked(answer.scores[:k], answer.places[:k], answer.itself)
+        """`rank` for queries whose files have the keys `own`."""
+        features = unit(features) if self.metric == "cosine" else features
+        asked = k + len(without) + (1 if any(own) else 0)
+        at_once = max(1, min(384, _ANSWERS // asked))
+        for start in range(0, len(features), at_once):
+            some = slice(start, start + at_once)
+            beside = None if attributes is None else attributes[some]
+            found = self._begun.search(features[some], asked, where, how, attributes=beside)
+            for number, answer in enumerate(zip(found.scores, found.ids, strict=True)):
+                one = slice(start + number, start + number + 1)
+                ranked = self._without(*answer, own[one.start], without)
+                wider = asked
+                while len(ranked.ids) < k and wider < found.matching:  # the query's file was added by several paths
+                    wider = min(found.matching, 2 * wider)
+                    more = None if attributes is None else attributes[one]
+                    again = self._begun.search(features[one], wider, where, how, attributes=more)
+                    ranked = self._without(again.scores[0], again.ids[0], own[one.start], without)
+                yield Ranked(ranked.scores[:k], ranked.ids[:k], ranked.itself)
 
     def _without(
-        self, scores: NDArray[np.float64], places: NDArray[np.int64], left_out: NDArray[np.bool_], own: str | None
+        self,
+        scores: NDArray[np.float64],
+        ids: NDArray[np.int64],
+        own: Collection[str],
+        without: NDArray[np.int64],
     ) -> Ranked:
-        itself = self._files(places) == own if own is not None else np.zeros(len(places), bool)
-        kept = ~(left_out[places] | itself)
-        return Ranked(scores[kept], places[kept], bool(itself.any()))
+        itself = np.array([key in own for key in self._keys(ids)], bool) if own else np.zeros(len(ids), bool)
+        kept = ~(itself | np.isin(ids, without))
+        return Ranked(scores[kept], ids[kept], bool(itself.any()))
 
-    def _nearest(
-        self, features: NDArray[np.float32], attributes: NDArray[np.float32] | None, k: int
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-        if attributes is None:
-            yield from self._neighbours.of(features, k)
-            return
-        for start in range(0, len(features), _QUERIES):  # a product of two distances, which faiss does not have
-            some = slice(start, start + _QUERIES)
-            metric = metric_between(self._facts["metric"], attributes[some], self._attributes)
-            distances, places = nearest(features[some], self._neighbours.features, k, metric)
-            yield from zip(-distances.astype(np.float64), places, strict=True)
-
-    @cached_property
-    def _neighbours(self) -> Neighbours:
-        return Neighbours(self._index)
-
-    def _files(self, places: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Which files the images at these positions are; asked of the disk once for each."""
+    def _keys(self, ids: NDArray[np.int64]) -> list[str]:
+        """Which files the images are; asked of the disk once for each."""
         known = self._file_keys
-        for place in places[known[places] == None]:  # noqa: E711  # element by element
-            known[place] = file_key(self.records[place].path)
-        return known[places]
-
-    @cached_property
-    def _file_keys(self) -> NDArray[np.object_]:
-        return np.full(len(self), None, object)
-
-    def _take(self, index: Any, records: Sequence[Record], attributes: NDArray[np.float32] | None) -> None:
-        """Hold these images from now on."""
-        self._index, self.records, self._attributes = index, list(records), attributes
-        for derived in ("_neighbours", "_file_keys"):
-            self.__dict__.pop(derived, None)
-
-    def _empty(self, width: int) -> Any:
-        return faiss.IndexFlatIP(width) if self._facts["metric"] == "cosine" else faiss.IndexFlatL2(width)
-
-    def _write_facts(self) -> None:
-        with written_whole(self.folder / "gallery.json") as partial:
-            partial.write_text(json.dumps(self._facts, indent=2) + "\n", encoding="utf-8")
+        missing = np.array([number for number in ids.tolist() if number not in known], np.int64)
+        if len(missing):
+            table = self._begun.fetch(missing, ["id", "path"])
+            known.update(zip(table["id"].to_pylist(), map(file_key, table["path"].to_pylist()), strict=True))
+        return [known.get(number, "") for number in ids.tolist()]
 
 
-def _refuse(where: Mapping[str, object] | None) -> None:
-    if where is not None:
-        raise DataError("filtering a search by `where` is not available in this version; filter the hits' records")
+def _schema(model: Recognizer) -> Schema:
+    width = model.schema.width if model.weighs_attributes else 0
+    return Schema(model.width, model.metric, FIELDS, attributes=width)
 
 
-def _require_none(folder: Path) -> None:
-    if (folder / "gallery.json").exists():
-        raise RunError(f"{folder} is a gallery already; open it with Gallery.open, or choose another folder")
+def _facts(model: Recognizer) -> dict[str, Any]:
+    classes = {name: list(values) for name, values in model.schema.classes.items()} if model.weighs_attributes else {}
+    return {"model": model.source, "fingerprint": model.fingerprint, "classes": classes}
 
 
-def _taken_apart(index: Any, attributes: int) -> tuple[Any, NDArray[np.float32]]:
-    """A format 2 index whose last columns are attributes -> an index of the features alone, and the attributes."""
-    features, behind = np.split(index.reconstruct_n(0, index.ntotal), [-attributes], axis=1)
-    alone = faiss.IndexFlatL2(features.shape[1])
-    alone.add(np.ascontiguousarray(features))
-    return alone, np.ascontiguousarray(behind)
+_KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
+_PLAIN: dict[Kind, type] = {"bool": bool, "int": int, "time": int, "float": float, "text": str}
 
 
-def _require_finite(theirs: str, features: NDArray[np.float32], attributes: NDArray[np.float32] | None) -> None:
-    if not all(np.isfinite(values).all() for values in (features, attributes) if values is not None):
-        raise DataError(
-            f"{theirs} numbers that are not finite and compare with nothing: the model diverged; train it anew"
-        )
-
-
-def _width(attributes: NDArray[np.float32] | None) -> int:
-    return 0 if attributes is None else attributes.shape[1]
-
-
-def _vectors(folder: Path, generation: int) -> Path:
-    return folder / f"index-{generation:06d}.faiss"
-
-
-def _rows(folder: Path, generation: int) -> Path:
-    return folder / f"records-{generation:06d}.parquet"
+def _column_for(name: str, value: object, columns: Mapping[str, Kind]) -> Column:
+    """The column that takes a value: one that is there, or a new one of the value's kind."""
+    if name in ("id", "path", FILE):
+        raise DataError(f"{name} cannot be changed: an image is known by it; delete it and add it anew")
+    kind = columns.get(name) or _KINDS.get(type(value), "text")
+    fits = value is None or type(value) is _PLAIN[kind] or (kind == "float" and type(value) is int)
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        raise DataError(f"{name} takes {_PLAIN[kind].__name__}, not {value!r}")
+    return Column(name, kind)

@@ -14,7 +14,7 @@ class Hit:
     """An image of the gallery that a query found. Hits come best first."""
 
     id: int
-    """Position in the gallery: stays the same while the gallery grows."""
+    """Stable number of the image, 63 bits (`resight.gallery.rows.row_id`): the same in every gallery."""
     score: float
     """Higher is better: cosine similarity in [-1, 1], or minus the (attribute-weighted) Euclidean distance."""
     probability: float | None

@@ -1,101 +1,132 @@
-"""The nearest features of a faiss index, exactly.
+"""The nearest of many features, exactly.
 
-faiss compares in float32, where rounding may separate equal distances and reverse close ones. It finds candidates here;
-float64 decides among them, and equal ones come in the order of the index. Rows are compared one by one, so that equal
-features are equally near wherever they stand, which a matrix product does not promise.
+A matrix product in float32 compares with all of them, and may separate equal distances and reverse close ones. It finds
+candidates here, as many as its rounding may confuse; float64 decides among them, and equal ones come by their keys. Rows
+are compared one by one in float64, so that equal features are equally near wherever they stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-__all__ = ["Neighbours"]
+__all__ = ["Neighbours", "gathered", "squared_lengths"]
 
 _ROWS = 4096
-"""Features that are taken to float64 at a time."""
-_QUERIES = 16
-"""Queries at a time. Of fewer than 20, faiss subtracts features instead of multiplying them, which loses less."""
-_SPARE = 32
+"""Features that are taken to float64, or from their places, at a time."""
+_VALUES = 2**24
+"""Values of features and queries that are held at a time."""
+_QUERIES = 64
 
 
 class Neighbours:
-    """Searches a flat index of faiss by its own metric: inner products or Euclidean distances.
+    """Searches features by inner products, or by Euclidean distances.
 
-    >>> scores, rows = next(Neighbours(index).of(query_features, 10))
+    >>> scores, rows = next(Neighbours([features], squared_lengths(features), keys, products=True).of(queries, 10))
+
+    `parts` are matrices [N_i, D], one below the other, such as a memory map and what came after it; `squared` [N] are
+    their squared lengths, and `keys` [N] order equal ones.
     """
 
-    def __init__(self, index: Any) -> None:
-        self._index = index
-        self._products = index.metric_type == faiss.METRIC_INNER_PRODUCT
-        stored = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
-        self.features = stored.reshape(index.ntotal, index.d)
-        """[N, D] as the index stores them, not copied."""
-        self._longest = self._norms(self.features).max(initial=0) if self._products else 0.0
+    def __init__(
+        self,
+        parts: Sequence[NDArray[np.float32]],
+        squared: NDArray[np.float64],
+        keys: NDArray[np.int64],
+        *,
+        products: bool,
+    ) -> None:
+        self._parts, self._squared, self._keys, self._products = parts, squared, keys, products
 
-    def of(self, queries: NDArray[np.float32], k: int) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    def of(
+        self, queries: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
         """For each query of [Q, D]: scores and rows of the `k` nearest, or of all where there are fewer, best first.
 
-        A score is the inner product, or minus the Euclidean distance. Features that are not finite compare with nothing
-        and are left out.
+        `rows` are those that may be found, all where None. A score is the inner product, or minus the Euclidean distance.
+        Features that are not finite compare with nothing and are left out.
         """
-        for start in range(0, len(queries), _QUERIES):
-            chunk = np.ascontiguousarray(queries[start : start + _QUERIES], np.float32)
-            yield from self._nearest(chunk, k, k + _SPARE)
+        count = len(self._keys) if rows is None else len(rows)
+        at_once = max(1, min(_QUERIES, _VALUES // max(1, count)))
+        for start in range(0, len(queries), at_once):
+            chunk = np.ascontiguousarray(queries[start : start + at_once], np.float32)
+            if 2 * k >= count:
+                everything = np.arange(count) if rows is None else rows
+                yield from (self._best(query, everything, k) for query in chunk)
+            else:
+                yield from self._nearest(chunk, k, rows)
 
     def _nearest(
-        self, queries: NDArray[np.float32], k: int, fetched: int
+        self, queries: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None
     ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-        """`of` by the `fetched` candidates of faiss, or by more where a nearer one may not be among them."""
-        if 2 * fetched >= len(self.features):
-            everything = np.arange(len(self.features))
-            yield from (self._best(values, everything, k) for values in self._compared(queries))
-            return
-        # Together: threads that start and stop for each query cost more than the search.
-        for query, near, found in zip(queries, *self._index.search(queries, fetched), strict=True):
-            rows = found[found >= 0]
-            values = self._values(query[None], self.features[rows])[0]
-            scores, best = self._best(values, rows, k)
-            whole = len(rows) == fetched and len(best) == k
-            if whole and values[rows == best[-1]][0] < self._least(near[-1], query):
-                yield scores, best
-            else:
-                yield from self._nearest(query[None], k, 8 * fetched)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self._compared(queries, rows)
+            squared = self._squared if rows is None else self._squared[rows]
+            longest = np.sqrt(np.nan_to_num(squared, nan=0, posinf=np.inf).max(initial=0))
+            for query, row in zip(queries, values, strict=True):
+                near = self._candidates(query, row, squared, longest, k)
+                yield self._best(query, near if rows is None else rows[near], k)
 
-    def _least(self, last: np.float32, query: NDArray[np.float32]) -> float:
-        """The lowest value that a feature can have which faiss puts behind one of value `last`, despite its rounding."""
-        width = len(query)
-        lost = (width + 8) * 2.0**-23  # each of `width` numbers is rounded when it is made and when it is added
-        limits = np.finfo(np.float32)
-        if self._products:
-            bound = self._longest * self._norms(query[None])[0]
-            return -float(last) - lost * bound if bound < limits.max else -np.inf
-        return min(float(last), float(limits.max)) * (1 - lost) - width * float(limits.tiny)
+    def _candidates(
+        self,
+        query: NDArray[np.float32],
+        products: NDArray[np.float32],
+        squared: NDArray[np.float64],
+        longest: float,
+        k: int,
+    ) -> NDArray[np.int64]:
+        """Places of all that may be among the `k` nearest, despite float32's rounding."""
+        length = float(np.sqrt(squared_lengths(query[None])[0]))
+        # Each of D numbers is rounded when it is made and when it is added.
+        lost = (len(query) + 8) * 2.0**-23 * longest * length + len(query) * float(np.finfo(np.float32).tiny)
+        values = -products if self._products else squared - 2 * products.astype(np.float64)
+        margin = lost if self._products else 2 * lost + 2.0**-40 * longest**2
+        if not (np.isfinite(margin) and longest * length < np.finfo(np.float32).max):
+            return np.arange(len(values))
+        values = np.where(np.isnan(values), np.inf, values)
+        return np.flatnonzero(values <= np.partition(values, k - 1)[k - 1] + 2 * margin)
 
-    def _compared(self, queries: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The values of all features, [Q, N]."""
-        parts = range(0, len(self.features), _ROWS)
-        return np.concatenate([self._values(queries, self.features[at : at + _ROWS]) for at in parts], axis=1)
-
-    def _values(self, queries: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Minus the products, or the squared distances, [Q, N]; lower is nearer."""
-        left, right = queries.astype(np.float64), features.astype(np.float64)
-        return -np.einsum("qd,nd->qn", left, right) if self._products else cdist(left, right, "sqeuclidean")
+    def _compared(self, queries: NDArray[np.float32], rows: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        """Inner products [Q, N], or [Q, len(rows)]."""
+        total = len(self._keys)
+        if rows is not None and 4 * len(rows) < total:
+            found = [queries @ gathered(self._parts, rows[at : at + _ROWS]).T for at in range(0, len(rows), _ROWS)]
+            return np.concatenate([np.empty((len(queries), 0), np.float32), *found], axis=1)
+        values = np.concatenate([queries @ part.T for part in self._parts], axis=1)
+        return values if rows is None else values[:, rows]
 
     def _best(
-        self, values: NDArray[np.float64], rows: NDArray[np.int64], k: int
+        self, query: NDArray[np.float32], rows: NDArray[np.int64], k: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        order = np.lexsort((rows, values))
+        """The `k` nearest of these, by float64."""
+        parts = (gathered(self._parts, rows[at : at + _ROWS]) for at in range(0, len(rows), _ROWS))
+        values = np.concatenate([np.empty(0), *(self._values(query, part) for part in parts)])
+        order = np.lexsort((self._keys[rows], values))
         order = order[np.isfinite(values[order])][:k]
         found = values[order] if self._products else np.sqrt(values[order])
         return 0.0 - found, rows[order]  # not -0.0
 
-    def _norms(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        parts = (features[at : at + _ROWS].astype(np.float64) for at in range(0, len(features), _ROWS))
-        norms = [np.sqrt(np.einsum("nd,nd->n", part, part)) for part in parts]
-        return np.nan_to_num(np.concatenate([np.empty(0), *norms]), nan=0, posinf=np.inf)
+    def _values(self, query: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Minus the products, or the squared distances; lower is nearer."""
+        left, right = query[None].astype(np.float64), features.astype(np.float64)
+        return -np.einsum("qd,nd->qn", left, right)[0] if self._products else cdist(left, right, "sqeuclidean")[0]
+
+
+def gathered(parts: Sequence[NDArray[np.float32]], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """These rows of matrices that stand one below the other, [len(rows), D]."""
+    found = np.empty((len(rows), parts[0].shape[1]), np.float32)
+    start = 0
+    for part in parts:
+        here = (rows >= start) & (rows < start + len(part))
+        found[here] = part[rows[here] - start]
+        start += len(part)
+    return found
+
+
+def squared_lengths(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[N, D] -> [N], in float64."""
+    parts = (features[at : at + _ROWS].astype(np.float64) for at in range(0, len(features), _ROWS))
+    return np.concatenate([np.empty(0), *(np.einsum("nd,nd->n", part, part) for part in parts)])

@@ -38,7 +38,24 @@ PROBABILITIES = "attribute_probabilities"
 EXACT_ROWS = 50_000
 """Rows that a search without an index is quick on: `auto` uses the index only where the condition leaves more."""
 _TYPES = {"int": pa.int64(), "float": pa.float64(), "text": pa.string(), "time": pa.int64(), "bool": pa.bool_()}
-_TAKEN = ("id", VECTOR, PROBABILITIES, "_rowid", "_rowaddr", "_distance", "_score", "stamp")
+_TAKEN = frozenset(
+    [
+        "id",
+        "vector",
+        "attribute_probabilities",
+        "stamp",
+        "_rowid",
+        "_rowaddr",
+        "_distance",
+        "_score",
+        "ctid",
+        "xmin",
+        "xmax",
+        "cmin",
+        "cmax",
+        "tableoid",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)

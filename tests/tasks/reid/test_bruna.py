@@ -124,7 +124,7 @@ def test_the_gallery_searches_by_the_attribute_weighted_distance(bruna: Path, st
     row = distances(query, features, AttributeWeighted(asked, seen))[0]
     hits = Gallery.open(tmp_path / "gallery").search(dataset.query[0].path, k=7)
     np.testing.assert_allclose([-hit.score for hit in hits], np.sort(row)[:7], atol=1e-4)
-    assert [hit.id for hit in hits] == np.argsort(row, kind="stable")[:7].tolist()
+    assert [hit.record.path for hit in hits] == [paths[place] for place in np.argsort(row, kind="stable")[:7]]
 
 
 @pytest.mark.slow

@@ -1,0 +1,169 @@
+"""Records as rows of a gallery, and back: which columns there are, and what stands in them.
+
+A record's own fields are columns; each of its attributes is one more, of its name, and beside it NAME_probability where
+the model says how sure it is. What is not known is null.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from resight.errors import DataError
+from resight.files import file_key
+from resight.gallery.filters import Kind
+from resight.gallery.store import PROBABILITIES, VECTOR, Column
+from resight.records import NO_ATTRIBUTES, NO_CAMERA, UNLABELLED, AttributeSchema, Embeddings, Record
+
+__all__ = [
+    "FIELDS",
+    "FILE",
+    "PROBABILITY",
+    "attribute_columns",
+    "file_number",
+    "records_of",
+    "row_id",
+    "rows_of",
+    "shown",
+    "vector_column",
+    "vectors_of",
+]
+
+FILE = "file"
+"""Column of the number of the file that the path named when it was added: it finds the same file by another path."""
+FIELDS: tuple[Column, ...] = (
+    Column("path", "text"),
+    Column("identity", "int"),
+    Column("camera", "int"),
+    Column("time", "time"),
+    Column("tracklet", "int"),
+    Column("frame", "int"),
+    Column("sequence", "int"),
+    Column(FILE, "int"),
+)
+"""The columns of every gallery."""
+PROBABILITY = "_probability"
+_NAMES = frozenset(column.name for column in FIELDS)
+
+
+def row_id(path: str | os.PathLike[str], frame: int | None = None, box: Sequence[float] | None = None) -> int:
+    """The stable number of an image, 63 bits: of its absolute path, and of the frame and the box where it is part of one.
+
+    >>> row_id("/crops/a.jpg") == row_id("/crops/./a.jpg")
+    True
+    """
+    return _number(f"{os.path.abspath(path)}\0{'' if frame is None else frame}\0{'' if box is None else list(box)}")
+
+
+def file_number(path: str | os.PathLike[str]) -> int:
+    """63 bits of `file_key`: the same for all paths of one file."""
+    return _number(file_key(path))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+
+
+def shown(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The columns that users see."""
+    return {name: kind for name, kind in kinds.items() if name != FILE}
+
+
+def attribute_columns(records: Sequence[Record], schema: AttributeSchema = NO_ATTRIBUTES) -> list[Column]:
+    """The columns of the records' attributes, and of those that the model weighs, with its probabilities.
+
+    Raises DataError for an attribute that has the name of a field.
+    """
+    names = dict.fromkeys(name for record in records for name in record.attributes)
+    if taken := sorted(_NAMES & {*names, *schema.names}):
+        raise DataError(f"the attribute {taken[0]!r} has the name of a column that every gallery has; rename it")
+    columns = [Column(name, "text") for name in names | dict.fromkeys(schema.names)]
+    return columns + [Column(name + PROBABILITY, "float") for name in schema.names]
+
+
+def rows_of(embeddings: Embeddings, schema: AttributeSchema = NO_ATTRIBUTES) -> pa.Table:
+    """A row for each embedding, paths absolute.
+
+    `schema` is that of the attributes' probabilities. The value of an attribute is the record's own, else what the model
+    holds most probable; its probability is the model's of that value.
+    """
+    records = embeddings.records
+    cells: dict[str, pa.Array] = {"id": pa.array([row_id(r.path, r.frame) for r in records], pa.int64())}
+    for column in FIELDS:
+        cells[column.name] = pa.array([_field(record, column.name) for record in records], column.type)
+    cells |= _attributes(embeddings, schema)
+    cells[VECTOR] = vector_column(embeddings.features)
+    if embeddings.attributes is not None:
+        cells[PROBABILITIES] = vector_column(embeddings.attributes)
+    return pa.table(cells)
+
+
+def _field(record: Record, name: str) -> object:
+    if name == FILE:
+        return file_number(record.path)
+    if name == "path":
+        return os.path.abspath(record.path)
+    value = getattr(record, name)
+    return None if (name, value) in (("identity", UNLABELLED), ("camera", NO_CAMERA)) else value
+
+
+def _attributes(embeddings: Embeddings, schema: AttributeSchema) -> dict[str, pa.Array]:
+    cells: dict[str, pa.Array] = {}
+    for column in attribute_columns(embeddings.records, schema):
+        if column.kind == "text":
+            own = [record.attributes.get(column.name) for record in embeddings.records]
+            cells[column.name] = pa.array(own, column.type)
+    if embeddings.attributes is not None:
+        for name in schema.names:
+            cells |= _weighed(name, cells[name], embeddings.attributes[:, schema.columns(name)], schema.classes[name])
+    return cells
+
+
+def _weighed(
+    name: str, own: pa.Array, probabilities: NDArray[np.float32], classes: Sequence[str]
+) -> dict[str, pa.Array]:
+    """An attribute's values and probabilities; a value that the model does not know has none."""
+    numbers = {value: number for number, value in enumerate(classes)}
+    likely = probabilities.argmax(1).tolist()
+    values = [classes[best] if value is None else value for value, best in zip(own.to_pylist(), likely, strict=True)]
+    sure = [
+        float(row[numbers[value]]) if value in numbers else None
+        for value, row in zip(values, probabilities, strict=True)
+    ]
+    return {name: pa.array(values, pa.string()), name + PROBABILITY: pa.array(sure, pa.float64())}
+
+
+def records_of(rows: pa.Table) -> list[Record]:
+    """The records of rows that have every field. Columns of users' own are attributes, as text."""
+    names = [column.name for column in FIELDS if column.name != FILE]
+    own = [name for name in rows.column_names if name not in _NAMES | {"id", VECTOR, PROBABILITIES}]
+    own = [name for name in own if not (name.endswith(PROBABILITY) and name.removesuffix(PROBABILITY) in own)]
+    return [_record(row, own) for row in rows.select([*names, *own]).to_pylist()]
+
+
+def _record(row: dict[str, object], own: Sequence[str]) -> Record:
+    attributes = {name: _word(row[name]) for name in own if row[name] is not None}
+    known = {name: row[name] for name in _NAMES - {FILE} if row[name] is not None}
+    return Record(**known, attributes=attributes)  # type: ignore[arg-type]
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def vector_column(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    """[N, D] -> a column of vectors."""
+    flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def vectors_of(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
+    """A column of vectors -> [N, D]."""
+    lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(values.reshape(len(lists), lists.type.list_size), np.float32)
