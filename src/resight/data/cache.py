@@ -149,7 +149,7 @@ def cached(
         ) from error
 
 
-class _BusyError(Exception):
+class _BusyError(DataError):
     """Another process has the store."""
 
 
