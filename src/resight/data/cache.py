@@ -136,9 +136,9 @@ def cached(
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            with locked(folder, _BusyError, wait=1):
+            with locked(folder, BlockingIOError, wait=1):
                 return _filled(folder, records, image, masks, workers, tell, progress)
-        except _BusyError as busy:
+        except BlockingIOError as busy:
             tell(f"{busy}, which fills the cache of decoded images")
         with locked(folder, DataError, wait=-1):
             return _filled(folder, records, image, masks, workers, tell, progress)
@@ -147,10 +147,6 @@ def cached(
             f"{error.filename or folder}: cannot keep decoded images here ({error.strerror or error}); set RESIGHT_CACHE to "
             "another folder, or loader.cache=false"
         ) from error
-
-
-class _BusyError(DataError):
-    """Another process has the store."""
 
 
 def _filled(
@@ -343,7 +339,7 @@ def _limit() -> float:
 
 def _remove(folder: Path) -> None:
     """Empty a store unless another process fills it now; one that reads it keeps what it has mapped."""
-    with suppress(_BusyError, OSError), locked(folder, _BusyError):
+    with suppress(OSError), locked(folder, BlockingIOError):
         _empty(folder)
 
 
