@@ -196,11 +196,15 @@ def words(line: str, inputs: dict[str, object]) -> list[str]:
 
 
 def paths(command, name: str = "") -> set[str]:  # type: ignore[no-untyped-def]  # click objects, vendored by typer
-    """Every option and argument that is a path: of what command, and how it is called."""
+    """Every option and argument that is a path, or a gallery's place: of what command, and how it is called."""
     if inner := getattr(command, "commands", None):
         return {found for called, sub in inner.items() for found in paths(sub, f"{name} {called}".strip())}
     hints = get_type_hints(inspect.unwrap(command.callback))
-    taken = [part for part in command.params if Path in (hints[part.name], *get_args(hints[part.name]))]
+    taken = [
+        part
+        for part in command.params
+        if Path in (hints[part.name], *get_args(hints[part.name])) or part.metavar == "GALLERY"
+    ]
     return {f"{name} {part.opts[0] if part.param_type_name == 'option' else part.name.upper()}" for part in taken}
 
 

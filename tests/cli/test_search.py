@@ -23,6 +23,7 @@ from resight.run import Run
 from resight.synthetic import synthesize
 from tests.support.commands import resight
 from tests.support.images import corrupt
+from tests.support.postgres_server import PostgresServer, why_not
 from tests.support.runs import weights
 
 
@@ -319,3 +320,34 @@ def test_conditions_narrow_a_search_and_its_index_must_be_there(
     ):
         status, _, err = resight("search", gallery, query, *words, capsys=capsys)
         assert (status, said in err) == (2, True), err
+
+
+@pytest.mark.slow
+def test_a_gallery_in_a_database(trained: Run, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Indexed, added to and searched as one in a folder is; nothing that is printed shows the password."""
+    if reason := why_not():
+        pytest.skip(f"no PostgreSQL server can be started: {reason}")
+    (images / "bad.jpg").unlink()
+    with PostgresServer() as server:
+        where, printed = server.address("crops"), ""
+        for expected in (" images added, ", "(12 were there already)"):
+            status, out, err = resight("index", trained.folder, images, "--out", where, capsys=capsys)
+            assert status == 0, err
+            printed += out + err
+            there = len(Gallery.open(where))
+            assert expected.replace("12", str(there)) in out
+        status, out, err = resight("search", where, images / "0.png", "-k", 3, "--json", capsys=capsys)
+        assert status == 0, err
+        (hits,) = json.loads(out).values()
+        assert len(hits) == 3
+        folder = images.parent / "gallery"
+        resight("index", trained.folder, images, "--out", folder, capsys=capsys)
+        _, same, _ = resight("search", folder, images / "0.png", "-k", 3, "--json", capsys=capsys)
+        (in_folder,) = json.loads(same).values()
+        assert [hit["path"] for hit in hits] == [hit["path"] for hit in in_folder]
+        missing = resight("search", server.address("none"), images / "0.png", capsys=capsys)
+        assert missing[0] == 2
+        assert "is no gallery; make one with `resight index`" in missing[2]
+        printed += out + err + missing[2]
+        assert not [word for word in ("u$t", "u%24t", "n%40", "n@ 1") if word in printed]
+        assert f"resight@127.0.0.1:{server.port}/postgres?table=crops" in printed

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from resight.errors import RunError
+from resight.errors import MissingExtraError, RunError
 from resight.gallery.lance import LanceStore
 from resight.gallery.store import Column, Schema
-from resight.gallery.stores import make_store, open_store, store_exists
+from resight.gallery.stores import in_words, make_store, open_store, store_exists
+from tests.support.postgres_server import PostgresServer
 
 
 def test_a_path_is_a_folder(tmp_path: Path) -> None:
@@ -23,3 +25,25 @@ def test_a_path_is_a_folder(tmp_path: Path) -> None:
     assert open_store(where).schema == made.schema
     with pytest.raises(RunError, match="is a gallery already"):
         make_store(where, made.schema, {})
+
+
+def test_an_address_is_a_table(server: PostgresServer) -> None:
+    from resight.gallery.postgres import PostgresStore
+
+    where = server.address("an address")
+    assert not store_exists(where)
+    made = make_store(where, Schema(2, "cosine", (Column("path", "text"),)), {"model": None})
+    assert isinstance(made, PostgresStore)
+    assert store_exists(where)
+    opened = open_store(where)
+    assert opened.schema == made.schema
+    assert in_words(where) == made.where == f"postgresql://resight@127.0.0.1:{server.port}/postgres?table=an address"
+    for store in (made, opened):
+        store.close()
+
+
+def test_an_address_without_the_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("psycopg", "psycopg.conninfo"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match="pip install 'resight\\[postgres\\]'"):
+        in_words("postgresql://host/db")

@@ -33,6 +33,7 @@ class HowChoice(StrEnum):
 EmbedderArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
 ]
+_GALLERY = "Gallery folder, or postgresql://USER@HOST/DATABASE?table=NAME"
 ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery.")]  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def index(
     context: typer.Context,
     run: EmbedderArgument,
     images: ImagesArgument,
-    out: Annotated[Path, typer.Option("--out", help="Gallery folder; an existing gallery is added to.")],
+    out: Annotated[str, typer.Option("--out", metavar="GALLERY", help=f"{_GALLERY}; an existing gallery is added to.")],
     attributes: Annotated[
         str | None,
         typer.Option(
@@ -121,6 +122,10 @@ def index(
 
     `resight index runs/street crops/ --out gallery`
 
+    A table of a PostgreSQL server with pgvector is a gallery too; see docs/scale.md:
+
+    `resight index runs/street crops/ --out "postgresql://me@db.example/crops?table=street"`
+
     With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
     those recognised as junk. With `--tracklets` a tracklet is found as one image, its best.
     """
@@ -128,10 +133,13 @@ def index(
     from resight.cli.destinations import require_folder
     from resight.cli.options import needs
     from resight.gallery import Gallery
+    from resight.gallery.address import is_address
+    from resight.gallery.stores import store_exists
 
-    require_folder(out)
+    if not is_address(out):
+        require_folder(Path(out))
     needs(context, ("junk",), "tracklets")
-    gallery = Gallery.open(out, model=run) if (out / "gallery.json").exists() else None
+    gallery = Gallery.open(out, model=run) if store_exists(out) else None
     records = images_of(images)
     if attributes is not None or drop_junk:
         records = _seen(records, attributes or run, drop_junk)
@@ -143,21 +151,21 @@ def index(
         gallery.add_embeddings(pooled)
         name_failed(failed)
         told = f"{len(pooled)} entries indexed ({len(gallery) - before} of them new)"
-        output().print(f"{told}, {len(gallery)} in {out}", markup=False)
+        output().print(f"{told}, {len(gallery)} in {gallery.where}", markup=False)
         return
     with progress("indexing", len(records)) as advance:
         added = gallery.add(records, progress=advance)
     name_failed(added.failed)
     there = f" ({added.known} were there already)" if added.known else ""
     output().print(
-        f"{added.count} images added{there}, {len(gallery)} in {out}\n"
-        f"next: {shlex.join(['resight', 'search', str(out)])} QUERY.jpg",
+        f"{added.count} images added{there}, {len(gallery)} in {gallery.where}\n"
+        f"next: {shlex.join(['resight', 'search', gallery.where])} QUERY.jpg",
         markup=False,
     )
 
 
 def search(
-    gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Gallery folder that `resight index` made.")],
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help=f"{_GALLERY}, as `resight index` made it.")],
     queries: Annotated[
         list[str],
         typer.Argument(
@@ -234,7 +242,7 @@ def search(
             raise OptionError(f"--course writes the hits to a file; leave out {'--json' if as_json else '--picture'}")
     opened = Gallery.open(gallery, model=run)
     if drop_junk and "junk" not in opened.columns:
-        raise OptionError(f"{gallery} does not say what is junk; index it with --attributes RUN")
+        raise OptionError(f"{opened.where} does not say what is junk; index it with --attributes RUN")
     junk = opened.ids({"junk": "yes"}) if drop_junk else ()
     condition = where_of_options(where, opened.columns) if where else None
     records = _queries(queries)

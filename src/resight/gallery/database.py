@@ -68,12 +68,18 @@ class Database:
 
     def open(self, *, extension: bool = False) -> None:
         """Connect; `extension` adds pgvector to the database where it is missing, which may need its owner."""
-        with self._told(), psycopg.connect(self.address.connection, **_ways()) as connection:
+        with self.alone() as connection:
             if extension:
                 connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
             self._require_pgvector(connection)
         with self._told():
             self._pool.open(wait=True, timeout=_SECONDS)
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection[Any]]:
+        """A connection of its own, which knows no vectors."""
+        with self._told(), psycopg.connect(self.address.connection, **_ways()) as connection:
+            yield connection
 
     def close(self) -> None:
         self._pool.close()

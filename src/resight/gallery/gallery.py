@@ -37,7 +37,7 @@ from resight.gallery.rows import (
     vectors_of,
 )
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Store
-from resight.gallery.stores import make_store, open_store, store_exists
+from resight.gallery.stores import in_words, make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, load
 from resight.records import AttributeSchema, Embeddings, Record, as_records, nameable
 
@@ -86,7 +86,7 @@ class Gallery:
     def __init__(
         self, where: str, schema: Schema, facts: Mapping[str, Any], store: Store | None, model: Recognizer | None
     ) -> None:
-        self.where, self._model = where, model
+        self._address, self.where, self._model = where, in_words(where), model
         self._planned, self._facts, self._store = schema, facts, store
         self._file_keys: dict[int, str] = {}
 
@@ -102,7 +102,9 @@ class Gallery:
         """
         address = os.fspath(where)
         if store_exists(address):
-            raise RunError(f"{address} is a gallery already; open it with Gallery.open, or choose another place")
+            raise RunError(
+                f"{in_words(address)} is a gallery already; open it with Gallery.open, or choose another place"
+            )
         recognizer = model if isinstance(model, Recognizer) else load(model)
         gallery = cls(address, _schema(recognizer), _facts(recognizer), None, recognizer)
         if empty:
@@ -300,8 +302,8 @@ class Gallery:
 
     def _take_up(self) -> None:
         """Look at what other handles and processes have written since."""
-        if self._store is None and store_exists(self.where):
-            self._store = open_store(self.where)
+        if self._store is None and store_exists(self._address):
+            self._store = open_store(self._address)
         elif self._store is not None:
             self._store.refresh()
         if self._store is not None and self._store.facts["fingerprint"] != self._facts["fingerprint"]:
@@ -316,7 +318,7 @@ class Gallery:
         rows = rows_of(embeddings, classes)
         if self._store is None:
             try:
-                self._store = make_store(self.where, self._planned, self._facts)
+                self._store = make_store(self._address, self._planned, self._facts)
             except RunError:  # another has begun it meanwhile
                 self._take_up()
         self._begun.add_columns(columns)

@@ -104,6 +104,13 @@ class PostgresStore:
             database.close()
             raise
 
+    @classmethod
+    def exists(cls, where: str) -> bool:
+        """Whether there is such a gallery. Raises RunError where the server does not answer."""
+        database = Database(read_address(where))
+        with database.alone() as connection:
+            return bool(_row(connection, database.address.table))
+
     def close(self) -> None:
         self._database.close()
 
@@ -125,6 +132,8 @@ class PostgresStore:
             if new:
                 raise DataError(f"column {new[0].name} is there already and holds {schema.kinds[new[0].name]} values")
             new = [column for column in columns if column.name not in schema.kinds]
+            if not new:
+                return
             schema = replace(schema, columns=(*schema.columns, *new))
             _require_storable(schema)
             for column in new:
@@ -220,14 +229,7 @@ class PostgresStore:
 
     def _read(self, connection: Connection[Any]) -> _State:
         """What a transaction sees; several threads may each see another."""
-        there = connection.execute("SELECT to_regclass('resight_galleries') IS NOT NULL").fetchone() == (True,)
-        row = (
-            there
-            and connection.execute(
-                "SELECT format, schema, facts, index, version, rows FROM resight_galleries WHERE name = %s",
-                (self._table,),
-            ).fetchone()
-        )
+        row = _row(connection, self._table)
         if not row:
             raise RunError(f"{self.where} is no gallery; make one with `resight index`")
         number, schema, facts, index, version, rows = row
@@ -406,6 +408,14 @@ class PostgresStore:
                 for one, new, theirs in zip(found, ids, -distances.astype(np.float64), strict=True)
             ]
         return Found([ids for ids, _ in found], [scores for _, scores in found], "exact", matching)
+
+
+def _row(connection: Connection[Any], table: str) -> tuple[Any, ...] | None:
+    """What `resight_galleries` says of a gallery; None where there is no such list, or nothing in it."""
+    if connection.execute("SELECT to_regclass('resight_galleries') IS NULL").fetchone() == (True,):
+        return None
+    statement = "SELECT format, schema, facts, index, version, rows FROM resight_galleries WHERE name = %s"
+    return connection.execute(statement, (table,)).fetchone()
 
 
 @dataclass(frozen=True)
