@@ -6,7 +6,10 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,8 +23,12 @@ from resight.gallery.filters import Between, In
 from resight.gallery.lance import LanceStore
 from resight.gallery.rows import vector_column, vectors_of
 from resight.gallery.store import VECTOR, Column, Schema
+from tests.house import ROOT
+from tests.support import store_writer
 from tests.support.store_contract import Contract
 
+KILLS = int(os.environ.get("RESIGHT_KILLS", "8"))
+"""More are made by hand: each starts a process, which imports for seconds."""
 SCHEMA = Schema(8, "cosine", (Column("path", "text"), Column("camera", "int"), Column("time", "time")))
 
 
@@ -145,6 +152,7 @@ def test_the_index_finds_what_was_promised_and_exactly_as_many_as_asked(
     store: LanceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("resight.gallery.lance.EXACT_ROWS", 0)
+    monkeypatch.setattr("resight.gallery.lance._QUICK", 0)
     store.upsert(rows(range(4000)))
     with pytest.raises(RunError, match="has no index"):
         store.search(QUERIES, 5, how="ann")
@@ -261,3 +269,22 @@ def test_many_threads_search_one_handle(store: LanceStore) -> None:
     for thread in threads:
         thread.join()
     assert answers == [True] * 30
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged_and_leaves_no_half_batch(tmp_path: Path) -> None:
+    folder, journal, random = tmp_path / "g", tmp_path / "journal", np.random.default_rng()
+    LanceStore.create(str(folder), store_writer.SCHEMA, {})
+    journal.touch()
+    for kill in range(KILLS):
+        words = [sys.executable, "-m", "tests.support.store_writer", str(folder), str(journal), str(kill)]
+        before = journal.stat().st_size
+        writer = subprocess.Popen(words, cwd=ROOT, start_new_session=True)
+        while journal.stat().st_size == before and writer.poll() is None:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.6))
+        assert writer.poll() is None, "it goes on until it is killed"
+        writer.kill()
+        writer.wait()
+        assert store_writer.broken_promises(folder, journal) == []
+    assert journal.read_text().count("done upsert") >= KILLS / 2

@@ -64,6 +64,9 @@ _SPARE = 32
 """Candidates of the index beyond `k`, among which float64 decides."""
 _DEEP = 100
 """Beyond so many hits `auto` is exact: the index was measured at 10."""
+_QUICK = 10**8
+"""Numbers that exact search compares in less time than the index takes to go through most of its partitions: 100,000
+vectors of 512 took 44 ms, the index 177 ms."""
 _IDS = 2000
 """Ids in one question to the table."""
 _INDEXED = 10_000
@@ -287,14 +290,19 @@ class LanceStore:
         if how == "ann" and now.index is None:
             raise RunError(f"{self.folder} has no index; make one with `resight gallery reindex`, or search exactly")
         index = now.index if how != "exact" else None
-        if index is None or (how == "auto" and (matching <= EXACT_ROWS or k > _DEEP)):
+        effort = 0 if index is None else index.effort_for(matching / max(1, now.rows))
+        if index is None or (how == "auto" and self._is_quick(index, effort, matching, k)):
             return _found(now.exactly(queries, k, now.matching(condition), attributes), "exact", matching)
-        effort = index.effort_for(matching / max(1, now.rows))
         answers = now.by_index(queries, k, condition, effort)
         for place, (_, ids) in enumerate(answers):
             if len(ids) < min(k, matching):  # the partitions that were looked at had no more
                 answers[place] = now.exactly(queries[[place]], k, now.matching(condition), None)[0]
         return _found(answers, "ann", matching)
+
+    def _is_quick(self, index: IndexFacts, effort: int, matching: int, k: int) -> bool:
+        """Whether exact search is the quicker one, or the only one that is known to be right."""
+        thorough = 2 * effort > index.partitions and matching * self.schema.width <= _QUICK
+        return matching <= EXACT_ROWS or thorough or k > _DEEP
 
     def fetch(self, ids: Sequence[int] | NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
         names = list(self.schema.kinds) if columns is None else list(columns)

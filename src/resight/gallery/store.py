@@ -257,8 +257,8 @@ class Store(Protocol):
         """The `k` nearest rows to each query of [Q, D] that fulfil a condition; exactly min(k, matching) of them.
 
         `exact` compares every row, in float64 wherever float32 cannot tell. `ann` uses the index, and raises RunError
-        where there is none; its scores are exact. `auto` is `ann` where there is an index and more than EXACT_ROWS rows
-        match. `attributes` [Q, A] are needed where the metric weighs them; such a search is always exact.
+        where there is none; its scores are exact. `auto` is `ann` where there is an index, more than EXACT_ROWS rows match,
+        and the index is the quicker. `attributes` [Q, A] are needed where the metric weighs them; such a search is always exact.
         """
         ...  # pragma: no cover
 
