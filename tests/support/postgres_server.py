@@ -120,6 +120,8 @@ class PostgresServer:
             return
         server = psutil.Process(self._process.pid)
         server.suspend()  # so that it starts no more of them meanwhile
+        while server.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.001)
         for process in (*server.children(recursive=True), server):
             process.kill()
         self._process.wait()

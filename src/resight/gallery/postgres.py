@@ -347,7 +347,7 @@ class PostgresStore:
         if how == "exact" or (how == "auto" and (matching <= EXACT_ROWS or not _keeps_promise(state.index))):
             return 0
         if state.index is None:
-            raise RunError(f"{self.where} has no index; build one with `resight gallery reindex`, or search exactly")
+            raise RunError(f"{self.where} has no index; make one with Gallery.build_index(), or search exactly")
         return state.index.effort_for(matching / max(state.rows, 1))
 
     def _nearest(
