@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BusyError",
     "DataError",
     "ImageError",
     "MissingExtraError",
@@ -24,6 +25,10 @@ __all__ = [
 
 class ResightError(Exception):
     """Base of all errors below."""
+
+
+class BusyError(ResightError):
+    """More is asked of a server than it can answer soon."""
 
 
 class DataError(ResightError):

@@ -148,7 +148,7 @@ GOES_ON = {
     "demo --out": "demo epochs=1 --out street/",
 }
 INPUTS = {
-    "train --resume", "tune --space", "cluster --assign", "curves RUNS", "data augment IMAGE", "search GALLERY",
+    "train --resume", "tune --space", "cluster --assign", "curves RUNS", "data augment IMAGE", "search GALLERY", "serve GALLERY",
     "junk review FOLDER", "junk apply FOLDER", "data crops --mot", "data crops --video",
 }  # fmt: skip
 OWN_WORDS = {

@@ -27,7 +27,7 @@ from tests.house import ROOT
 from tests.support import store_writer
 from tests.support.store_contract import Contract
 
-KILLS = int(os.environ.get("RESIGHT_KILLS", "8"))
+KILLS = int(os.environ.get("RESIGHT_KILLS", "4"))
 """More are made by hand: each starts a process, which imports for seconds."""
 SCHEMA = Schema(8, "cosine", (Column("path", "text"), Column("camera", "int"), Column("time", "time")))
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email.message import Message
 
 import pytest
+from starlette.testclient import TestClient
 
-from resight.serving.security import HEADERS, Gate, Refusal
+from resight.errors import OptionError
+from resight.gallery import Gallery
+from resight.serving.security import HEADERS, Access, Gate, Names, Refusal
+from tests.support.serving import TOKEN
 
 GATE = Gate(8000, "secret-token")
 HOST = "127.0.0.1:8000"
@@ -161,3 +166,59 @@ def test_no_answer_may_be_framed_kept_read_by_others_or_told_to_them() -> None:
     assert HEADERS["Cross-Origin-Resource-Policy"] == HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
     assert HEADERS["Referrer-Policy"] == "same-origin", "the address holds the token"
     assert HEADERS["X-Content-Type-Options"] == "nosniff"
+
+
+ClientOf = Callable[..., TestClient]
+
+
+def test_without_the_token_nothing_is_told(client_of: ClientOf) -> None:
+    client = client_of(access=Access(Names.of("127.0.0.1", 8765), TOKEN))
+    for headers in ({}, {"Authorization": "Bearer wrong-token-of-letters"}, {"Authorization": f"Basic {TOKEN}"}):
+        answer = client.get("/api/v1/gallery", headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/api/v1/gallery", headers={"Authorization": f"Bearer {TOKEN}"}).json()["count"] == 12
+    page = client.get("/?token=wrong-token-of-letters", follow_redirects=False)
+    assert page.status_code == 200, "the page, which asks for the token"
+    assert "set-cookie" not in page.headers
+    assert client.post("/?token=wrong-token-of-letters").status_code in (403, 405)
+    assert client.get("/static/../healthz").status_code in (200, 401, 404)
+    assert client.get("/healthz", timeout=30).status_code == 200
+
+
+def test_a_browser_gets_a_cookie_for_the_token_which_other_sites_cannot_use(client_of: ClientOf) -> None:
+    client = client_of(access=Access(Names.of("127.0.0.1", 8765), TOKEN))
+    answer = client.get(f"/?token={TOKEN}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"]
+    assert TOKEN not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert client.get("/api/v1/gallery").status_code == 200
+
+
+def test_a_token_that_could_be_guessed_is_refused() -> None:
+    with pytest.raises(OptionError, match="could be guessed"):
+        Access(Names.of("0.0.0.0", 80), "secret")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example:8765", "127.0.0.1", ""])
+def test_a_name_that_another_dns_server_points_here_is_refused(host: str, client: TestClient) -> None:
+    assert client.get("/api/v1/gallery", headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"X-Resight": ""},
+    ],
+)
+def test_a_page_of_another_site_changes_nothing(headers: dict[str, str], client: TestClient, gallery: Gallery) -> None:
+    body = {"ids": [str(gallery.ids()[0])], "name": "somebody"}
+    assert client.patch("/api/v1/items", json=body, headers=headers).status_code == 403
+    gallery.refresh()
+    assert "name" not in gallery.columns

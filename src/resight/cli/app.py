@@ -19,6 +19,7 @@ from resight.cli import (
     predict,
     reproduce,
     search,
+    serve,
     train,
     tune,
 )
@@ -56,6 +57,7 @@ app.command("embed")(search.embed)
 app.command("predict")(predict.predict)
 app.command("index")(search.index)
 app.command("search")(search.search)
+app.command("serve")(serve.serve)
 app.command("cluster")(cluster.cluster)
 app.command("associate")(associate.associate)
 app.add_typer(junk.app, name="junk")

@@ -1,0 +1,52 @@
+"""Token buckets, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from starlette.testclient import TestClient
+
+from resight.serving.limits import Buckets, Limits
+from tests.support.serving import jpeg, search
+
+
+def test_a_bucket_fills_again_and_each_client_has_its_own() -> None:
+    now = [0.0]
+    buckets = Buckets(rate=2, burst=3, clock=lambda: now[0])
+    assert [buckets.wait("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert buckets.wait("b") == 0
+    now[0] = 0.5
+    assert buckets.wait("a") == 0
+    assert buckets.wait("a") == 0.5
+    now[0] = 100
+    assert [buckets.wait("a") for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_clients_are_forgotten_before_they_fill_the_memory() -> None:
+    buckets = Buckets(rate=1, burst=1, clients=10, clock=lambda: 0.0)
+    for number in range(1000):
+        buckets.wait(str(number))
+    assert len(buckets._left) <= 10
+
+
+ClientOf = Callable[..., TestClient]
+
+
+def test_a_body_over_the_limit_is_refused_whether_it_says_so_or_not(client_of: ClientOf) -> None:
+    client = client_of(limits=Limits(rate=0, upload=50_000, json=1_000))
+    assert search(client, b"x" * 60_000).status_code == 413
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b'{"ids": ["1"' + b" " * 500
+
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/api/v1/export", content=pieces(), headers=headers).status_code == 413
+    assert search(client_of(limits=Limits(rate=0, images=2)), *[jpeg()] * 3).status_code == 413
+
+
+def test_one_client_cannot_ask_without_end(client_of: ClientOf) -> None:
+    client = client_of(limits=Limits(rate=1, burst=3))
+    answers = [client.post("/api/v1/facets", json={}) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert int(answers[-1].headers["retry-after"]) >= 1

@@ -1,0 +1,91 @@
+"""A real server, and clients that mean it ill."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from resight.gallery import Gallery
+from resight.serving.app import create_app
+from resight.serving.limits import Limits
+from resight.serving.security import Access, Names
+from resight.serving.server import listen, server
+from tests.support.serving import jpeg
+
+ClientOf = Callable[..., TestClient]
+
+
+@contextmanager
+def _running(gallery: Gallery, limits: Limits) -> Iterator[int]:
+    """A real server on a free port."""
+    made = listen("127.0.0.1", 0)
+    port = made.getsockname()[1]
+    one = server(create_app(gallery, Access(Names.of("127.0.0.1", port)), limits), limits)
+    one.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # of another thread
+    thread = threading.Thread(target=one.run, args=([made],), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not one.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert one.started
+    try:
+        yield port
+    finally:
+        one.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.slow
+def test_a_client_that_dawdles_is_cut_off(gallery: Gallery) -> None:
+    limits = Limits(rate=0, header_seconds=0.5, body_seconds=0.5)
+    with _running(gallery, limits) as port:
+        head = f"POST /api/v1/facets HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Resight: 1\r\n"
+        for sent, answered in (
+            (head, b""),
+            (head + "Content-Type: application/json\r\nContent-Length: 90\r\n\r\n{", b"408"),
+        ):
+            with socket.create_connection(("127.0.0.1", port)) as slow:
+                slow.settimeout(10)
+                slow.sendall(sent.encode())
+                began, got = time.monotonic(), b""
+                while piece := slow.recv(4096):
+                    got += piece
+                assert time.monotonic() - began < 5
+                assert answered in got
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
+
+
+@pytest.mark.slow
+def test_a_thousand_requests_at_once_are_all_answered_and_the_server_lives(gallery: Gallery) -> None:
+    with _running(gallery, Limits(rate=0, header_seconds=60, body_seconds=60)) as port:
+        base = f"http://127.0.0.1:{port}"
+
+        async def flood() -> list[int]:
+            limits = httpx.Limits(max_connections=1000)
+            async with httpx.AsyncClient(
+                base_url=base, headers={"X-Resight": "1"}, limits=limits, timeout=60
+            ) as client:
+                files = {"images": ("q.jpg", jpeg(), "image/jpeg")}
+                asked = [client.post("/api/v1/search", files=files, data={"options": '{"k": 3}'}) for _ in range(1000)]
+                return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+        found = asyncio.run(flood())
+        assert len(found) == 1000
+        assert set(found) <= {200, 503}
+        assert 200 in found
+        assert httpx.get(f"{base}/healthz", timeout=30).status_code == 200
+        assert search_alone(base) == 200
+
+
+def search_alone(base: str) -> int:
+    files = {"images": ("q.jpg", jpeg(), "image/jpeg")}
+    return httpx.post(f"{base}/api/v1/search", files=files, headers={"X-Resight": "1"}, timeout=30).status_code
