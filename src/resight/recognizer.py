@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
-from resight.errors import OptionError, RecipeError, RunError, none_readable
+from resight.errors import DataError, OptionError, RecipeError, RunError, none_readable
 from resight.machine import LONG, Way, fastest, machine, remembered, told, ways
 from resight.models.abilities import Embeds, EmbedsInPassing, Recognises, Reconstructs, Samples, Segments
 from resight.models.folding import fold, fuse, halve
@@ -31,11 +32,13 @@ from resight.models.heads import probabilities
 from resight.models.output import AttributedFeature
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
+from resight.retrieval.calibration import Calibration
 from resight.retrieval.distance import AttributeWeighted
 from resight.run import Run, build_model
 from resight.runtimes.network import Exported, is_exported, open_exported
 
 __all__ = [
+    "CALIBRATION",
     "FeaturesAndAttributes",
     "Images",
     "Progress",
@@ -156,6 +159,9 @@ def _fetch(name: str) -> Path:
         ) from error
 
 
+CALIBRATION = "calibration.json"
+"""The file of a run folder that holds its calibration."""
+
 Progress = Callable[[int], None]
 """Called with the number of images done since the last call."""
 
@@ -255,6 +261,25 @@ class Recognizer:
             digest.update(name.encode())
             digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What `resight calibrate` left in the run folder; None where there is none, or where it is of another model.
+
+        Raises DataError for a damaged one.
+        """
+        file = Path(self.source or "") / CALIBRATION
+        if self.source is None or not file.is_file():
+            return None
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            fingerprint, curves = kept["fitted on"]["fingerprint"], json.dumps(kept["curves"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file} is damaged; make it again with resight calibrate") from error
+        if fingerprint != self.fingerprint:
+            self.tell(f"{file} was fitted for another model and is ignored; run resight calibrate again")
+            return None
+        return Calibration.from_json(curves)
 
     @property
     def embeds(self) -> bool:

@@ -8,6 +8,7 @@ import typer
 
 from resight.cli import (
     associate,
+    calibrate,
     cluster,
     curves,
     data,
@@ -52,6 +53,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("import")(importing.import_command)
 app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("curves")(curves.curves)
 app.command("embed")(search.embed)
 app.command("predict")(predict.predict)

@@ -1,0 +1,64 @@
+"""`resight calibrate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from resight.cli.console import DataOption
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder; calibration.json is written into it.")],
+    data: DataOption,
+    on: Annotated[
+        Literal["train", "validation", "test"],
+        typer.Option(
+            help="Whose searches to fit: those of the people that training held out, of those that it was fitted on (too "
+            "sure), or the dataset's own query and gallery. The first two are for the data of its training."
+        ),
+    ] = "validation",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Learn the probability that two images show the same individual, from the score of the pair.
+
+    `resight calibrate runs/baseline --data market1501:/data/Market-1501-v15.09.15`
+
+    Isotonic regression on the 50 nearest images of each query, pairs of one camera apart from pairs of two. Half of the
+    people are fitted; by the others the expected calibration error (ECE) and the Brier score are reported, beside those
+    of the base rate. The probability is that of such candidates in such a gallery: on another site, fit it again.
+    """
+    from resight.cli.console import name_failed, output, progress, remark, show
+    from resight.cli.destinations import replaced
+    from resight.data.union import read_datasets
+    from resight.errors import OptionError
+    from resight.recognizer import CALIBRATION, load
+    from resight.run import Run
+    from resight.tasks.reid.calibration import calibrate as fit
+    from resight.tasks.reid.evaluation import searchable
+    from resight.tasks.splits import searched
+    from resight.tasks.systems import own_training_set
+
+    if not Path(run).is_dir():
+        raise OptionError(f"{run} is no run folder; a calibration is kept in one")
+    model, dataset = load(run), read_datasets(data)
+    model.tell = remark
+    if on != "test":
+        dataset = searched(dataset, own_training_set(Run.open(Path(run)), dataset), model.recipe, on)
+    if on == "train":
+        remark("note: the model knows the people it was fitted on; the probabilities are too sure of others")
+    with progress("embedding", sum(map(len, searchable(dataset)))) as advance:
+        made = fit(model, dataset, progress=advance)
+    name_failed(made.failed)
+    anew = replaced(Path(run) / CALIBRATION)
+    target = made.save(Path(run))
+    if as_json:
+        print(json.dumps(made.summary(), indent=2))
+    else:
+        show([made.table()], dataset.name)
+        output().print(f"calibration: {target}{anew}", markup=False)

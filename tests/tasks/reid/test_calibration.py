@@ -1,0 +1,49 @@
+"""A run's calibration is fitted on half of the people, on the pairs that a search shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from resight.embedding import embed
+from resight.errors import DataError
+from resight.recognizer import load
+from resight.records import JUNK, ReidDataset
+from resight.run import Run
+from resight.tasks.reid.calibration import CANDIDATES, _pairs, calibrate
+
+
+def dealt(crowd: ReidDataset) -> ReidDataset:
+    """The crowd's six training people as queries and gallery."""
+    query = [record for record in crowd.train if record.frame == 0]
+    return replace(crowd, query=query, gallery=[record for record in crowd.train if record.frame != 0])
+
+
+def test_pairs_are_the_nearest_by_the_scores_of_a_search(trained: Run, crowd: ReidDataset) -> None:
+    model, dataset = load(trained.folder), dealt(crowd)
+    asked = embed(model, dataset.query)[0]
+    shown = embed(model, [record for record in dataset.gallery if record.identity != JUNK])[0]
+    scores, same, near, person = _pairs(model, asked, shown)
+    similar = asked.features.astype(np.float64) @ shown.features.T
+    most = min(CANDIDATES, len(shown))
+    assert scores == pytest.approx(np.sort(similar)[:, ::-1][:, :most].ravel(), abs=1e-5)
+    assert person.tolist() == np.repeat(asked.identities, most).tolist()
+    order = np.argsort(-similar, axis=1)[:, :most]
+    matches = (shown.identities[order] == asked.identities[:, None]).sum()
+    assert abs(int(same.sum()) - int(matches)) <= 1
+    assert near.any()
+    assert not near.all()
+
+
+def test_halves_are_apart_and_too_few_people_are_refused(trained: Run, crowd: ReidDataset) -> None:
+    model, dataset = load(trained.folder), dealt(crowd)
+    made = calibrate(model, dataset)
+    people = {record.identity for record in dataset.query}
+    assert made.facts["fitted people"] + made.facts["judged people"] == len(people)
+    assert made.figures["calibrated"].keys() == {"ECE", "Brier"}
+    few = sorted(people)[:3]
+    query = [record for record in dataset.query if record.identity in few]
+    with pytest.raises(DataError, match="3 people among its queries; a calibration needs four or more"):
+        calibrate(model, replace(dataset, query=query))
