@@ -351,3 +351,35 @@ def test_a_gallery_in_a_database(trained: Run, images: Path, capsys: pytest.Capt
         printed += out + err + missing[2]
         assert not [word for word in ("u$t", "u%24t", "n%40", "n@ 1") if word in printed]
         assert f"resight@127.0.0.1:{server.port}/postgres?table=crops" in printed
+
+
+def test_a_calibrated_run_says_how_sure_it_is_or_that_there_is_nobody(
+    trained: Run, images: Path, tmp_path: Path, capsys
+) -> None:
+    run, gallery = tmp_path / "run", tmp_path / "gallery"
+    shutil.copytree(trained.folder, run)
+    query = str(sorted(images.iterdir())[0])
+    status, _, err = resight("index", run, images, "--out", gallery, capsys=capsys)
+    assert status == 0, err
+    status, _, err = resight("search", gallery, query, "--accept", "0.5", capsys=capsys)
+    assert status == 2
+    assert "knows no probabilities; run `resight calibrate" in err
+    curves = {"within": None, "across": {"scores": [-1.0, 1.0], "probabilities": [0.0, 1.0]}}
+    facts = {"fitted on": {"fingerprint": load(run).fingerprint}, "curves": curves}
+    (run / "calibration.json").write_text(json.dumps(facts))
+    status, out, _ = resight("search", gallery, query, "-k", 5, "--json", capsys=capsys)
+    hits = json.loads(out)[query]
+    assert status == 0
+    assert len(hits) == 5
+    for hit in hits:
+        assert hit["probability"] == pytest.approx((hit["score"] + 1) / 2, abs=1e-5)
+    limit = (hits[1]["probability"] + hits[2]["probability"]) / 2
+    status, out, _ = resight("search", gallery, query, "-k", 5, "--json", "--accept", limit, capsys=capsys)
+    assert [hit["id"] for hit in json.loads(out)[query]] == [hit["id"] for hit in hits[:2]]
+    assert "probability" in resight("search", gallery, query, capsys=capsys)[1]
+    status, out, _ = resight("search", gallery, query, "--accept", "1", "--where", "camera=2", capsys=capsys)
+    assert status == 0
+    assert "nobody" in out
+    (run / "calibration.json").unlink()
+    made = Gallery.create(tmp_path / "other", model=load(run))
+    assert made.calibration is None

@@ -195,6 +195,12 @@ def search(
             help="exact compares every image; ann uses the gallery's index; auto decides by how many images are left.",
         ),
     ] = HowChoice.auto,
+    accept: Annotated[
+        float | None,
+        typer.Option(
+            "--accept", min=0, max=1, help="Show only hits of this probability or more, and say where there is nobody."
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the ranked lists as a picture (.png, .jpg).")
     ] = None,
@@ -219,6 +225,9 @@ def search(
 
     `resight search gallery query.jpg --where camera=1,2 --where "time=08:00..09:30" --where upper_color=red`
 
+    Where `resight calibrate` has made a calibration of the gallery's run, each hit has a probability; with `--accept 0.9`
+    those below it are left out, and a query of which none is left shows nobody of the gallery.
+
     A query's own file may be in the gallery; it is not among the hits. The Trento course wants the hits of many queries
     as one file:
 
@@ -240,12 +249,19 @@ def search(
         require_free(course, force, "--course")
         if picture is not None or as_json:
             raise OptionError(f"--course writes the hits to a file; leave out {'--json' if as_json else '--picture'}")
+        if accept is not None:
+            raise OptionError("--course wants every image ranked; leave out --accept")
     opened = Gallery.open(gallery, model=run)
     if drop_junk and "junk" not in opened.columns:
         raise OptionError(f"{opened.where} does not say what is junk; index it with --attributes RUN")
     junk = opened.ids({"junk": "yes"}) if drop_junk else ()
     condition = where_of_options(where, opened.columns) if where else None
     records = _queries(queries)
+    model = opened.model
+    if accept is not None and opened.calibration is None:
+        raise OptionError(
+            f"{opened.where} knows no probabilities; run `resight calibrate {model.source or 'RUN'} --data …` first"
+        )
     if picture is not None:
         require_other(picture, (*(record.path for record in records), *opened.paths()), "--picture")
     if course is not None:  # as long as nothing is lost
@@ -254,7 +270,7 @@ def search(
         if unwritable := nameable(records)[1]:
             raise DataError(unwritable[0])
     with progress("embedding", len(records)) as advance:
-        embedded = embed_images(opened.model, records, progress=advance)
+        embedded = embed_images(model, records, progress=advance)
     asked = embedded.embeddings
     name_failed(embedded.failed)
     with progress("searching", len(asked)) as advance:
@@ -268,7 +284,7 @@ def search(
             for record, found in zip(
                 asked.records, opened.rank(asked, k or 10, junk, condition, how=how.value), strict=True
             ):
-                answers[record.path] = opened.hits(found)
+                answers[record.path] = [hit for hit in opened.hits(found) if accept is None or _accepted(hit, accept)]
                 themselves += found.itself
                 advance(1)
     if themselves:
@@ -281,7 +297,10 @@ def search(
         print(json.dumps({query: [_plain(hit) for hit in hits] for query, hits in answers.items()}, indent=2))
     else:
         for query, hits in answers.items():
-            output().print(_table(query, hits))
+            if accept is not None and not hits:
+                output().print(f"{query}: nobody of the gallery (none with a probability of {accept:g})", markup=False)
+            else:
+                output().print(_table(query, hits))
     if picture is not None:
         from resight.gallery.picture import search_picture
 
@@ -354,6 +373,10 @@ def _is_junk(record: Record) -> bool:
     return record.attributes.get("junk") == "yes"
 
 
+def _accepted(hit, accept: float) -> bool:  # type: ignore[no-untyped-def]  # a Hit, imported late
+    return hit.probability is not None and hit.probability >= accept
+
+
 def _plain(hit) -> dict[str, object]:  # type: ignore[no-untyped-def]  # a Hit, imported late
     record = hit.record
     return {
@@ -372,9 +395,11 @@ def _table(query: str, hits):  # type: ignore[no-untyped-def]  # list[Hit] -> ri
     from rich.table import Table
 
     table = Table(title=escape(query), title_justify="left")
+    calibrated = any(hit.probability is not None for hit in hits)
     for column, side in (
         ("rank", "right"),
         ("score", "right"),
+        *([("probability", "right")] if calibrated else []),
         ("camera", "right"),
         ("identity", "right"),
         ("image", "left"),
@@ -384,5 +409,8 @@ def _table(query: str, hits):  # type: ignore[no-untyped-def]  # list[Hit] -> ri
         record = hit.record
         camera = str(record.camera) if record.camera >= 0 else "–"
         identity = str(record.identity) if record.identity > -2 else "–"
-        table.add_row(str(rank), f"{hit.score:.3f}", camera, identity, escape(record.path))
+        sure = "–" if hit.probability is None else f"{hit.probability:.2f}"
+        table.add_row(
+            str(rank), f"{hit.score:.3f}", *([sure] if calibrated else []), camera, identity, escape(record.path)
+        )
     return table

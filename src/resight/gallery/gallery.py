@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -40,6 +41,7 @@ from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, load
 from resight.records import AttributeSchema, Embeddings, Record, as_records, nameable
+from resight.retrieval.calibration import Calibration
 
 __all__ = ["Added", "Gallery", "Ranked", "Where"]
 
@@ -171,6 +173,24 @@ class Gallery:
             self._require(model, f"{source} has changed since")
             self._model = model
         return self._model
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Score -> probability: what `resight calibrate` has made of the model now, else when the gallery was created.
+
+        None where nothing is calibrated.
+        """
+        if self._model is not None and self._model.calibration is not None:
+            return self._model.calibration
+        curves = self._facts.get("calibration")
+        return None if curves is None else Calibration.from_json(curves)
+
+    def _probabilities(self, scores: NDArray[np.float64]) -> list[float | None]:
+        """Of pairs of two cameras: which one took a query is not known."""
+        if self.calibration is None or not len(scores):
+            return [None] * len(scores)
+        found = self.calibration.probability(scores, np.zeros(len(scores), bool))
+        return [None if math.isnan(one) else one for one in found.tolist()]
 
     def _require(self, model: Recognizer, otherwise: str) -> None:
         if model.fingerprint != self._facts["fingerprint"]:
@@ -509,8 +529,10 @@ class Gallery:
         records = dict(zip(table["id"].to_pylist(), records_of(table), strict=True))
         return [
             [
-                Hit(number, score, None, records[number])
-                for number, score in zip(answer.ids.tolist(), answer.scores.tolist(), strict=True)
+                Hit(number, score, probability, records[number])
+                for number, score, probability in zip(
+                    answer.ids.tolist(), answer.scores.tolist(), self._probabilities(answer.scores), strict=True
+                )
                 if number in records
             ]
             for answer in answers
@@ -582,7 +604,8 @@ def _schema(model: Recognizer) -> Schema:
 
 def _facts(model: Recognizer) -> dict[str, Any]:
     classes = {name: list(values) for name, values in model.schema.classes.items()} if model.weighs_attributes else {}
-    return {"model": model.source, "fingerprint": model.fingerprint, "classes": classes}
+    curves = None if model.calibration is None else model.calibration.to_json()
+    return {"model": model.source, "fingerprint": model.fingerprint, "classes": classes, "calibration": curves}
 
 
 _KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}

@@ -46,7 +46,7 @@ class Answers:
             columns=[
                 Column(name=name, kind=kind) for name, kind in self.gallery.columns.items() if name not in _HIDDEN
             ],
-            calibrated=False,
+            calibrated=self.gallery.calibration is not None,
             model=os.path.basename(source or "") or "a model",
         )
 
