@@ -44,7 +44,12 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: zipfil
     data = {f"resight/recipes/{name}.yaml" for name in built_in_recipes()}
     data |= {f"resight/reproduce/tables/{name}.yaml" for name in tables()}
     data |= {"resight/reproduce/sources.yaml", "resight/py.typed", "resight/__init__.pyi"}
-    data |= {"resight/views/templates/report.html.j2", "resight/serving/templates/review.html"}
+    data |= {"resight/views/templates/report.html.j2"}
+    data |= {f"resight/serving/templates/{name}.html" for name in ("gallery", "review")}
+    static = PACKAGE / "serving" / "static"
+    data |= {
+        f"resight/serving/static/{path.name}" for path in static.iterdir() if path.suffix in (".js", ".css", ".svg")
+    }
     about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     assert len(data) > 40
     assert set(wheel.namelist()) == sources | data | {f"resight-{__version__}.dist-info/{name}" for name in about}

@@ -50,13 +50,13 @@ def test_a_line_for_each_query_nearest_first(gallery: Gallery, tmp_path: Path) -
 
 
 def test_a_query_that_is_in_the_gallery_does_not_find_itself(gallery: Gallery, tmp_path: Path) -> None:
-    equal = sorted(["c", "d"], key=lambda name: row_id(f"test/{name}.jpg"))
+    equal = sorted(["a", "c", "d"], key=lambda name: row_id(f"test/{name}.jpg"))
     assert write_ranking(tmp_path / "r.txt", gallery, on_a_line({"test/b.jpg": 1.0}), 3) == 1
-    assert read_course_ranking(tmp_path / "r.txt") == {"b.jpg": ["a.jpg", *(f"{name}.jpg" for name in equal)]}
+    assert read_course_ranking(tmp_path / "r.txt") == {"b.jpg": [f"{name}.jpg" for name in equal]}
 
 
 def test_names_that_the_format_cannot_hold_are_refused(gallery: Gallery, tmp_path: Path) -> None:
     gallery.add_embeddings(on_a_line({"more/a.jpg": 3.0}))
-    with pytest.raises(DataError, match=r"test/a\.jpg and .*more/a\.jpg have one name"):
+    with pytest.raises(DataError, match=r"/a\.jpg and .*/a\.jpg have one name"):
         write_ranking(tmp_path / "r.txt", gallery, on_a_line({"0.jpg": 1.0}))
     assert not (tmp_path / "r.txt").exists()

@@ -394,7 +394,12 @@ class Contract:
                 assert (np.diff(scores) <= 0).all()
             assert hits >= 0.93 * sum(map(len, found.ids)), (where, hits)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    # Each engine runs it by a class of its own.
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(data=st.data())
     def test_any_condition_is_brute_force(self, filled: Store, data: st.DataObject) -> None:
         rows = made_rows(120, seed=2)
