@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 
 from starlette.testclient import TestClient
@@ -31,3 +33,13 @@ def test_conditions_facets_names_and_the_timeline(client: TestClient, gallery: G
     table = client.post("/api/v1/export", json={"ids": ids}).text
     assert table.splitlines()[0].startswith("id,path,camera,identity")
     assert table.count("the courier") == 2
+    columns = {column["name"] for column in about["columns"]} | set(facts["columns"])
+    assert "path" not in columns, "it tells where files are"
+
+
+def test_a_name_is_no_formula_in_a_spreadsheet(client: TestClient, gallery: Gallery) -> None:
+    ids = [str(number) for number in gallery.ids({"identity": 3})]
+    client.patch("/api/v1/items", json={"ids": ids, "name": "=HYPERLINK(1)"})
+    table = client.post("/api/v1/export", json={"ids": ids}).text
+    names = [row["name"] for row in csv.DictReader(io.StringIO(table))]
+    assert names == ["'=HYPERLINK(1)"] * 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
-from resight.serving.limits import Buckets, Limits
+from resight.serving.limits import Bounds, Buckets, Limits
 from tests.support.serving import jpeg, search
 
 
@@ -50,3 +52,64 @@ def test_one_client_cannot_ask_without_end(client_of: ClientOf) -> None:
     answers = [client.post("/api/v1/facets", json={}) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+def _scope(**headers: str) -> Scope:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": raw,
+        "client": ("10.0.0.1", 1),
+    }
+
+
+def test_a_body_that_says_it_is_over_the_limit_is_not_taken() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("the request was let through")
+
+    bounds = Bounds(app, Limits(rate=0, json=1_000))
+    asyncio.run(bounds(_scope(**{"content-length": "1001"}), receive, send))
+    assert sent[0]["status"] == 413
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
+def test_no_more_are_answered_at_once_than_the_limit_says() -> None:
+    async def flood() -> list[Message]:
+        sent: list[Message] = []
+        ending = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await ending.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        bounds = Bounds(app, Limits(rate=0, at_once=2))
+        running = [asyncio.create_task(bounds(_scope(), receive, send)) for _ in range(2)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await bounds(_scope(), receive, send)
+        ending.set()
+        await asyncio.gather(*running)
+        running = [asyncio.create_task(bounds(_scope(), receive, send)) for _ in range(2)]
+        await asyncio.gather(*running)
+        return [message for message in sent if message["type"] == "http.response.start"]
+
+    found = asyncio.run(flood())
+    assert [message["status"] for message in found] == [503, 200, 200, 200, 200]
+    assert dict(found[0]["headers"])[b"retry-after"] == b"1"

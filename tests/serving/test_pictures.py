@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
-from tests.support.serving import search
+from resight.records import Record
+from tests.support.serving import jpeg, search
 
 ClientOf = Callable[..., TestClient]
+HIDDEN = b"<script>alert(1)</script>"
 
 
 def _bomb() -> bytes:
@@ -47,12 +50,15 @@ def test_what_is_no_harmless_image_is_refused_in_one_line(data: bytes, told: str
     assert told in detail
 
 
-def test_images_are_encoded_anew(client: TestClient, gallery: Gallery) -> None:
-    """What hides behind an image's last byte, or in its comment, does not come out again."""
-    record = gallery.records[0]
-    with open(record.path, "ab") as file:
-        file.write(b"<script>alert(1)</script>")
-    answer = client.get(f"/api/v1/images/{gallery.ids()[0]}")
+def test_images_are_encoded_anew(client: TestClient, gallery: Gallery, tmp_path: Path) -> None:
+    """What hides behind an image's last byte does not come out again."""
+    path = tmp_path / "hiding.jpg"
+    path.write_bytes(jpeg() + HIDDEN)
+    gallery.add([Record(str(path), 99, 1)])
+    (id,) = gallery.ids({"identity": 99})
+    answer = client.get(f"/api/v1/images/{id}")
+    assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert b"<script>" not in answer.content
+    assert answer.content.startswith(b"\xff\xd8"), "a JPEG"
+    assert HIDDEN not in answer.content

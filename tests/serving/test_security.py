@@ -182,9 +182,7 @@ def test_without_the_token_nothing_is_told(client_of: ClientOf) -> None:
     page = client.get("/?token=wrong-token-of-letters", follow_redirects=False)
     assert page.status_code == 200, "the page, which asks for the token"
     assert "set-cookie" not in page.headers
-    assert client.post("/?token=wrong-token-of-letters").status_code in (403, 405)
-    assert client.get("/static/../healthz").status_code in (200, 401, 404)
-    assert client.get("/healthz", timeout=30).status_code == 200
+    assert client.get("/healthz").status_code == 200
 
 
 def test_a_browser_gets_a_cookie_for_the_token_which_other_sites_cannot_use(client_of: ClientOf) -> None:
@@ -196,6 +194,14 @@ def test_a_browser_gets_a_cookie_for_the_token_which_other_sites_cannot_use(clie
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert client.get("/api/v1/gallery").status_code == 200
+
+
+@pytest.mark.parametrize("value", ["", "forged", TOKEN])
+def test_a_cookie_that_the_server_did_not_give_is_none(value: str, client_of: ClientOf) -> None:
+    access = Access(Names.of("127.0.0.1", 8765), TOKEN)
+    client = client_of(access=access)
+    answer = client.get("/api/v1/gallery", headers={"Cookie": f"{access.cookie}={value}"})
+    assert answer.status_code == 401
 
 
 def test_a_token_that_could_be_guessed_is_refused() -> None:

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
+from starlette.responses import Response
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resight.gallery import Gallery
 from resight.serving.app import create_app
@@ -24,11 +26,11 @@ ClientOf = Callable[..., TestClient]
 
 
 @contextmanager
-def _running(gallery: Gallery, limits: Limits) -> Iterator[int]:
-    """A real server on a free port."""
+def _running(gallery: Gallery, limits: Limits, app: ASGIApp | None = None) -> Iterator[int]:
+    """A real server of a gallery, or of another app, on a free port."""
     made = listen("127.0.0.1", 0)
     port = made.getsockname()[1]
-    one = server(create_app(gallery, Access(Names.of("127.0.0.1", port)), limits), limits)
+    one = server(app or create_app(gallery, Access(Names.of("127.0.0.1", port)), limits), limits)
     one.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # of another thread
     thread = threading.Thread(target=one.run, args=([made],), daemon=True)
     thread.start()
@@ -62,6 +64,28 @@ def test_a_client_that_dawdles_is_cut_off(gallery: Gallery) -> None:
                 assert time.monotonic() - began < 5
                 assert answered in got
         assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
+
+
+@pytest.mark.slow
+def test_a_client_that_reads_nothing_is_cut_off(gallery: Gallery) -> None:
+    size = 64 * 2**20
+
+    async def large(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await Response(bytes(size))(scope, receive, send)
+
+    with (
+        _running(gallery, Limits(send_seconds=0.5), large) as port,
+        socket.create_connection(("127.0.0.1", port)) as slow,
+    ):
+        slow.settimeout(10)
+        slow.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        time.sleep(2)
+        got = 0
+        with suppress(ConnectionResetError):
+            while got < size and (piece := slow.recv(2**20)):
+                got += len(piece)
+        assert got < size
 
 
 @pytest.mark.slow

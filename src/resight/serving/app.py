@@ -64,11 +64,11 @@ def guarded(
 ) -> FastAPI:
     """An application without routes, behind every defence of this package, the outermost first.
 
-    Each request is counted and told, gets the security headers, is held to the limits, and must pass `check`.
+    Each answer gets the security headers, is counted and told, is held to the limits, and must have passed `check`.
     """
     around = [
-        Middleware(Watch, metrics=metrics, tell=tell),
         Middleware(Headed, policy=policy),
+        Middleware(Watch, metrics=metrics, tell=tell),
         Middleware(Bounds, limits=limits),
         Middleware(Guard, check=check),
     ]
