@@ -29,7 +29,7 @@ def calibrate(
 
     `resight calibrate runs/baseline --data market1501:/data/Market-1501-v15.09.15`
 
-    Isotonic regression on the 50 nearest images of each query, pairs of one camera apart from pairs of two. Half of the
+    Isotonic regression on the 10 nearest images of each query, pairs of one camera apart from pairs of two. Half of the
     people are fitted; by the others the expected calibration error (ECE) and the Brier score are reported, beside those
     of the base rate. The probability is that of such candidates in such a gallery: on another site, fit it again.
     """

@@ -23,8 +23,8 @@ from resight.views.tables import Table
 
 __all__ = ["CANDIDATES", "Calibrated", "calibrate"]
 
-CANDIDATES = 50
-"""Nearest images of each query whose pairs with it are fitted."""
+CANDIDATES = 10
+"""Nearest images of each query whose pairs with it are fitted: as many as a search shows. Of fifty, the first are too sure."""
 
 
 @dataclass(frozen=True, eq=False)
