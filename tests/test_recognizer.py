@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from resight.recipe import Recipe
 from resight.recognizer import Recognizer, inexactness, joined, load, metric_of
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.run import Run, build_model
+from tests.support.calibrations import calibrated
 from tests.support.images import corrupt
 from tests.support.legacy import LEGACY, expected, legacy_street
 
@@ -269,16 +271,18 @@ def test_a_run_comes_from_the_hub_by_name(person: Recognizer, tmp_path: Path, mo
     run = Run(tmp_path / "snapshot", person.recipe, classes=3)
     run.save()
     run.save_weights(person.model)
+    calibration = calibrated(run.folder)
 
     def snapshot(name: str, allow_patterns: list[str]) -> str:
         if name != "someone/street":
             raise OSError("offline")
         assert "*" not in "".join(allow_patterns), "no more than a run's own files"
-        return str(run.folder)
+        return shutil.copytree(run.folder, tmp_path / "fetched", ignore=lambda _, names: {*names} - {*allow_patterns})
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     model = load("hf:someone/street", "cpu")
     assert model.source == "hf:someone/street"
+    assert model.calibration == calibration
     np.testing.assert_allclose(model.embed(IMAGES), person.embed(IMAGES), atol=1e-6)
     with pytest.raises(RunError, match=r"hf:someone/else cannot be fetched \(OSError\); connect, or give a run folder"):
         load("hf:someone/else")

@@ -134,7 +134,7 @@ def load(source: str | os.PathLike[str], device: str | None = None) -> Recognize
     run = find_run(source)
     model = build_model(run.recipe, run.classes, run.schema, pretrained=False)
     run.load_weights(model)
-    return Recognizer(model, run.recipe, run.schema, device, source=_source(source))
+    return Recognizer(model, run.recipe, run.schema, device, source=_source(source), folder=run.folder)
 
 
 def find_run(source: str | os.PathLike[str]) -> Run:
@@ -150,14 +150,15 @@ def _fetch(name: str) -> Path:
     import huggingface_hub  # comes with timm
 
     try:
-        return Path(
-            huggingface_hub.snapshot_download(name, allow_patterns=["recipe.yaml", "run.json", "model.safetensors"])
-        )
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=[*_FILES, CALIBRATION]))
     except Exception as error:  # the hub client raises a different class for each way of being offline
         raise RunError(
             f"hf:{name} cannot be fetched ({type(error).__name__}); connect, or give a run folder"
         ) from error
 
+
+_FILES = ("recipe.yaml", "run.json", "model.safetensors")
+"""What a run folder must have to be loaded."""
 
 CALIBRATION = "calibration.json"
 """The file of a run folder that holds its calibration."""
@@ -239,8 +240,10 @@ class Recognizer:
         schema: AttributeSchema = NO_ATTRIBUTES,
         device: str | None = None,
         source: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
     ) -> None:
         self.recipe, self.schema = recipe, schema
+        self._folder = None if folder is None else Path(folder)
         self.way = Way()
         """How embeddings and attributes are computed; see `in_bulk`."""
         self.tell: Callable[[str], None] = lambda line: None
@@ -264,22 +267,23 @@ class Recognizer:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """What `resight calibrate` left in the run folder; None where there is none, or where it is of another model.
+        """What `resight calibrate` left in the run folder, or an export took from there into its file.
 
-        Raises DataError for a damaged one.
+        None where there is none, or where it is of another model. Raises DataError for a damaged one.
         """
-        file = Path(self.source or "") / CALIBRATION
-        if self.source is None or not file.is_file():
+        if isinstance(self.model, Exported):
+            told = self.model.config.calibration
+            return None if told is None else Calibration.from_json(json.dumps(told))
+        if self._folder is None or not (file := self._folder / CALIBRATION).is_file():
             return None
         try:
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            fingerprint, curves = kept["fitted on"]["fingerprint"], json.dumps(kept["curves"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file} is damaged; make it again with resight calibrate") from error
-        if fingerprint != self.fingerprint:
+            found = Calibration.from_json(file.read_text(encoding="utf-8"))
+        except (DataError, UnicodeDecodeError):
+            raise DataError(f"{file} is damaged; make it again with resight calibrate") from None
+        if found.fitted_on is None or found.fitted_on.fingerprint != self.fingerprint:
             self.tell(f"{file} was fitted for another model and is ignored; run resight calibrate again")
             return None
-        return Calibration.from_json(curves)
+        return found
 
     @property
     def embeds(self) -> bool:
@@ -465,7 +469,7 @@ class Recognizer:
             self._embed_once(network, images[:4])
 
         network = fold(self.model, once)
-        found = Recognizer(network, self.recipe, self.schema, str(self.device), self.source)
+        found = Recognizer(network, self.recipe, self.schema, str(self.device), self.source, self._folder)
         if inexactness(found.compare(images[:_PROBED])[0], self.compare(images[:_PROBED])[0]) > _ROUNDING:
             network = copy.deepcopy(self.model)  # what a BatchNorm reads is read elsewhere too
         if way.precision != "32":

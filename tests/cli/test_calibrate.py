@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from resight.errors import DataError
 from resight.recognizer import load
@@ -27,10 +28,12 @@ def test_a_run_is_calibrated_and_knows_its_own(
     words = ["calibrate", run, "--data", crowd_spec, "--on", "train"]
     status, out, err = resight(*words, capsys=capsys)
     assert status == 0, err
-    for word in ("ECE", "Brier", "base rate", "calibrated", "calibration.json"):
+    for word in ("ECE", "Brier", "base rate", "calibrated", "calibration.json", "mean squared error"):
         assert word in out, word
-    status, out, err = resight(*words, "--json", capsys=capsys)
+    picture = tmp_path / "reliability.png"
+    status, out, err = resight(*words, "--json", "--picture", picture, capsys=capsys)
     assert status == 0, err
+    assert Image.open(picture).width > 100
     model = load(run)
     assert json.loads(out)["fitted on"]["fingerprint"] == model.fingerprint
     assert model.calibration is not None
@@ -47,6 +50,20 @@ def test_a_run_is_calibrated_and_knows_its_own(
     file.write_text("{")
     with pytest.raises(DataError, match="damaged"):
         assert load(run).calibration
+
+
+def test_errors_of_held_out_people_name_the_dataset_s_own_queries(
+    trained: Run, people: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, apt in (
+        (["--data", people], True),
+        (["--data", people, "--on", "test"], False),
+    ):
+        status, _, err = resight(
+            "calibrate", shutil.copytree(trained.folder, tmp_path / str(apt)), *words, capsys=capsys
+        )
+        assert status == 2
+        assert err.strip().endswith("; or --on test, for the dataset's own query and gallery") == apt
 
 
 def test_what_is_no_run_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

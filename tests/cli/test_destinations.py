@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -57,6 +58,8 @@ COMMANDS = [
     ["import", "no-file", "--as", "osnet_x0_25", "--out", NOWHERE],
     ["search", "no-gallery", "no.jpg", "--picture", f"{NOWHERE}/ranked.png"],
     ["search", "no-gallery", "no.jpg", "--picture", "ranked.gif"],
+    ["calibrate", "no-run", "--data", "folders:no-data", "--picture", f"{NOWHERE}/reliability.png"],
+    ["calibrate", "no-run", "--data", "folders:no-data", "--picture", "reliability.jpg"],
     ["cluster", "no-run", "no-images", "--out", NOWHERE, "--clusters", "2"],
     ["evaluate", "no-run", "--data", "folders:no-data", "--report", f"{NOWHERE}/r.html"],
     ["evaluate", "no-run", "--data", "folders:no-data", "--report", "r.pdf"],
@@ -132,6 +135,7 @@ DATA = {
     "train --out": "train reid-vae {tiny} sampler.batch_size=2 --data {people} --out run/",
 }
 VIEWS = {
+    "calibrate --picture": "calibrate {calibratable} --data {crowd} --on train --picture reliability.png",
     "evaluate --report": "evaluate {embedding} --data {people} --report r.html",
     "curves --out": "curves {trained} --out curves.png",
     "search --picture": "search {gallery} {image} --picture ranked.jpg",
@@ -162,7 +166,7 @@ OWN_WORDS = {
 
 @pytest.fixture(scope="module")
 def inputs(
-    kinds: dict[str, Path], trained: Run, people: str, tmp_path_factory: pytest.TempPathFactory
+    kinds: dict[str, Path], trained: Run, people: str, crowd_spec: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, object]:
     """What the lines above name: a run of each kind, labelled people, one of their images, a gallery, a reviewed scan."""
     folder = tmp_path_factory.mktemp("inputs")
@@ -180,6 +184,8 @@ def inputs(
     return {
         **kinds,
         "trained": trained.folder,
+        "calibratable": shutil.copytree(trained.folder, folder / "calibratable"),
+        "crowd": crowd_spec,
         "people": people,
         "image": image,
         "gallery": folder / "gallery",

@@ -15,11 +15,14 @@ from resight.errors import MissingExtraError, OptionError, RunError
 from resight.exporting import flow
 from resight.exporting.flow import export
 from resight.exporting.graphs import FORMATS
+from resight.gallery import Gallery
 from resight.recognizer import load
 from resight.records import ReidDataset
+from resight.retrieval.calibration import Calibration
 from resight.run import Origin, Run
 from resight.runtimes.config import CONFIG, ReidConfig
 from resight.tasks.reid.evaluation import evaluate
+from tests.support.calibrations import calibrated
 
 
 def files(folder: Path) -> list[str]:
@@ -37,6 +40,23 @@ def test_it_works_without_the_runs_folder(exported: Path, trained: Run, crowd: R
     alone = Path(shutil.copy(exported, tmp_path / "street.onnx"))
     features = [embed(load(source), crowd.query).embeddings.features for source in (trained.folder, alone)]
     np.testing.assert_allclose(*features, atol=1e-5)
+
+
+@pytest.mark.parametrize("to", ["onnx", "torchscript"])
+def test_a_run_s_calibration_goes_into_the_file_and_from_there_into_galleries(
+    to: str, trained: Run, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained.folder, tmp_path / "run"))
+    calibration = calibrated(run)
+    made = export(run, tmp_path / "file" / f"model.{to}", to)
+    assert load(made.path).calibration == calibration
+    assert Calibration.from_json(json.dumps(json.loads((made.path.parent / CONFIG).read_text())["calibration"]))
+    gallery = Gallery.create(tmp_path / "gallery", model=made.path)
+    gallery.add(crowd.gallery)
+    of_run = Gallery.create(tmp_path / "of-run", model=run)
+    of_run.add(crowd.gallery)
+    found, wanted = ([hit.probability for hit in one.search(crowd.query[0].path)] for one in (gallery, of_run))
+    assert found == pytest.approx(wanted, abs=1e-4)
 
 
 def test_what_was_made_is_told(exported: Path, trained: Run) -> None:

@@ -14,6 +14,7 @@ import safetensors.torch
 from PIL import Image
 from scipy.spatial.distance import cdist
 
+from resight.embedding import embed
 from resight.errors import DataError, ImageError, RunError
 from resight.files import locked
 from resight.gallery import Gallery, Hit
@@ -21,6 +22,7 @@ from resight.gallery.rows import row_id
 from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
 from resight.run import Run
+from tests.support.calibrations import calibrated
 from tests.support.images import corrupt
 from tests.support.legacy import LEGACY, copied, expected, legacy_street
 from tests.support.runs import Narrow
@@ -49,6 +51,46 @@ def test_search_equals_brute_force(model: Recognizer, crowd: ReidDataset, tmp_pa
     assert hits[0].probability is None
     for same in (pixels(crowd.query[0]), Image.open(query)):
         assert [hit.id for hit in gallery.search(same, k=5)] == [hit.id for hit in hits]
+
+
+def test_probabilities_are_of_the_query_s_camera_and_the_gallery_s_size(
+    trained: Run, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    fitted = calibrated(run, images=len(crowd.train) // 4)
+    gallery = Gallery.create(tmp_path / "gallery", model=run)
+    gallery.add(crowd.train)
+    asked = embed(gallery.model, crowd.query[:1]).embeddings
+    vector, [query] = asked.features, asked.records
+    [found] = gallery.rank(asked, 40)
+    scores = [hit.score for hit in gallery.hits(found)]
+    cameras = np.array([hit.record.camera for hit in gallery.hits(found)])
+    for camera, near in ((-1, cameras < 0), (query.camera, cameras == query.camera), (9, cameras == 9)):
+        wanted = fitted.probability(scores, near, len(crowd.train))
+        for hits in (
+            gallery.hits(found, camera),
+            gallery.search_individual(vector, 40, camera=camera),
+            gallery.search([query.path], 40, camera=camera),
+        ):
+            assert [hit.probability for hit in hits] == pytest.approx(wanted, abs=1e-4)
+    assert max(wanted) < 0.9
+    alike = fitted.probability(scores, cameras < 0)
+    assert wanted / (1 - wanted) == pytest.approx(alike / (1 - alike) / 2), "four times the images, growth 0.5"
+
+
+def test_a_gallery_says_that_its_calibration_is_of_another_site(
+    trained: Run, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    place = Path(crowd.train[0].path).parent.name
+    for folder, told in ((place, False), ("mall", True)):
+        calibrated(run, folder)
+        gallery = Gallery.create(tmp_path / folder, model=run)
+        assert gallery.caution is None, "nothing is in it"
+        gallery.add(crowd.train[:3])
+        for opened in (gallery, Gallery.open(tmp_path / folder)):
+            assert ("not in a folder mall" in (opened.caution or "")) == told
+    assert Gallery.create(tmp_path / "plain", model=trained.folder).caution is None
 
 
 def test_a_gallery_remembers_its_run_and_grows(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:

@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from resight.errors import DataError
-from resight.retrieval.calibration import Calibration, Curve, brier_score, expected_calibration_error
+from resight.retrieval.calibration import (
+    Calibration,
+    Curve,
+    FittedOn,
+    brier_score,
+    expected_calibration_error,
+    growth_between,
+)
 
 
 def test_by_hand_and_cameras_apart() -> None:
     scores = [0.1, 0.2, 0.3, 0.4, 0.1, 0.2]
     same, near = [0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 1, 1]
     found = Calibration.fit(scores, same, near)
-    assert found.probability([0.0, 0.2, 0.3, 0.35, 0.9], [False] * 5).tolist() == pytest.approx([0, 0.5, 0.5, 0.75, 1])
-    assert found.probability([0.1, 0.15, 0.2], [True] * 3).tolist() == pytest.approx([0, 0.5, 1])
+    # With a pair that matches at 0.1 and one that does not at 0.4: halves everywhere.
+    assert found.probability([0.0, 0.2, 0.3, 0.35, 0.9], [False] * 5).tolist() == pytest.approx([0.5] * 5)
+    assert found.probability([0.1, 0.15, 0.2], [True] * 3).tolist() == pytest.approx([0.5] * 3)
 
 
 def test_is_the_best_monotone_fit_by_the_max_min_formula() -> None:
     rng = np.random.default_rng(3)
-    scores, same = rng.permutation(40) / 40, rng.random(40) < 0.4
+    scores, same = rng.permutation(40) / 40, rng.random(40) < np.linspace(0, 1, 40)
+    same = same[np.argsort(np.argsort(scores))]
     found = Calibration.fit(scores, same, np.zeros(40, bool)).probability(np.sort(scores), np.zeros(40, bool))
-    truth = same[np.argsort(scores)].astype(float)
+    right, of = same[np.argsort(scores)].astype(float), np.ones(40)
+    right[0] += 1
+    of[[0, -1]] += 1
     best = [
-        max(min(truth[low : high + 1].mean() for high in range(place, 40)) for low in range(place + 1))
+        max(
+            min(right[low : high + 1].sum() / of[low : high + 1].sum() for high in range(place, 40))
+            for low in range(place + 1)
+        )
         for place in range(40)
     ]
     assert found == pytest.approx(best)
     assert all(before <= after for before, after in pairwise(found))
+    assert found[0] < 0.3
+    assert found[-1] > 0.7
+
+
+def test_nothing_is_certain_however_many_pairs_never_failed() -> None:
+    same = np.repeat([False, True], 100)
+    found = Calibration.fit(np.arange(200) / 200, same, np.zeros(200, bool))
+    low, high = found.probability([-1.0, 2.0], [False, False])
+    assert (low, high) == pytest.approx((1 / 101, 100 / 101))
+
+
+def test_odds_fall_in_a_larger_gallery_and_do_not_rise_in_a_smaller_one() -> None:
+    curve = Curve((0.0, 1.0), (0.25, 0.75))
+    found = Calibration(None, curve, growth=0.5, fitted_on=FittedOn("street", "f", images=100))
+    told = {images: found.probability([0.0, 1.0], [False] * 2, images) for images in (None, 10, 100, 400)}
+    for images in (None, 10, 100):
+        assert told[images].tolist() == [0.25, 0.75]
+    assert told[400].tolist() == pytest.approx([1 / 7, 3 / 5])  # odds 1/3 and 3, by 2
+    assert Calibration(None, curve, 0.5).probability([1.0], [False], 400).tolist() == [0.75]
+
+
+def test_growth_is_found_where_the_truth_is_known() -> None:
+    rng = np.random.default_rng(11)
+    scores, nowhere = rng.uniform(-3, 3, 40000), np.zeros(40000, bool)
+    for growth in (0.0, 0.6, 1.0):
+        # In a gallery of four times the images, odds exp(score) become exp(score) / 4 ** growth.
+        small = rng.random(40000) < 1 / (1 + np.exp(-scores))
+        large = rng.random(40000) < 1 / (1 + np.exp(-scores) * 4**growth)
+        fitted = Calibration.fit(scores, small, nowhere)
+        assert growth_between(fitted, scores, large, nowhere, 4) == pytest.approx(growth, abs=0.06)
 
 
 def test_a_population_whose_truth_is_known_is_calibrated() -> None:
@@ -54,11 +100,24 @@ def test_json_gives_the_same_to_the_last_bit() -> None:
     found = Calibration.fit(rng.random(99), rng.random(99) < 0.5, np.zeros(99, bool))
     assert found.within is None
     assert Calibration.from_json(found.to_json()) == found
+    whole = replace(
+        found, growth=0.7, fitted_on=FittedOn("street", "f", "Street", (1, 2), 75, 750, 10, 1859, "2026-11-26")
+    )
+    assert Calibration.from_json(whole.to_json()) == whole
+    alone = json.dumps(json.loads(found.to_json())["curves"])  # as older galleries have it
+    assert Calibration.from_json(alone) == found
     assert np.isnan(found.probability([0.5], [True])).all()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"within": null, "across": {"scores": [1, 0], "probabilities": [0, 1]}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"fitted on": {}, "curves": {"within": null, "across": null}}',
+        '{"within": null, "across": {"scores": [1, 0], "probabilities": [0, 1]}}',
+    ],
 )
 def test_damaged_json_is_refused(text: str) -> None:
     with pytest.raises(DataError):

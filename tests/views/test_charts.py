@@ -229,6 +229,17 @@ def test_svgs_repeat_themselves_and_share_no_id_on_a_page() -> None:
         assert set(references) <= ids
 
 
+def test_a_reliability_diagram_shows_the_share_that_is_true_where_each_tenth_was_told() -> None:
+    told, true = np.array([0.05, 0.05, 0.35, 0.95, 0.95, 1.0]), np.array([0, 1, 0, 1, 1, 1], bool)
+    upper, lower = charts.reliability(told, true).axes
+    assert upper.lines[1].get_xydata() == pytest.approx(np.array([[0.05, 0.5], [0.35, 0], [2.9 / 3, 1]]))
+    assert [patch.get_height() for patch in lower.patches] == [2, 0, 0, 1, 0, 0, 0, 0, 0, 3]
+    low, high = zip(*(segment[:, 1] for segment in upper.collections[0].get_segments()), strict=True)
+    # Wilson's intervals of 1 of 2, 0 of 1 and 3 of 3.
+    assert low == pytest.approx((0.0945, 0, 0.4385), abs=1e-3)
+    assert high == pytest.approx((0.9055, 0.7935, 1), abs=1e-3)
+
+
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     figure = charts.cmc_curve({"ours": np.array([0.5, 1])})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +25,9 @@ def calibrate(
             "sure), or the dataset's own query and gallery. The first two are for the data of its training."
         ),
     ] = "validation",
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Write the reliability diagram (.png, .svg, .pdf).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Learn the probability that two images show the same individual, from the score of the pair.
@@ -31,10 +36,12 @@ def calibrate(
 
     Isotonic regression on the 10 nearest images of each query, pairs of one camera apart from pairs of two. Half of the
     people are fitted; by the others the expected calibration error (ECE) and the Brier score are reported, beside those
-    of the base rate. The probability is that of such candidates in such a gallery: on another site, fit it again.
+    of the base rate. The probability is that of such candidates on such a site: on another one, fit it again. In a larger
+    gallery it falls, by as much as it did from half of this one to the whole. `index` and `search` find the file in the
+    run; `resight export` takes it along.
     """
     from resight.cli.console import name_failed, output, progress, remark, show
-    from resight.cli.destinations import replaced
+    from resight.cli.destinations import CHARTS, replaced, require_file
     from resight.data.union import read_datasets
     from resight.errors import OptionError
     from resight.recognizer import CALIBRATION, load
@@ -44,21 +51,44 @@ def calibrate(
     from resight.tasks.splits import searched
     from resight.tasks.systems import own_training_set
 
+    if picture is not None:
+        require_file(picture, CHARTS, "--picture")
     if not Path(run).is_dir():
         raise OptionError(f"{run} is no run folder; a calibration is kept in one")
     model, dataset = load(run), read_datasets(data)
     model.tell = remark
-    if on != "test":
-        dataset = searched(dataset, own_training_set(Run.open(Path(run)), dataset), model.recipe, on)
-    if on == "train":
-        remark("note: the model knows the people it was fitted on; the probabilities are too sure of others")
-    with progress("embedding", sum(map(len, searchable(dataset)))) as advance:
-        made = fit(model, dataset, progress=advance)
+    with _suggesting_test(on != "test" and bool(dataset.query and dataset.gallery)):
+        if on != "test":
+            dataset = searched(dataset, own_training_set(Run.open(Path(run)), dataset), model.recipe, on)
+        if on == "train":
+            remark("note: the model knows the people it was fitted on; the probabilities are too sure of others")
+        with progress("embedding", sum(map(len, searchable(dataset)))) as advance:
+            made = fit(model, dataset, progress=advance)
     name_failed(made.failed)
+    files = {}
+    if picture is not None:
+        from resight.views.charts import reliability, save
+
+        files["picture"] = f"{picture}{replaced(picture)}"
+        save(reliability(made.told, made.same), picture)
     anew = replaced(Path(run) / CALIBRATION)
-    target = made.save(Path(run))
+    files["calibration"] = f"{made.save(Path(run))}{anew}"
     if as_json:
         print(json.dumps(made.summary(), indent=2))
-    else:
-        show([made.table()], dataset.name)
-        output().print(f"calibration: {target}{anew}", markup=False)
+        return
+    show([made.table()], dataset.name)
+    for name, file in files.items():
+        output().print(f"{name}: {file}", markup=False)
+
+
+@contextmanager
+def _suggesting_test(apt: bool) -> Iterator[None]:
+    """Errors say that there are the dataset's own queries, where that is apt."""
+    from resight.errors import DataError, RunError
+
+    try:
+        yield
+    except (DataError, RunError) as error:
+        if not apt:
+            raise
+        raise type(error)(f"{error}; or --on test, for the dataset's own query and gallery") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def export(
     model = load(run, device="cpu")
     if not model.embeds:
         raise RunError(f"{run} makes no embeddings and cannot be exported; give a run of a re-identification recipe")
-    config = _config(found, model, pixels)
+    config = _config(found, model, pixels, exact=calibrate is None)
     named = _for_boxmot(found, config) if consumer else None
     target = exported_name(out, to, named)
     _require_free(target, config, force)
@@ -124,13 +125,16 @@ def exported_name(out: str | os.PathLike[str], to: str, named: BoxMot | None = N
     return path
 
 
-def _config(run: Run, model: Recognizer, pixels: bool) -> ReidConfig:
+def _config(run: Run, model: Recognizer, pixels: bool, exact: bool) -> ReidConfig:
+    """The file's facts. Scores of 8 bits are not those that were calibrated, so that such a file has no probabilities."""
+    calibration = model.calibration if exact else None
     return ReidConfig.of(
         run.recipe,
         run.schema,
         architecture=" ".join(reversed(_architectures(run))),
         input="uint8 NHWC" if pixels else "float32 NCHW",
         dimension=model.width,
+        calibration=None if calibration is None else json.loads(calibration.to_json()),
         parameters=parameters(model.model, model.recipe.image),
         multiply_adds=multiply_adds(model.model, model.recipe.image),
         **_imported(run),

@@ -22,6 +22,7 @@ from PIL import Image
 from resight.embedding import embed
 from resight.errors import DataError, RunError, none_readable
 from resight.files import file_key
+from resight.gallery.caution import caution_of
 from resight.gallery.filters import Filter, In, Kind, where_of
 from resight.gallery.hit import Hit
 from resight.gallery.individual import Combine, Individual, reordered, similarities, unit
@@ -40,7 +41,7 @@ from resight.gallery.rows import (
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, load
-from resight.records import AttributeSchema, Embeddings, Record, as_records, nameable
+from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, as_records, nameable
 from resight.retrieval.calibration import Calibration
 
 __all__ = ["Added", "Gallery", "Ranked", "Where"]
@@ -185,12 +186,24 @@ class Gallery:
         curves = self._facts.get("calibration")
         return None if curves is None else Calibration.from_json(curves)
 
-    def _probabilities(self, scores: NDArray[np.float64]) -> list[float | None]:
-        """Of pairs of two cameras: which one took a query is not known."""
+    def _probabilities(self, scores: NDArray[np.float64], near: NDArray[np.bool_]) -> list[float | None]:
+        """`near`: whether of the query's camera."""
         if self.calibration is None or not len(scores):
             return [None] * len(scores)
-        found = self.calibration.probability(scores, np.zeros(len(scores), bool))
+        found = self.calibration.probability(scores, near, len(self))
         return [None if math.isnan(one) else one for one in found.tolist()]
+
+    @property
+    def caution(self) -> str | None:
+        """What to know before its probabilities are trusted, in a line: that they were fitted on other data, for example.
+
+        None where nothing is to be said, or nothing is calibrated.
+        """
+        if self.calibration is None or self._store is None:
+            return None
+        first = next(iter(self._store.scan(["path"])), None)
+        paths = [] if first is None else first.column(0).to_pylist()
+        return caution_of(self.calibration, paths, list(self.counts("camera")))
 
     def _require(self, model: Recognizer, otherwise: str) -> None:
         if model.fingerprint != self._facts["fingerprint"]:
@@ -416,6 +429,7 @@ class Gallery:
         combine: Combine = "mean",
         expand: int = 0,
         rerank: bool = False,
+        camera: int = NO_CAMERA,
     ) -> list[Hit]:
         """The `k` images nearest to a query, best first: a path, PIL image or uint8 RGB array, or several of one individual.
 
@@ -427,7 +441,7 @@ class Gallery:
         features, attributes = self.model.embed_with_attributes(queries)
         own = frozenset(file_key(one) for one in queries if isinstance(one, str | os.PathLike))
         asked = Individual(features, attributes, own, combine, expand, rerank)
-        return self._search_individual(asked, k, where, how)
+        return self._search_individual(asked, k, where, how, camera)
 
     def search_individual(
         self,
@@ -440,17 +454,19 @@ class Gallery:
         combine: Combine = "mean",
         expand: int = 0,
         rerank: bool = False,
+        camera: int = NO_CAMERA,
     ) -> list[Hit]:
         """The same for features [N, D] of one individual's images, and their attributes [N, A] if the metric weighs them.
 
         `combine` says how several are compared: by their `mean`, or by the `best` of them. `expand` moves the query towards
         that many of its nearest images first. `rerank` orders the first 100 by k-reciprocal neighbours. With either, hits
-        are in the new order and their scores remain those of the query. Raises DataError as `search` does.
+        are in the new order and their scores remain those of the query. `camera` took the query, where that is known:
+        hits of the same one have the probability of pairs of one camera. Raises DataError as `search` does.
         """
         asked = Individual(features, attributes, frozenset(), combine, expand, rerank)
-        return self._search_individual(asked, k, where, how)
+        return self._search_individual(asked, k, where, how, camera)
 
-    def _search_individual(self, asked: Individual, k: int, where: Where, how: How) -> list[Hit]:
+    def _search_individual(self, asked: Individual, k: int, where: Where, how: How, camera: int) -> list[Hit]:
         self._require_searchable(k, asked.features, asked.attributes)
         condition = self._condition(where)
         queries = asked.combined(self.metric)
@@ -466,7 +482,7 @@ class Gallery:
             )
             scores = similarities(asked.combined(self.metric), vectors, beside, self.metric)
             found = Ranked(scores[order], found.ids[order], found.itself)
-        return self.hits(Ranked(found.scores[:k], found.ids[:k], found.itself))
+        return self.hits(Ranked(found.scores[:k], found.ids[:k], found.itself), camera)
 
     def _merged(self, queries: Individual, k: int, where: Filter | None, how: How, own: Collection[str]) -> Ranked:
         """The `k` nearest to any of the queries."""
@@ -493,7 +509,7 @@ class Gallery:
         self._require_searchable(k, features, attributes)
         condition, nobody = self._condition(where), [frozenset[str]()] * len(features)
         answers = self._answers(features, attributes, nobody, k, condition, how, np.empty(0, np.int64))
-        return self._all_hits(list(answers))
+        return self._all_hits(list(answers), NO_CAMERA)
 
     def rank(
         self,
@@ -518,25 +534,23 @@ class Gallery:
         left_out = np.unique(np.asarray(without, np.int64))
         return self._answers(queries.features, queries.attributes, own, wanted, self._condition(where), how, left_out)
 
-    def hits(self, found: Ranked) -> list[Hit]:
-        """What `rank` found for a query, as hits."""
-        return self._all_hits([found])[0]
+    def hits(self, found: Ranked, camera: int = NO_CAMERA) -> list[Hit]:
+        """What `rank` found for a query, as hits; `camera` took the query."""
+        return self._all_hits([found], camera)[0]
 
-    def _all_hits(self, answers: Sequence[Ranked]) -> list[list[Hit]]:
+    def _all_hits(self, answers: Sequence[Ranked], camera: int) -> list[list[Hit]]:
         """The answers' hits. What another process has deleted meanwhile is left out."""
         ids = np.unique(np.concatenate([np.empty(0, np.int64), *(answer.ids for answer in answers)]))
         table = self._begun.fetch(ids)
         records = dict(zip(table["id"].to_pylist(), records_of(table), strict=True))
-        return [
-            [
-                Hit(number, score, probability, records[number])
-                for number, score, probability in zip(
-                    answer.ids.tolist(), answer.scores.tolist(), self._probabilities(answer.scores), strict=True
-                )
-                if number in records
-            ]
-            for answer in answers
-        ]
+        return [self._hits(answer, records, camera) for answer in answers]
+
+    def _hits(self, answer: Ranked, records: Mapping[int, Record], camera: int) -> list[Hit]:
+        there = [place for place, number in enumerate(answer.ids.tolist()) if number in records]
+        scores, found = answer.scores[there], [records[number] for number in answer.ids[there].tolist()]
+        near = np.array([camera != NO_CAMERA and record.camera == camera for record in found], bool)
+        rows = zip(answer.ids[there].tolist(), scores.tolist(), self._probabilities(scores, near), found, strict=True)
+        return [Hit(*row) for row in rows]
 
     def _require_searchable(
         self, k: int, features: NDArray[np.float32], attributes: NDArray[np.float32] | None

@@ -7,8 +7,9 @@ pair drawn at random from two cameras shows the same individual far less often t
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.retrieval.arrays import Array, to_numpy
 
-__all__ = ["Calibration", "Curve", "brier_score", "expected_calibration_error"]
+__all__ = ["Calibration", "Curve", "FittedOn", "brier_score", "expected_calibration_error", "growth_between"]
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +48,38 @@ def _rising(values: Floats) -> bool:
 
 
 @dataclass(frozen=True)
+class FittedOn:
+    """What a calibration was fitted on. What older versions did not keep is None, or empty."""
+
+    dataset: str
+    """Its name."""
+    fingerprint: str
+    """That of the model."""
+    folder: str | None = None
+    """The name, without its place, of the folder that holds all of its images."""
+    cameras: tuple[int, ...] = ()
+    people: int | None = None
+    pairs: int | None = None
+    candidates: int | None = None
+    """Nearest images of each query that were paired with it."""
+    images: int | None = None
+    """Of the gallery that was searched."""
+    date: str | None = None
+    """YYYY-MM-DD."""
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """From JSON; what it says beside is left out. Raises KeyError without a dataset or a fingerprint."""
+        known = {field.name: told[field.name] for field in fields(cls) if field.name in told}
+        return cls(told["dataset"], told["fingerprint"], **_others(known))
+
+
+def _others(known: Mapping[str, Any]) -> dict[str, Any]:
+    others = {name: value for name, value in known.items() if name not in ("dataset", "fingerprint")}
+    return {**others, "cameras": tuple(map(int, others.get("cameras", ())))}
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Score -> probability of the same individual, for pairs of one camera apart from pairs of two.
 
@@ -55,20 +88,24 @@ class Calibration:
 
     Fit it on the first candidates of searches by people that the model was not trained on. A probability then says what
     share of such candidates, with this score, show the person searched for, in a gallery that holds each person as often
-    as that one did. In a larger gallery, or where fewer are there at all, it is too high.
+    as that one did. Where the person is not there at all it is too high.
     """
 
     within: Curve | None
     """Of two images of one camera; None where no such pair was fitted that matches, or none that does not."""
     across: Curve | None
     """Of images of two cameras, or of cameras that are not known; None as above."""
+    growth: float = 0.0
+    """In a gallery of n times the images, the odds are divided by n to this power; see `growth_between`."""
+    fitted_on: FittedOn | None = None
 
     @classmethod
     def fit(cls, scores: Array, same_identity: Array, same_camera: Array) -> Calibration:
         """Isotonic regression (Zadrozny and Elkan 2002) of pairs: scores float [N], higher is better, and bool [N] each.
 
-        Raises DataError for shapes that do not fit, scores that are not finite, and unless one of the two populations
-        has pairs that match and pairs that do not.
+        One more pair that does not match has the highest score, and one that matches the lowest: what was never seen to
+        fail may fail, so that no probability is 0 or 1. Raises DataError for shapes that do not fit, scores that are not
+        finite, and unless one of the two populations has pairs that match and pairs that do not.
         """
         values, same, near = _pairs(scores, same_identity, same_camera)
         found = cls(_curve(values[near], same[near]), _curve(values[~near], same[~near]))
@@ -76,31 +113,72 @@ class Calibration:
             raise DataError("a calibration needs pairs that match and pairs that do not; give more labelled images")
         return found
 
-    def probability(self, scores: Array, same_camera: Array) -> Floats:
-        """The probability of each pair, float64 [N]; nan where pairs of its kind were not fitted."""
+    def probability(self, scores: Array, same_camera: Array, images: int | None = None) -> Floats:
+        """The probability of each pair, float64 [N]; nan where pairs of its kind were not fitted.
+
+        `images` are those of the gallery that was searched. In a larger one than the calibration was fitted in, wrong
+        images come nearer, and the odds fall by `growth`. In a smaller one they do not rise: whether the person is there
+        at all is not known.
+        """
         values, near = _pairs(scores, same_camera)
         found = np.full(len(values), np.nan)
         for curve, chosen in ((self.within, near), (self.across, ~near)):
             if curve is not None:
                 found[chosen] = curve(values[chosen])
-        return found
+        return _with_odds(found, self.times(images) ** -self.growth)
+
+    def times(self, images: int | None) -> float:
+        """How many times as large a gallery of `images` is as the one that was fitted; 1 where smaller, or not known."""
+        fitted = None if self.fitted_on is None else self.fitted_on.images
+        return 1.0 if not (images and fitted) else max(1.0, images / fitted)
 
     def to_json(self) -> str:
-        """The curves as JSON text; `from_json` gives the same calibration to the last bit."""
-        return json.dumps(asdict(self))
+        """The calibration as JSON text; `from_json` gives the same one to the last bit."""
+        told = asdict(self)
+        return json.dumps({"fitted on": told.pop("fitted_on"), "curves": told})
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
-        """The calibration of `to_json`. Raises DataError for other text."""
+        """The calibration of `to_json`, or of a run's calibration.json. Raises DataError for other text."""
         try:
-            curves = json.loads(text)
+            told = json.loads(text)
+            curves = told.get("curves", told)  # alone, in galleries of older versions
+            origin = told.get("fitted on")
             within, across = (
                 None if curves[name] is None else Curve(*(tuple(map(float, curves[name][key])) for key in _KEYS))
                 for name in ("within", "across")
             )
-        except (ValueError, KeyError, TypeError) as error:
+            growth = float(curves.get("growth", 0.0))
+            return cls(within, across, growth, None if origin is None else FittedOn.of(origin))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError("a calibration is damaged; make it again with resight calibrate") from error
-        return cls(within, across)
+
+
+def growth_between(
+    smaller: Calibration, scores: Array, same_identity: Array, same_camera: Array, times: float
+) -> float:
+    """The `growth`, in [0, 1], with which a calibration fitted in a smaller gallery fits best in one `times` as large.
+
+    Pairs of the larger one as `Calibration.fit` takes them; best by the Brier score. If searches showed every image, it
+    would be 1: `times` as many wrong images reach each score, and as many right ones. As they show the first few alone,
+    wrong ones crowd each other out, and it is less.
+    """
+    from scipy.optimize import minimize_scalar
+
+    told, same = smaller.probability(scores, same_camera), to_numpy(same_identity).astype(bool)
+    known = ~np.isnan(told)
+    if not known.any():
+        return 1.0
+
+    def score(growth: float) -> float:
+        return brier_score(_with_odds(told[known], times**-growth), same[known])
+
+    return float(minimize_scalar(score, bounds=(0.0, 1.0), method="bounded").x)
+
+
+def _with_odds(probabilities: Floats, factor: float) -> Floats:
+    """Probabilities whose odds are `factor` times as high."""
+    return probabilities if factor == 1 else probabilities * factor / (1 - probabilities + probabilities * factor)
 
 
 _KEYS = ("scores", "probabilities")
@@ -128,7 +206,8 @@ def _curve(scores: Floats, same: NDArray[np.bool_]) -> Curve | None:
 
     if not same.any() or same.all():
         return None
-    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores, same)
+    values, truth = np.append(scores, [scores.max(), scores.min()]), np.append(same, [False, True])
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(values, truth)
     # Rounding may leave a step down of 1e-17 between equal steps.
     values = np.clip(np.maximum.accumulate(fitted.y_thresholds_), 0, 1)
     return Curve(tuple(fitted.X_thresholds_.tolist()), tuple(values.tolist()))

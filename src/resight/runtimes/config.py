@@ -80,6 +80,8 @@ class ReidConfig(_Facts):
     """SHA-256 of the file that they were imported from."""
     recipe: str | None = None
     """SHA-256 of the run's recipe.yaml."""
+    calibration: dict[str, Any] | None = None
+    """What `resight calibrate` made of the run: from the score of a pair to the probability of the same individual."""
     parameters: int | None = None
     multiply_adds: int | None = None
     """For one image."""

@@ -35,6 +35,7 @@ __all__ = [
     "histograms",
     "images_per_identity_chart",
     "raster",
+    "reliability",
     "save",
     "score_histogram",
     "score_threshold",
@@ -336,6 +337,47 @@ def score_threshold(scores: NDArray[np.floating], threshold: float, name: str) -
     _plain(axes, "images")
     axes.set_xlabel(name)
     return figure
+
+
+def reliability(told: NDArray[np.floating], true: NDArray[np.bool_], bins: int = 10) -> Figure:
+    """Reliability diagram of probabilities [N]: the share that is true, [N], where each tenth of them was told.
+
+    On the diagonal they hold. The bars are 95 % intervals (Wilson 1927), as if cases were independent; below are the
+    numbers of cases.
+    """
+    places = np.minimum((told * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    there = counts > 0
+    of, shares = counts[there], np.bincount(places, true, bins)[there] / counts[there]
+    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    upper.plot([0, 1], [0, 1], color=COLOURS[6], linewidth=1, linestyle="--", label="as often as told")
+    low, high = _wilson(shares, of)
+    upper.errorbar(
+        np.bincount(places, told, bins)[there] / of,
+        shares,
+        np.clip([shares - low, high - shares], 0, None),
+        color=COLOURS[0],
+        marker="o",
+        markersize=4,
+        capsize=2,
+        label="the calibration",
+    )
+    upper.set_ylim(-0.02, 1.02)
+    _plain(upper, "share that is right")
+    upper.legend(frameon=False, fontsize=8)
+    lower.bar((np.arange(bins) + 0.5) / bins, counts, 0.9 / bins, color=COLOURS[0])
+    _plain(lower, "pairs")
+    lower.set_xlim(0, 1)
+    lower.set_xlabel("probability told")
+    return figure
+
+
+def _wilson(shares: NDArray[np.floating], counts: NDArray[np.integer]) -> tuple[NDArray[np.floating], ...]:
+    square = 1.96**2
+    middle = (shares + square / (2 * counts)) / (1 + square / counts)
+    half = np.sqrt(shares * (1 - shares) * square / counts + square**2 / (4 * counts**2)) / (1 + square / counts)
+    return middle - half, middle + half
 
 
 def _bins(values: NDArray[np.floating], count: int = 60) -> list[float]:

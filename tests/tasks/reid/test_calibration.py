@@ -41,7 +41,13 @@ def test_halves_are_apart_and_too_few_people_are_refused(trained: Run, crowd: Re
     model, dataset = load(trained.folder), dealt(crowd)
     made = calibrate(model, dataset)
     people = {record.identity for record in dataset.query}
-    assert made.facts["fitted people"] + made.facts["judged people"] == len(people)
+    fitted = made.calibration.fitted_on
+    assert fitted is not None
+    assert (fitted.people or 0) + made.judged_people == len(people)
+    assert fitted.images == len(dataset.gallery)
+    assert fitted.cameras == tuple(sorted({record.camera for record in dataset.train}))
+    assert len(made.told) == len(made.same)
+    assert ((made.told > 0) & (made.told < 1)).all()
     assert made.figures["calibrated"].keys() == {"ECE", "Brier"}
     few = sorted(people)[:3]
     query = [record for record in dataset.query if record.identity in few]
