@@ -365,7 +365,7 @@ def test_a_calibrated_run_says_how_sure_it_is_or_that_there_is_nobody(
     assert status == 2
     assert "knows no probabilities; run `resight calibrate" in err
     curves = {"within": None, "across": {"scores": [-1.0, 1.0], "probabilities": [0.0, 1.0]}}
-    facts = {"fitted on": {"fingerprint": load(run).fingerprint}, "curves": curves}
+    facts = {"fitted on": {"dataset": "street", "fingerprint": load(run).fingerprint}, "curves": curves}
     (run / "calibration.json").write_text(json.dumps(facts))
     status, out, _ = resight("search", gallery, query, "-k", 5, "--json", capsys=capsys)
     hits = json.loads(out)[query]
