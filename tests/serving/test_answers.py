@@ -5,10 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
+from resight.gallery.rows import row_id
+from resight.recognizer import load
+from resight.records import Embeddings, Record
+from resight.serving.answers import Answers
+from resight.serving.schemas import Options
+from tests.support.legacy import LEGACY
 
 ClientOf = Callable[..., TestClient]
 
@@ -43,3 +51,26 @@ def test_a_name_is_no_formula_in_a_spreadsheet(client: TestClient, gallery: Gall
     table = client.post("/api/v1/export", json={"ids": ids}).text
     names = [row["name"] for row in csv.DictReader(io.StringIO(table))]
     assert names == ["'=HYPERLINK(1)"] * 2
+
+
+def test_marked_answers_move_a_query_in_euclidean_galleries_and_their_attributes_with_it(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in ("vae", "bruna"):
+        model = load(LEGACY / "runs" / name, "cpu")
+        gallery = Gallery.create(tmp_path / name, model=model)
+        assert gallery.metric != "cosine"
+        width = model.schema.width if model.weighs_attributes else 0
+        features = random.random((20, model.width), np.float32) + 5
+        attributes = random.random((20, width), np.float32) if width else None
+        gallery.add_embeddings(Embeddings(features, [Record(f"/{place}.jpg") for place in range(20)], attributes))
+        ids = [row_id(f"/{place}.jpg", None) for place in range(20)]
+        query = (features[0] + 0.1, None if attributes is None else attributes[0])
+        found = Answers(gallery).search([query], Options(k=20, right=[ids[3], ids[4]], wrong=[ids[9]]))
+
+        def moved(own: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return (own + 0.75 * (rows[3] + rows[4]) / 2 - 0.15 * rows[9]) / 1.6
+
+        distances = np.linalg.norm(moved(query[0], features) - features, axis=1)
+        if attributes is not None:
+            distances *= 0.1 + np.linalg.norm(moved(attributes[0], attributes).clip(0, 1) - attributes, axis=1)
+        assert [hit.file for hit in found.hits] == [f"{place}.jpg" for place in np.argsort(distances)]

@@ -226,6 +226,15 @@ class Gallery:
         """The vectors of these ids, [N, D], in their order. Raises DataError for one that is not there."""
         return self._vectors(ids, VECTOR, self._schema.width)
 
+    def embeddings(self, ids: Ids) -> Embeddings:
+        """Vectors, records and attributes' probabilities of these ids, in their order, as `add_embeddings` took them.
+
+        Raises DataError for one that is not there.
+        """
+        width = self._schema.attributes
+        attributes = self._vectors(ids, PROBABILITIES, width) if width else None
+        return Embeddings(self.features(ids), self.fetch(ids), attributes)
+
     def _vectors(self, ids: Ids, column: str, width: int) -> NDArray[np.float32]:
         if self._store is None or not len(ids):
             return self._none_missing(ids, np.empty((0, width), np.float32))

@@ -80,13 +80,13 @@ class Answers:
                 raise DataError("nothing to search for: give an image, or mark an answer as right")
             known = [one for _, one in asked if one is not None]
             return features, np.stack(known) if known else None
-        if self.gallery.metric != "cosine":
-            raise DataError(
-                "marked answers move a query by cosine similarity alone, and this gallery compares otherwise"
-            )
-        query = None if features is None else features.mean(0)
-        moved = rocchio(query, self.gallery.features(options.right), self.gallery.features(options.wrong))
-        return moved[None], None
+        right, wrong = (self.gallery.embeddings(ids) for ids in (options.right, options.wrong))
+        query, unit = None if features is None else features.mean(0), self.gallery.metric == "cosine"
+        moved = rocchio(query, right.features, wrong.features, unit=unit)
+        if right.attributes is None or wrong.attributes is None:
+            return moved[None], None
+        told = None if features is None else np.stack([one for _, one in asked if one is not None]).mean(0)
+        return moved[None], rocchio(told, right.attributes, wrong.attributes, unit=False)[None].clip(0, 1)
 
     def record(self, id: int) -> Record | None:
         """The record of a row; None where there is none."""
