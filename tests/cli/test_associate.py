@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from resight.data.formats import read_dataset
 from resight.gallery import Gallery
 from resight.records import Embeddings
 from resight.run import Run
+from tests.support.calibrations import calibrated
 from tests.support.commands import resight
 from tests.support.footage import write_sequence
 
@@ -90,6 +92,57 @@ def test_a_tracklet_is_one_entry(trained: Run, crops: str, tmp_path: Path, capsy
     assert len(Gallery.open(gallery)) == 6
 
 
+@pytest.mark.slow
+def test_a_gallery_gets_the_individuals_of_its_tracklets(
+    trained: Run, crops: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, gallery = shutil.copytree(trained.folder, tmp_path / "run"), tmp_path / "gallery"
+    status, _, err = resight("index", run, crops, "--out", gallery, capsys=capsys)
+    assert status == 0, err
+    truth = {record.path: record.identity for record in Gallery.open(gallery).records}
+    words = ["associate", gallery, "--threshold", "0.05"]
+    numbers = []
+    for _ in range(2):  # the second run changes nothing
+        status, said, err = resight(*words, "--write", "individual", capsys=capsys)
+        assert status == 0, err
+        assert f"30 images of {gallery} have their individual as individual" in said
+        records = Gallery.open(gallery).records
+        numbers.append({record.path: record.attributes["individual"] for record in records})
+    assert numbers[0] == numbers[1]
+    assert re.search(r"each tracklet alone +50\.0", said), "identities are known, and stay"
+    assert {record.path: record.identity for record in records} == truth
+    status, said, err = resight("associate", run, crops, "--threshold", "0.05", "--out", tmp_path / "p", capsys=capsys)
+    assert status == 0, err
+    of_images = {
+        record.path: str(record.identity) for record in read_dataset(f"manifest:{tmp_path / 'p'}/manifest.csv")
+    }
+    pairs = {(numbers[0][path], of_images[path]) for path in truth}
+    assert len(pairs) == len({*of_images.values()}) == len({*numbers[0].values()}), "as of the images themselves"
+
+    # Each tracklet alone: six individuals, of whom the truth knows three.
+    status, _, err = resight("associate", gallery, "--threshold", "0", "--write", "identity", capsys=capsys)
+    assert status == 2
+    assert re.search(r"\d+ images of .* have other identities; write another column, as --write individual", err)
+    assert {record.path: record.identity for record in Gallery.open(gallery).records} == truth
+    status, _, err = resight("associate", gallery, "--threshold", "0", "--write", "identity", "--force", capsys=capsys)
+    assert status == 0, err
+    status, said, err = resight("associate", gallery, "--threshold", "0", "--write", "identity", capsys=capsys)
+    assert status == 0, "they are what they were"
+    assert re.search(r"associated +100\.0", said)
+
+    status, _, err = resight("associate", gallery, "--accept", "0.6", "--out", tmp_path / "q", capsys=capsys)
+    assert status == 2
+    assert "nothing tells the probability of a distance; run `resight calibrate" in err
+    calibrated(run)
+    status, said, err = resight("associate", gallery, "--accept", "0.6", "--out", tmp_path / "q", capsys=capsys)
+    assert status == 0, err
+    assert "note: the probabilities were fitted on street" in err
+    assert "joined up to distance 1, where a pair has a probability of 0.6; 6 pairs" in said
+    status, _, err = resight("associate", gallery, "--accept", "0.95", "--out", tmp_path / "r", capsys=capsys)
+    assert status == 2
+    assert "no score has a probability of 0.95; the highest is 0.900" in err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -98,6 +151,9 @@ def test_a_tracklet_is_one_entry(trained: Run, crops: str, tmp_path: Path, capsy
             ["associate", "run", "f.parquet", "--split", "train"],
             "--split is for FORMAT:PATH; f.parquet is a feature file",
         ),
+        (["associate", "run", "f.parquet", "--write", "individual"], "--write is for a gallery; f.parquet is none"),
+        (["associate", "run"], "run is no gallery; give a run and the images"),
+        (["associate", "g", "--threshold", "1", "--accept", "0.5"], "--threshold and --accept say the same"),
         (["embed", "run", "crops", "--junk", "runs/junk"], "--junk is for --tracklets"),
         (["index", "run", "crops", "--junk", "runs/junk"], "--junk is for --tracklets"),
     ],
@@ -110,3 +166,9 @@ def test_options_that_do_not_fit_are_refused(
     assert status == 2
     assert err.startswith(f"error: {told}")
     assert err.count("\n") == 1
+
+
+def test_a_result_needs_a_place(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, told in ((["run", "crops"], "--out people"), (["gallery"], "--out people, or --write")):
+        status, _, err = resight("associate", *words, capsys=capsys)
+        assert (status, err) == (2, f"error: name a folder for the result: {told}\n")

@@ -93,6 +93,27 @@ def test_a_gallery_says_that_its_calibration_is_of_another_site(
     assert Gallery.create(tmp_path / "plain", model=trained.folder).caution is None
 
 
+def test_each_image_gets_its_own_value_at_once(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
+    gallery = Gallery.create(tmp_path / "gallery", model=model)
+    gallery.add(crowd.train[:4])
+    ids = gallery.ids()[::-1]
+    assert gallery.assign(ids[:3], "individual", [7, None, 5]) == 3
+    for opened in (gallery, Gallery.open(tmp_path / "gallery")):
+        assert [record.attributes.get("individual") for record in opened.fetch(ids)] == ["7", None, "5", None]
+        assert opened.columns["individual"] == "int"
+    assert gallery.assign(ids, "identity", [1, 2, 3, 4]) == 4
+    assert [record.identity for record in gallery.fetch(ids)] == [1, 2, 3, 4]
+    assert gallery.assign([], "nothing", []) == 0
+    assert "nothing" not in gallery.columns
+    for column, values, told in (
+        ("individual", [1, 2], "2 values for 4 images"),
+        ("individual", [1, "two", 3, 4], "individual takes int, not 'two'"),
+        ("path", ["a", "b", "c", "d"], "path cannot be changed"),
+    ):
+        with pytest.raises(DataError, match=told):
+            gallery.assign(ids, column, values)
+
+
 def test_a_gallery_remembers_its_run_and_grows(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
     made = Gallery.create(tmp_path / "gallery", model=trained.folder)
     assert made.add([record.path for record in crowd.train[:10]]).count == 10

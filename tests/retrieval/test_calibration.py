@@ -67,6 +67,21 @@ def test_odds_fall_in_a_larger_gallery_and_do_not_rise_in_a_smaller_one() -> Non
     assert Calibration(None, curve, 0.5).probability([1.0], [False], 400).tolist() == [0.75]
 
 
+def test_the_score_of_a_probability_is_the_lowest_that_reaches_it() -> None:
+    curve = Curve((0.0, 0.2, 0.4, 0.6, 1.0), (0.1, 0.1, 0.5, 0.5, 0.9))
+    found = Calibration(None, curve, growth=0.5, fitted_on=FittedOn("street", "f", images=100))
+    for probability, score in ((0.05, 0), (0.1, 0), (0.3, 0.3), (0.5, 0.4), (0.7, 0.8), (0.9, 1)):
+        assert found.score(probability) == pytest.approx(score)
+    # Odds of 1, of 2 where all are halved.
+    assert found.score(0.5, 400) == pytest.approx(0.6 + 0.4 * (2 / 3 - 0.5) / 0.4)
+    for images in (100, 400):
+        assert found.probability([found.score(0.4, images)], [False], images).tolist() == pytest.approx([0.4])
+    with pytest.raises(DataError, match=r"no score has a probability of 0\.95; the highest is 0\.900"):
+        found.score(0.95)
+    with pytest.raises(DataError, match=r"no score has a probability of 0\.9; the highest is 0\.818"):
+        found.score(0.9, 400)
+
+
 def test_growth_is_found_where_the_truth_is_known() -> None:
     rng = np.random.default_rng(11)
     scores, nowhere = rng.uniform(-3, 3, 40000), np.zeros(40000, bool)

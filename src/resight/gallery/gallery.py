@@ -408,6 +408,26 @@ class Gallery:
         cells = {name: pa.array([value] * len(numbers), kinds[name]) for name, value in (unsure | dict(values)).items()}
         return self._begun.update(numbers, pa.table(cells)) if cells and len(numbers) else 0
 
+    def assign(self, ids: Ids, column: str, values: Sequence[object]) -> int:
+        """Give each of the images with these ids its own value, all at once or none; returns how many there were.
+
+        >>> gallery.assign(ids, "individual", [1, 1, 2])
+
+        As `update` otherwise; the values are of one kind, or None.
+        """
+        self._begun.refresh()
+        if len(ids) != len(values):
+            raise DataError(f"{len(values)} values for {len(ids)} images")
+        of_kinds = {type(value): value for value in values if value is not None}
+        self._begun.add_columns([_column_for(column, value, self.columns) for value in of_kinds.values()])
+        kind = next((each.type for each in self._begun.schema.columns if each.name == column), None)
+        if kind is None or not len(ids):
+            return 0
+        cells = {column: pa.array(values, kind)}
+        if column + PROBABILITY in self.columns:
+            cells[column + PROBABILITY] = pa.nulls(len(ids), pa.float64())
+        return self._begun.update(np.asarray(ids, np.int64), pa.table(cells))
+
     def delete(self, ids: Ids | None = None, where: Where = None) -> int:
         """Delete images by their ids or by a condition; returns how many. Their files stay.
 

@@ -42,6 +42,14 @@ class Curve:
     def __call__(self, scores: Floats) -> Floats:
         return np.interp(scores, self.scores, self.probabilities)
 
+    def reaching(self, probability: float) -> float | None:
+        """The lowest score that has at least this probability; None where it is above all."""
+        over = np.flatnonzero(np.asarray(self.probabilities) >= probability)
+        if not len(over):
+            return None
+        pair = slice(max(0, over[0] - 1), over[0] + 1)
+        return float(np.interp(probability, self.probabilities[pair], self.scores[pair]))
+
 
 def _rising(values: Floats) -> bool:
     return bool((values >= 0).all() and (values <= 1).all() and (np.diff(values) >= 0).all())
@@ -126,6 +134,22 @@ class Calibration:
             if curve is not None:
                 found[chosen] = curve(values[chosen])
         return _with_odds(found, self.times(images) ** -self.growth)
+
+    def score(self, probability: float, images: int | None = None) -> float:
+        """The lowest score with at least this probability, of pairs of two cameras; of one where no others were fitted.
+
+        Raises DataError where the probability is above all.
+        """
+        curve = self.across or self.within
+        if curve is None:
+            raise DataError("nothing was fitted; run `resight calibrate` again")
+        factor = self.times(images) ** -self.growth
+        wanted = float(_with_odds(np.array(probability), 1 / factor))
+        found = curve.reaching(wanted)
+        if found is None:
+            most = float(_with_odds(np.array(curve.probabilities[-1]), factor))
+            raise DataError(f"no score has a probability of {probability:g}; the highest is {most:.3f}")
+        return found
 
     def times(self, images: int | None) -> float:
         """How many times as large a gallery of `images` is as the one that was fitted; 1 where smaller, or not known."""
