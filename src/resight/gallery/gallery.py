@@ -496,13 +496,21 @@ class Gallery:
         return self._search_individual(asked, k, where, how, camera)
 
     def _search_individual(self, asked: Individual, k: int, where: Where, how: How, camera: int) -> list[Hit]:
+        return self.hits(self.rank_individual(asked, k, where, how=how), camera)
+
+    def rank_individual(self, asked: Individual, k: int = 10, where: Where = None, *, how: How = "auto") -> Ranked:
+        """`rank` for one individual, whose own files are no hits.
+
+        >>> asked = Individual(features, own=frozenset([file_key("a.jpg")]), expand=3)  # doctest: +SKIP
+        >>> gallery.hits(gallery.rank_individual(asked, 20))  # doctest: +SKIP
+        """
         self._require_searchable(k, asked.features, asked.attributes)
         condition = self._condition(where)
         queries = asked.combined(self.metric)
         if asked.expand:
-            near = self._merged(queries, asked.expand, condition, how, asked.own)
+            near = self._merged(queries, asked.expand, condition, how)
             queries = queries.towards(self.features(near.ids), self.metric)
-        found = self._merged(queries, max(k, asked.depth), condition, how, asked.own)
+        found = self._merged(queries, max(k, asked.depth), condition, how)
         if asked.expand or asked.rerank:
             vectors = self.features(found.ids)
             order = reordered(queries, vectors) if asked.rerank and len(vectors) else np.arange(len(found.ids))
@@ -511,12 +519,13 @@ class Gallery:
             )
             scores = similarities(asked.combined(self.metric), vectors, beside, self.metric)
             found = Ranked(scores[order], found.ids[order], found.itself)
-        return self.hits(Ranked(found.scores[:k], found.ids[:k], found.itself), camera)
+        return Ranked(found.scores[:k], found.ids[:k], found.itself)
 
-    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How, own: Collection[str]) -> Ranked:
+    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How) -> Ranked:
         """The `k` nearest to any of the queries."""
-        keys = [own] * len(queries.features)
-        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, np.empty(0, np.int64)))
+        keys = [queries.own] * len(queries.features)
+        left_out = np.unique(np.asarray(queries.without, np.int64))
+        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, left_out))
         scores, ids = (np.concatenate([answer[part] for answer in answers]) for part in (0, 1))
         order = np.lexsort((ids, -scores))
         first = np.sort(np.unique(ids[order], return_index=True)[1])[:k]
