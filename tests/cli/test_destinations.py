@@ -125,6 +125,7 @@ DATA = {
     "predict --out": "predict {attributes} {people} --out predictions.csv",
     "export --out": "export {embedding} --out model.onnx",
     "import --out": "import {embedding} --out imported/",
+    "gallery export --out": "gallery export {gallery} --out street.parquet",
     "associate --out": "associate {embedding} {crops} --threshold 0.1 --out people/",
     "cluster --out": "cluster {vae} {people} --clusters 2 --out clusters/",
     "junk apply --out": "junk apply {scan} --data {people} --out kept.csv",
@@ -146,6 +147,7 @@ VIEWS = {
 GOES_ON = {
     "data crops --out": "data crops --mot {sequence} --out crops/",
     "index --out": "index {embedding} {people} --out gallery/",
+    "gallery import --out": "gallery import {gallery} --out copy/",
     "tune --out": "tune reid-vae image.height=32 image.width=16 sampler.batch_size=2 optimiser.lr=1e-5:1e-3:log validation.ratio=0.5 --data {people} --trials 1 --out search/",
     "reproduce --out": "reproduce camera-mining model.backbone=resnet10t model.pretrained=false image.height=32 image.width=16 "
     "sampler.identities=2 sampler.images=2 --data {people} --epochs 1 --rows 1 --out table/",
@@ -153,6 +155,8 @@ GOES_ON = {
 }
 INPUTS = {
     "train --resume", "tune --space", "cluster --assign", "curves RUNS", "data augment IMAGE", "search GALLERY", "serve GALLERY",
+    "gallery info GALLERY", "gallery delete GALLERY", "gallery update GALLERY", "gallery update --from",
+    "gallery compact GALLERY", "gallery export GALLERY", "gallery reindex GALLERY",
     "junk review FOLDER", "junk apply FOLDER", "data crops --mot", "data crops --video",
 }  # fmt: skip
 OWN_WORDS = {

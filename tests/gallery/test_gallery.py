@@ -97,21 +97,21 @@ def test_each_image_gets_its_own_value_at_once(model: Recognizer, crowd: ReidDat
     gallery = Gallery.create(tmp_path / "gallery", model=model)
     gallery.add(crowd.train[:4])
     ids = gallery.ids()[::-1]
-    assert gallery.assign(ids[:3], "individual", [7, None, 5]) == 3
+    assert gallery.update_each(ids[:3], {"individual": [7, None, 5]}) == 3
     for opened in (gallery, Gallery.open(tmp_path / "gallery")):
         assert [record.attributes.get("individual") for record in opened.fetch(ids)] == ["7", None, "5", None]
         assert opened.columns["individual"] == "int"
-    assert gallery.assign(ids, "identity", [1, 2, 3, 4]) == 4
+    assert gallery.update_each(ids, {"identity": [1, 2, 3, 4]}) == 4
     assert [record.identity for record in gallery.fetch(ids)] == [1, 2, 3, 4]
-    assert gallery.assign([], "nothing", []) == 0
+    assert gallery.update_each([], {"nothing": []}) == 0
     assert "nothing" not in gallery.columns
     for column, values, told in (
-        ("individual", [1, 2], "2 values for 4 images"),
+        ("individual", [1, 2], "2 values of individual for 4 images"),
         ("individual", [1, "two", 3, 4], "individual takes int, not 'two'"),
         ("path", ["a", "b", "c", "d"], "path cannot be changed"),
     ):
         with pytest.raises(DataError, match=told):
-            gallery.assign(ids, column, values)
+            gallery.update_each(ids, {column: values})
 
 
 def test_a_gallery_remembers_its_run_and_grows(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from resight.cli import (
     demo,
     evaluate,
     export,
+    gallery,
     importing,
     junk,
     predict,
@@ -59,6 +60,7 @@ app.command("embed")(search.embed)
 app.command("predict")(predict.predict)
 app.command("index")(search.index)
 app.command("search")(search.search)
+app.add_typer(gallery.app, name="gallery")
 app.command("serve")(serve.serve)
 app.command("cluster")(cluster.cluster)
 app.command("associate")(associate.associate)

@@ -267,12 +267,12 @@ def _write(given: _Given, made: Result, weights: NDArray[np.float32], column: st
                 f"{others} images of {given.gallery.where} have other identities; write another column, as --write "
                 "individual, or --force to write over them"
             )
-        given.gallery.assign(given.ids[kept], column, individuals)
+        given.gallery.update_each(given.ids[kept], {column: individuals})
         return
     cells: list[int | None] = [None] * len(given.ids)
     for row, individual in zip(kept.tolist(), individuals, strict=True):
         cells[row] = individual
-    given.gallery.assign(given.ids, column, cells)
+    given.gallery.update_each(given.ids, {column: cells})
 
 
 def _told(made: Result, given: int, accept: float | None) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "matches",
     "sql",
     "sql_bound",
+    "value_of_text",
     "where_of",
     "where_of_options",
 ]
@@ -599,15 +600,15 @@ def _items(option: str, written: str) -> list[str]:
 def _of_item(column: str, kind: Kind, item: str) -> Filter:
     low, dots, high = item.partition("..")
     if not dots or kind in ("text", "bool"):
-        return _single(column, kind, _read(column, kind, item))
-    return _range(column, kind, *(_read(column, kind, end) if end.strip() else None for end in (low, high)))
+        return _single(column, kind, value_of_text(column, kind, item))
+    return _range(column, kind, *(value_of_text(column, kind, end) if end.strip() else None for end in (low, high)))
 
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def _read(column: str, kind: Kind, written: str) -> Value:
-    """A value from text; a time stays text."""
+def value_of_text(column: str, kind: Kind, written: str) -> Value:
+    """A value from text; a time stays text. Raises DataError where it is of another kind."""
     try:
         match kind:
             case "int":

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -38,7 +40,7 @@ from resight.gallery.rows import (
     shown,
     vectors_of,
 )
-from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Store
+from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, load
 from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, as_records, nameable
@@ -128,6 +130,17 @@ class Gallery:
             gallery._model = recognizer
         return gallery
 
+    @classmethod
+    def planned(cls, where: str | os.PathLike[str], schema: Schema, facts: Mapping[str, Any]) -> Self:
+        """A gallery like another one, by that one's `schema` and `facts`; nothing is there before the first images are.
+
+        Raises RunError where there is a gallery already.
+        """
+        address = os.fspath(where)
+        if store_exists(address):
+            raise RunError(f"{in_words(address)} is a gallery already; choose another place")
+        return cls(address, schema, facts, None, None)
+
     def __len__(self) -> int:
         return 0 if self._store is None else self._store.count()
 
@@ -139,12 +152,12 @@ class Gallery:
     @property
     def metric(self) -> str:
         """The name of the metric that compares its embeddings."""
-        return self._schema.metric
+        return self.schema.metric
 
     @property
     def columns(self) -> dict[str, Kind]:
         """What conditions may read: column -> kind."""
-        return shown(self._schema.kinds)
+        return shown(self.schema.kinds)
 
     @property
     def index(self) -> IndexFacts | None:
@@ -152,8 +165,19 @@ class Gallery:
         return None if self._store is None else self._store.index
 
     @property
-    def _schema(self) -> Schema:
+    def schema(self) -> Schema:
+        """What a row is made of: widths, metric and columns."""
         return self._planned if self._store is None else self._store.schema
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the gallery keeps beside its images: its model's run (`model`), `fingerprint`, `classes`, `calibration`."""
+        return self._facts
+
+    @property
+    def storage(self) -> Storage:
+        """What keeps it, and how much that takes. Raises DataError where nothing has been added yet."""
+        return self._begun.storage
 
     @property
     def model(self) -> Recognizer:
@@ -224,14 +248,14 @@ class Gallery:
 
     def features(self, ids: Ids) -> NDArray[np.float32]:
         """The vectors of these ids, [N, D], in their order. Raises DataError for one that is not there."""
-        return self._vectors(ids, VECTOR, self._schema.width)
+        return self._vectors(ids, VECTOR, self.schema.width)
 
     def embeddings(self, ids: Ids) -> Embeddings:
         """Vectors, records and attributes' probabilities of these ids, in their order, as `add_embeddings` took them.
 
         Raises DataError for one that is not there.
         """
-        width = self._schema.attributes
+        width = self.schema.attributes
         attributes = self._vectors(ids, PROBABILITIES, width) if width else None
         return Embeddings(self.features(ids), self.fetch(ids), attributes)
 
@@ -256,6 +280,12 @@ class Gallery:
         if column not in self.columns:
             raise DataError(f"{self.where} has no column {column!r}; there are: {', '.join(self.columns)}")
 
+    def rows(self, where: Where = None, *, vectors: bool = True) -> Iterator[pa.RecordBatch]:
+        """The rows that fulfil a condition, a batch at a time: `id`, every column and, unless `vectors` is false, the vectors."""
+        beside = [VECTOR, *([PROBABILITIES] if self.schema.attributes else [])] if vectors else []
+        if self._store is not None:
+            yield from self._store.scan([*self.schema.kinds, *beside], self._condition(where))
+
     @property
     def records(self) -> list[Record]:
         """Every image's record, mostly in the order of their addition."""
@@ -269,7 +299,7 @@ class Gallery:
         return self._column("path").to_pylist()
 
     def _column(self, name: str, where: Where = None) -> pa.ChunkedArray:
-        kind = pa.int64() if name == "id" else next(c.type for c in (*self._schema.columns, *FIELDS) if c.name == name)
+        kind = pa.int64() if name == "id" else next(c.type for c in (*self.schema.columns, *FIELDS) if c.name == name)
         if self._store is None:
             return pa.chunked_array([], kind)
         batches = self._store.scan([name], self._condition(where))
@@ -333,14 +363,14 @@ class Gallery:
                 found += [number for number, path in rows if file_number(path) == number]
         return np.array(found, np.int64)
 
-    def add_embeddings(self, embeddings: Embeddings) -> None:
+    def add_embeddings(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array] | None = None) -> None:
         """Add embeddings that the gallery's model has made, in place of those of the same images; paths become absolute.
 
-        Raises DataError when the width of their features or attributes is not the gallery's, or a number is not finite;
+        `beside` are further columns, a value for each embedding; they come before attributes of the same name. Raises DataError when the width of their features or attributes is not the gallery's, or a number is not finite;
         RunError when another process holds the gallery for longer than ten minutes.
         """
         self._take_up()
-        self._append(embeddings)
+        self._append(embeddings, beside or {})
 
     def _take_up(self) -> None:
         """Look at what other handles and processes have written since."""
@@ -351,19 +381,23 @@ class Gallery:
         if self._store is not None and self._store.facts["fingerprint"] != self._facts["fingerprint"]:
             raise RunError(f"{self.where} was made anew with another model meanwhile; open it again")
 
-    def _append(self, embeddings: Embeddings) -> None:
+    def _append(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array] = MappingProxyType({})) -> None:
         self._require_fitting("these have", embeddings.features, embeddings.attributes)
         if self.metric == "cosine":
             embeddings = Embeddings(unit(embeddings.features), embeddings.records, embeddings.attributes)
         classes = AttributeSchema({name: tuple(values) for name, values in self._facts.get("classes", {}).items()})
-        columns = attribute_columns(embeddings.records, classes)
+        columns = {column.name: column for column in (*attribute_columns(embeddings.records, classes), *beside)}
         rows = rows_of(embeddings, classes)
+        for column, cells in beside.items():
+            place = rows.column_names.index(column.name) if column.name in rows.column_names else len(rows.column_names)
+            kept = rows if place == len(rows.column_names) else rows.remove_column(place)
+            rows = kept.add_column(place, column.name, cells)
         if self._store is None:
             try:
                 self._store = make_store(self._address, self._planned, self._facts)
             except RunError:  # another has begun it meanwhile
                 self._take_up()
-        self._begun.add_columns(columns)
+        self._begun.add_columns(list(columns.values()))
         last = dict(zip(rows["id"].to_pylist(), range(len(rows)), strict=True))  # an image given twice
         self._begun.upsert(rows.take(sorted(last.values())) if len(last) < len(rows) else rows)
 
@@ -381,13 +415,13 @@ class Gallery:
             raise DataError(
                 f"{theirs} numbers that are not finite and compare with nothing: the model diverged; train it anew"
             )
-        if width != self._schema.width:
+        if width != self.schema.width:
             raise DataError(
-                f"{self.where} holds features of {self._schema.width} numbers, {theirs} {width}: another model made them"
+                f"{self.where} holds features of {self.schema.width} numbers, {theirs} {width}: another model made them"
             )
-        if beside != self._schema.attributes:
+        if beside != self.schema.attributes:
             raise DataError(
-                f"{self.where} holds {self._schema.attributes} probabilities of attributes beside each feature, "
+                f"{self.where} holds {self.schema.attributes} probabilities of attributes beside each feature, "
                 f"{theirs} {beside}: another model made them"
             )
 
@@ -399,33 +433,26 @@ class Gallery:
         A name that is no column yet becomes one. None takes a value away. Raises DataError for a value of another kind
         than the column's, and for the path, by which an image is known.
         """
-        self._begun.refresh()
-        columns = [_column_for(name, value, self.columns) for name, value in values.items()]
-        unsure = {name + PROBABILITY: None for name in values if name + PROBABILITY in self.columns}
-        self._begun.add_columns([column for column in columns if column.name not in self.columns])
-        kinds = {column.name: column.type for column in self._begun.schema.columns}
         numbers = np.unique(np.asarray(ids, np.int64))
-        cells = {name: pa.array([value] * len(numbers), kinds[name]) for name, value in (unsure | dict(values)).items()}
-        return self._begun.update(numbers, pa.table(cells)) if cells and len(numbers) else 0
+        return self.update_each(numbers, {name: [value] * len(numbers) for name, value in values.items()})
 
-    def assign(self, ids: Ids, column: str, values: Sequence[object]) -> int:
-        """Give each of the images with these ids its own value, all at once or none; returns how many there were.
+    def update_each(self, ids: Ids, values: Mapping[str, Sequence[object]]) -> int:
+        """The same with a value for each image, all at once or none; no id comes twice.
 
-        >>> gallery.assign(ids, "individual", [1, 1, 2])
+        >>> gallery.update_each(ids, {"individual": [1, 1, 2]})
 
-        As `update` otherwise; the values are of one kind, or None.
+        Raises DataError where a column has not as many values as there are ids.
         """
         self._begun.refresh()
-        if len(ids) != len(values):
-            raise DataError(f"{len(values)} values for {len(ids)} images")
-        of_kinds = {type(value): value for value in values if value is not None}
-        self._begun.add_columns([_column_for(column, value, self.columns) for value in of_kinds.values()])
-        kind = next((each.type for each in self._begun.schema.columns if each.name == column), None)
-        if kind is None or not len(ids):
+        if short := [name for name, cells in values.items() if len(cells) != len(ids)]:
+            raise DataError(f"{len(values[short[0]])} values of {short[0]} for {len(ids)} images")
+        columns = {name: _column_for(name, cells, self.columns) for name, cells in values.items()}
+        unsure = [name + PROBABILITY for name in values if name + PROBABILITY in self.columns]
+        if not len(ids) or not values:
             return 0
-        cells = {column: pa.array(values, kind)}
-        if column + PROBABILITY in self.columns:
-            cells[column + PROBABILITY] = pa.nulls(len(ids), pa.float64())
+        self._begun.add_columns([column for name, column in columns.items() if name not in self.columns])
+        cells = {name: pa.nulls(len(ids), pa.float64()) for name in unsure}
+        cells |= {name: pa.array(values[name], column.type) for name, column in columns.items()}
         return self._begun.update(np.asarray(ids, np.int64), pa.table(cells))
 
     def delete(self, ids: Ids | None = None, where: Where = None) -> int:
@@ -438,9 +465,12 @@ class Gallery:
         condition = self._condition(where)
         return self._begun.delete(condition if condition is not None else np.asarray(ids, np.int64))
 
-    def compact(self) -> None:
-        """Join what many small additions wrote; searches become quicker, and the index is measured again."""
-        self._begun.compact()
+    def compact(self, keep: timedelta = timedelta(hours=1)) -> None:
+        """Join what many small additions wrote; searches become quicker, and the index is measured again.
+
+        Versions younger than `keep` stay on disk for those who read them now.
+        """
+        self._begun.compact(keep)
 
     def build_index(self, recall: float = 0.99) -> IndexFacts:
         """Make the index that searches of more than 50,000 matching images use; measures it, and stores what it needs."""
@@ -496,36 +526,25 @@ class Gallery:
         return self._search_individual(asked, k, where, how, camera)
 
     def _search_individual(self, asked: Individual, k: int, where: Where, how: How, camera: int) -> list[Hit]:
-        return self.hits(self.rank_individual(asked, k, where, how=how), camera)
-
-    def rank_individual(self, asked: Individual, k: int = 10, where: Where = None, *, how: How = "auto") -> Ranked:
-        """`rank` for one individual, whose own files are no hits.
-
-        >>> asked = Individual(features, own=frozenset([file_key("a.jpg")]), expand=3)  # doctest: +SKIP
-        >>> gallery.hits(gallery.rank_individual(asked, 20))  # doctest: +SKIP
-        """
         self._require_searchable(k, asked.features, asked.attributes)
         condition = self._condition(where)
         queries = asked.combined(self.metric)
         if asked.expand:
-            near = self._merged(queries, asked.expand, condition, how)
+            near = self._merged(queries, asked.expand, condition, how, asked.own)
             queries = queries.towards(self.features(near.ids), self.metric)
-        found = self._merged(queries, max(k, asked.depth), condition, how)
+        found = self._merged(queries, max(k, asked.depth), condition, how, asked.own)
         if asked.expand or asked.rerank:
             vectors = self.features(found.ids)
             order = reordered(queries, vectors) if asked.rerank and len(vectors) else np.arange(len(found.ids))
-            beside = (
-                self._vectors(found.ids, PROBABILITIES, self._schema.attributes) if self._schema.attributes else None
-            )
+            beside = self._vectors(found.ids, PROBABILITIES, self.schema.attributes) if self.schema.attributes else None
             scores = similarities(asked.combined(self.metric), vectors, beside, self.metric)
             found = Ranked(scores[order], found.ids[order], found.itself)
-        return Ranked(found.scores[:k], found.ids[:k], found.itself)
+        return self.hits(Ranked(found.scores[:k], found.ids[:k], found.itself), camera)
 
-    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How) -> Ranked:
+    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How, own: Collection[str]) -> Ranked:
         """The `k` nearest to any of the queries."""
-        keys = [queries.own] * len(queries.features)
-        left_out = np.unique(np.asarray(queries.without, np.int64))
-        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, left_out))
+        keys = [own] * len(queries.features)
+        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, np.empty(0, np.int64)))
         scores, ids = (np.concatenate([answer[part] for answer in answers]) for part in (0, 1))
         order = np.lexsort((ids, -scores))
         first = np.sort(np.unique(ids[order], return_index=True)[1])[:k]
@@ -664,12 +683,15 @@ _KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text
 _PLAIN: dict[Kind, type] = {"bool": bool, "int": int, "time": int, "float": float, "text": str}
 
 
-def _column_for(name: str, value: object, columns: Mapping[str, Kind]) -> Column:
-    """The column that takes a value: one that is there, or a new one of the value's kind."""
+def _column_for(name: str, values: Sequence[object], columns: Mapping[str, Kind]) -> Column:
+    """The column that takes these values: one that is there, or a new one of their kind."""
     if name in ("id", "path", FILE):
         raise DataError(f"{name} cannot be changed: an image is known by it; delete it and add it anew")
-    kind = columns.get(name) or _KINDS.get(type(value), "text")
-    fits = value is None or type(value) is _PLAIN[kind] or (kind == "float" and type(value) is int)
-    if not fits or (isinstance(value, float) and not math.isfinite(value)):
-        raise DataError(f"{name} takes {_PLAIN[kind].__name__}, not {value!r}")
+    known = [value for value in values if value is not None]
+    new: Kind = next((_KINDS.get(type(value), "text") for value in known), "text")
+    kind: Kind = columns.get(name) or new
+    for value in known:
+        fits = type(value) is _PLAIN[kind] or (kind == "float" and type(value) is int)
+        if not fits or (isinstance(value, float) and not math.isfinite(value)):
+            raise DataError(f"{name} takes {_PLAIN[kind].__name__}, not {value!r}")
     return Column(name, kind)

@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -48,6 +49,7 @@ from resight.gallery.store import (
     How,
     IndexFacts,
     Schema,
+    Storage,
     Written,
 )
 from resight.records import NO_CAMERA
@@ -135,6 +137,12 @@ class LanceStore:
     def version(self) -> int:
         return self._now.number
 
+    @property
+    def storage(self) -> Storage:
+        sizes = [os.stat(os.path.join(place, name)) for place, _, files in os.walk(self.folder) for name in files]
+        pieces = self._reading(lambda now: now.table.stats()["fragment_stats"]["num_fragments"])
+        return Storage(f"LanceDB {lancedb.__version__}", sum(size.st_size for size in sizes), pieces)
+
     def describe(self, facts: Mapping[str, Any]) -> None:
         with self._writing():
             ours = {name: value for name, value in self._now.document.items() if name in _RESERVED}
@@ -198,7 +206,11 @@ class LanceStore:
         with self._writing() as table:
             before = self._now.index
             self._forget_index()
-            table.optimize(cleanup_older_than=keep)
+            with warnings.catch_warnings():  # of readers, which `keep` says more about
+                warnings.simplefilter("ignore", UserWarning)
+                table.optimize(cleanup_older_than=keep)
+                if before is not None:  # pieces that the index lacked were not joined with those that it had
+                    table.optimize(cleanup_older_than=keep)
             self._index_columns(table)
             if before is not None and len(self):
                 grown = not before.rows / 2 <= len(self) <= 2 * before.rows

@@ -24,7 +24,18 @@ from resight.gallery.address import read_address
 from resight.gallery.database import Database, named, quoted
 from resight.gallery.filters import Filter, sql_bound
 from resight.gallery.hnsw import SPARE, Hnsw
-from resight.gallery.store import EXACT_ROWS, PROBABILITIES, VECTOR, Column, Found, How, IndexFacts, Schema, Written
+from resight.gallery.store import (
+    EXACT_ROWS,
+    PROBABILITIES,
+    VECTOR,
+    Column,
+    Found,
+    How,
+    IndexFacts,
+    Schema,
+    Storage,
+    Written,
+)
 from resight.retrieval import AttributeWeighted, metric_between, nearest
 
 if TYPE_CHECKING:
@@ -72,6 +83,17 @@ class PostgresStore:
     @property
     def version(self) -> int:
         return self._state.version
+
+    @property
+    def storage(self) -> Storage:
+        """One piece: the server cares for its own."""
+        asked = (
+            "SELECT current_setting('server_version'), pg_total_relation_size(%s::regclass), "
+            "(SELECT extversion FROM pg_extension WHERE extname = 'vector')"
+        )
+        with self._database.reading() as connection:
+            version, size, vector = connection.execute(asked, (named(self._table),)).fetchone() or ("", 0, "")
+        return Storage(f"PostgreSQL {version.split()[0]}, pgvector {vector}", size, 1)
 
     @classmethod
     def create(cls, where: str, schema: Schema, facts: Mapping[str, Any]) -> Self:

@@ -28,6 +28,7 @@ __all__ = [
     "How",
     "IndexFacts",
     "Schema",
+    "Storage",
     "Store",
     "Written",
 ]
@@ -120,6 +121,17 @@ class Written(NamedTuple):
     version: int
 
 
+class Storage(NamedTuple):
+    """What keeps a store, and how much it takes."""
+
+    engine: str
+    """Its name and version."""
+    bytes: int
+    """On disk, with indexes, caches and versions that are kept for readers."""
+    pieces: int
+    """Files that the newest version's rows are in: many small ones are slower, and joined by `compact`."""
+
+
 class Found(NamedTuple):
     """The nearest rows of each query, best first, equal scores by id."""
 
@@ -202,6 +214,9 @@ class Store(Protocol):
     def version(self) -> int:
         """The version that is read. It grows with each commit."""
         ...  # pragma: no cover
+
+    @property
+    def storage(self) -> Storage: ...  # pragma: no cover
 
     @classmethod
     def create(cls, where: str, schema: Schema, facts: Mapping[str, Any]) -> Self:
