@@ -108,7 +108,7 @@ def demo(
     gallery = _gallery(folder / "gallery", run, result)
     query = dataset.query[0].path
     hits = gallery.search(query, k=10)
-    search_picture({query: hits}, folder / "search.jpg")
+    search_picture([([query], hits)], folder / "search.jpg")
     report = folder / "report.html"
     told = command or shlex.join(["resight", "demo", *(overrides or []), "--kind", kind, "--out", str(folder)])
     shown = page(result, model, dataset)

@@ -49,6 +49,7 @@ __all__ = [
     "find_run",
     "inexactness",
     "joined",
+    "kept_calibration",
     "load",
     "metric_of",
     "see",
@@ -163,6 +164,22 @@ _FILES = ("recipe.yaml", "run.json", "model.safetensors")
 CALIBRATION = "calibration.json"
 """The file of a run folder that holds its calibration."""
 
+
+def kept_calibration(folder: str | os.PathLike[str], fingerprint: str) -> Calibration | None:
+    """The calibration in a run folder; None where there is none, or where it is of another model.
+
+    Raises DataError for a damaged one.
+    """
+    file = Path(folder) / CALIBRATION
+    if not file.is_file():
+        return None
+    try:
+        found = Calibration.from_json(file.read_text(encoding="utf-8"))
+    except (DataError, UnicodeDecodeError):
+        raise DataError(f"{file} is damaged; make it again with resight calibrate") from None
+    return found if found.fitted_on is not None and found.fitted_on.fingerprint == fingerprint else None
+
+
 Progress = Callable[[int], None]
 """Called with the number of images done since the last call."""
 
@@ -274,15 +291,13 @@ class Recognizer:
         if isinstance(self.model, Exported):
             told = self.model.config.calibration
             return None if told is None else Calibration.from_json(json.dumps(told))
-        if self._folder is None or not (file := self._folder / CALIBRATION).is_file():
+        if self._folder is None or not (self._folder / CALIBRATION).is_file():
             return None
-        try:
-            found = Calibration.from_json(file.read_text(encoding="utf-8"))
-        except (DataError, UnicodeDecodeError):
-            raise DataError(f"{file} is damaged; make it again with resight calibrate") from None
-        if found.fitted_on is None or found.fitted_on.fingerprint != self.fingerprint:
-            self.tell(f"{file} was fitted for another model and is ignored; run resight calibrate again")
-            return None
+        found = kept_calibration(self._folder, self.fingerprint)
+        if found is None:
+            self.tell(
+                f"{self._folder / CALIBRATION} was fitted for another model and is ignored; run resight calibrate again"
+            )
         return found
 
     @property

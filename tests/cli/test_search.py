@@ -21,6 +21,7 @@ from resight.records import Embeddings, Record, ReidDataset
 from resight.retrieval import evaluate
 from resight.run import Run
 from resight.synthetic import synthesize
+from tests.support.calibrations import calibrated
 from tests.support.commands import resight
 from tests.support.images import corrupt
 from tests.support.postgres_server import PostgresServer, why_not
@@ -351,6 +352,75 @@ def test_a_gallery_in_a_database(trained: Run, images: Path, capsys: pytest.Capt
         printed += out + err + missing[2]
         assert not [word for word in ("u$t", "u%24t", "n%40", "n@ 1") if word in printed]
         assert f"resight@127.0.0.1:{server.port}/postgres?table=crops" in printed
+
+
+def test_pictures_of_one_person_are_searched_for_together(
+    trained: Run, crowd: ReidDataset, crowd_spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, place = shutil.copytree(trained.folder, tmp_path / "run"), tmp_path / "gallery"
+    calibration = calibrated(run, Path(crowd.train[0].path).parent.name, growth=0)
+    assert resight("index", run, crowd_spec, "--out", place, capsys=capsys)[0] == 0
+    gallery, queries = Gallery.open(place), [crowd.gallery[0].path, crowd.gallery[5].path, crowd.query[0].path]
+    name, picture = " + ".join(queries), tmp_path / "together.png"
+    for words, options in (
+        ([], {}),
+        (["--combine", "best"], {"combine": "best"}),
+        (["--expand", 2, "--rerank"], {"expand": 2, "rerank": True}),
+    ):
+        words = ["search", place, *queries, "--together", "-k", 4, *words]
+        status, out, err = resight(*words, "--json", "--picture", picture, capsys=capsys)
+        assert status == 0, err
+        assert "1 of 1 queries found themselves" in err
+        hits = json.loads(out)
+        wanted = gallery.search(queries, 4, **options)
+        assert [hit["id"] for hit in hits.pop(name)] == [hit.id for hit in wanted]
+        assert not hits
+        assert Image.open(picture).height > 400, "three pictures below each other"
+        assert "+" in resight(*words, capsys=capsys)[1]
+    # Each by itself, expanded: as the library has it.
+    status, out, err = resight("search", place, *queries, "--expand", 3, "--json", "-k", 4, capsys=capsys)
+    assert status == 0, err
+    for query, hits in json.loads(out).items():
+        assert [hit["id"] for hit in hits] == [hit.id for hit in gallery.search(query, 4, expand=3)]
+    # Junk is neither found nor moved towards.
+    gallery.update(gallery.ids({"identity": 7}), {"junk": "yes"})
+    words = ["search", place, *queries, "--together", "--expand", 2, "--drop-junk", "--json"]
+    [hits] = json.loads(resight(*words, capsys=capsys)[1]).values()
+    assert {hit["identity"] for hit in hits} == {8}
+    # The camera of a query decides which curve tells its probabilities.
+    for words, camera in ((["--camera", 1], 1), ([], -1)):
+        status, out, _ = resight("search", place, queries[2], *words, "--json", capsys=capsys)
+        [hits] = json.loads(out).values()
+        near = [hit["camera"] == camera for hit in hits]
+        wanted = calibration.probability([hit["score"] for hit in hits], near)
+        assert [hit["probability"] for hit in hits] == pytest.approx(wanted, abs=1e-5)
+    status, out, err = resight("search", place, crowd_spec, "--json", "--accept", "0.1", capsys=capsys)
+    assert status == 0
+    assert "note:" not in err, "it is the same data"
+    for record in crowd.query:
+        hits = json.loads(out)[record.path]
+        near = [hit["camera"] == record.camera for hit in hits]
+        assert any(near)
+        wanted = calibration.probability([hit["score"] for hit in hits], near)
+        assert [hit["probability"] for hit in hits] == pytest.approx(wanted, abs=1e-5)
+    status, _, err = resight("search", place, *queries, "--together", "--accept", "0.1", capsys=capsys)
+    assert "note: the probabilities were fitted on single pictures; of several together" in err
+    calibrated(run, "elsewhere")
+    status, _, err = resight("search", place, queries[0], "--accept", "0.1", capsys=capsys)
+    assert status == 0
+    assert "note: the probabilities were fitted on street (75 people, 2026-11-26), and these images are not in" in err
+
+
+def test_options_of_a_search_that_do_not_go_together(
+    trained: Run, crowd_spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, told in (
+        (["--combine", "best"], "--combine is for --together"),
+        (["--course", tmp_path / "r.txt", "--rerank"], "--course ranks each query as it is; leave out --rerank"),
+        (["--course", tmp_path / "r.txt", "--camera", 3], "--course ranks each query as it is; leave out --camera"),
+    ):
+        status, _, err = resight("search", tmp_path / "gallery", "q.jpg", *words, capsys=capsys)
+        assert (status, err) == (2, f"error: {told}\n")
 
 
 def test_a_calibrated_run_says_how_sure_it_is_or_that_there_is_nobody(

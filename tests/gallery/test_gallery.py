@@ -93,6 +93,20 @@ def test_a_gallery_says_that_its_calibration_is_of_another_site(
     assert Gallery.create(tmp_path / "plain", model=trained.folder).caution is None
 
 
+def test_a_calibration_made_later_is_known_without_the_model(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    Gallery.create(tmp_path / "gallery", model=run).add(crowd.train[:3])
+    assert Gallery.open(tmp_path / "gallery").calibration is None
+    first = calibrated(run, growth=0.25)
+    opened = Gallery.open(tmp_path / "gallery")
+    assert opened.calibration == first
+    assert opened._model is None
+    made = Gallery.create(tmp_path / "later", model=run)
+    made.add(crowd.train[:3])
+    shutil.rmtree(run)
+    assert Gallery.open(tmp_path / "later").calibration == first, "it travels with the gallery"
+
+
 def test_each_image_gets_its_own_value_at_once(model: Recognizer, crowd: ReidDataset, tmp_path: Path) -> None:
     gallery = Gallery.create(tmp_path / "gallery", model=model)
     gallery.add(crowd.train[:4])

@@ -36,10 +36,10 @@ def area(page: np.ndarray, colour: tuple[int, int, int]) -> tuple[np.ndarray, np
 
 
 def test_each_query_has_a_row_with_its_hits_in_order(files: dict[str, str], tmp_path: Path) -> None:
-    answers = {
-        files["red"]: [hit(files["lime"], 0.9), hit(files["cyan"], 0.8)],
-        files["pink"]: [hit(files["cyan"], 0.7)],
-    }
+    answers = [
+        ([files["red"]], [hit(files["lime"], 0.9), hit(files["cyan"], 0.8)]),
+        ([files["pink"]], [hit(files["cyan"], 0.7)]),
+    ]
     search_picture(answers, tmp_path / "found.png")
     page = np.asarray(Image.open(tmp_path / "found.png"))
     (upper, left), (_, middle), (_, right), (lower, _) = (
@@ -55,8 +55,17 @@ def test_each_query_has_a_row_with_its_hits_in_order(files: dict[str, str], tmp_
     assert right.max() > below.max()
 
 
+def test_pictures_of_one_query_stand_below_each_other(files: dict[str, str], tmp_path: Path) -> None:
+    search_picture([([files["red"], files["pink"]], [hit(files["lime"], 0.9)])], tmp_path / "found.png")
+    page = np.asarray(Image.open(tmp_path / "found.png"))
+    (upper, left), (beside, _), (lower, below) = (area(page, COLOURS[name]) for name in ("red", "lime", "pink"))
+    assert upper.max() < lower.min()
+    assert (left.min(), left.max()) == (below.min(), below.max())
+    assert (beside.min(), beside.max()) == (upper.min(), upper.max())
+
+
 def test_hits_have_the_frame_of_what_nobody_has_judged(files: dict[str, str], tmp_path: Path) -> None:
-    search_picture({files["red"]: [hit(files["lime"], 0.9)]}, tmp_path / "found.png")
+    search_picture([([files["red"]], [hit(files["lime"], 0.9)])], tmp_path / "found.png")
     page = np.asarray(Image.open(tmp_path / "found.png"))
     assert not any(len(area(page, FRAMES[verdict])[0]) for verdict in ("right", "wrong"))
     frame, inside = area(page, FRAMES["unknown"]), area(page, COLOURS["lime"])
@@ -69,7 +78,7 @@ def test_hits_have_the_frame_of_what_nobody_has_judged(files: dict[str, str], tm
 
 def test_a_name_that_is_no_pictures_is_refused(files: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found\.txt: name a picture that ends in \.png"):
-        search_picture({files["red"]: [hit(files["lime"], 0.9)]}, tmp_path / "found.txt")
+        search_picture([([files["red"]], [hit(files["lime"], 0.9)])], tmp_path / "found.txt")
     assert not (tmp_path / "found.txt").exists()
     with pytest.raises(DataError, match="no ranked list"):
-        search_picture({}, tmp_path / "found.png")
+        search_picture([], tmp_path / "found.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from resight.gallery import Gallery
 from resight.gallery.survey import survey
 from resight.records import NO_CAMERA, ReidDataset
 from resight.run import Run
+from tests.support.calibrations import calibrated
 
 
 def test_counts(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
@@ -56,6 +58,18 @@ def test_a_server_is_surveyed(server, trained: Run, crowd: ReidDataset) -> None:
     assert found.storage.engine.startswith("PostgreSQL ")
     assert "pgvector 0." in found.storage.engine
     assert found.storage.bytes > len(crowd.gallery) * gallery.schema.width * 4
+
+
+def test_probabilities_of_another_site_are_noted(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    gallery = Gallery.create(tmp_path / "gallery", model=run)
+    gallery.add(crowd.gallery)
+    assert "note" not in dict(survey(gallery).lines())
+    calibrated(run, "mall")
+    found = survey(Gallery.open(tmp_path / "gallery"))
+    assert found.calibrated
+    assert found.summary()["caution"] == dict(found.lines())["note"]
+    assert "these images are not in a folder mall" in dict(found.lines())["note"]
 
 
 def test_an_emptied_gallery(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:

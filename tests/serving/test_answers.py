@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
 from resight.gallery.rows import row_id
 from resight.recognizer import load
-from resight.records import Embeddings, Record
+from resight.records import Embeddings, Record, ReidDataset
+from resight.run import Run
 from resight.serving.answers import Answers
 from resight.serving.schemas import Options
+from tests.support.calibrations import calibrated
 from tests.support.legacy import LEGACY
 
 ClientOf = Callable[..., TestClient]
@@ -74,3 +78,17 @@ def test_marked_answers_move_a_query_in_euclidean_galleries_and_their_attributes
         if attributes is not None:
             distances *= 0.1 + np.linalg.norm(moved(attributes[0], attributes).clip(0, 1) - attributes, axis=1)
         assert [hit.file for hit in found.hits] == [f"{place}.jpg" for place in np.argsort(distances)]
+
+
+def test_the_camera_of_a_query_tells_which_probabilities_are_its(
+    trained: Run, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    calibration = calibrated(run)
+    gallery = Gallery.create(tmp_path / "gallery", model=run)
+    gallery.add(crowd.gallery)
+    vector = gallery.features(gallery.ids()[:1])[0]
+    for camera in (None, 1, 2):
+        hits = Answers(gallery).search([(vector, None)], Options(camera=camera)).hits
+        wanted = calibration.probability([hit.score for hit in hits], [hit.camera == camera for hit in hits])
+        assert [hit.probability for hit in hits] == pytest.approx(wanted, abs=1e-5)

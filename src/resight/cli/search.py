@@ -6,16 +6,23 @@ import json
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from resight.cli.console import ForceOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from resight.embedding import Embedded
+    from resight.gallery.gallery import Ranked
+    from resight.gallery.individual import Individual
     from resight.recognizer import Recognizer
-    from resight.records import Record
+    from resight.records import Embeddings, Record
 
 __all__ = ["embed", "index", "search"]
 
@@ -165,6 +172,7 @@ def index(
 
 
 def search(
+    context: typer.Context,
     gallery: Annotated[str, typer.Argument(metavar="GALLERY", help=f"{_GALLERY}, as `resight index` made it.")],
     queries: Annotated[
         list[str],
@@ -195,6 +203,35 @@ def search(
             help="exact compares every image; ann uses the gallery's index; auto decides by how many images are left.",
         ),
     ] = HowChoice.auto,
+    together: Annotated[
+        bool, typer.Option("--together", help="All QUERYs show one person or vehicle: search for it once.")
+    ] = False,
+    combine: Annotated[
+        Literal["mean", "best"],
+        typer.Option(help="Of --together: compare with the mean of the pictures, or with the nearest of them."),
+    ] = "mean",
+    expand: Annotated[
+        int,
+        typer.Option(
+            "--expand",
+            min=0,
+            max=50,
+            metavar="K",
+            help="Move the query towards its K nearest images, and search again.",
+        ),
+    ] = 0,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Order the first 100 hits by neighbours that they share with the query.")
+    ] = False,
+    camera: Annotated[
+        int | None,
+        typer.Option(
+            "--camera",
+            min=0,
+            help="Camera that took the queries, for the probabilities: hits of the same one look alike sooner.  [default: "
+            "what a dataset says of its queries]",
+        ),
+    ] = None,
     accept: Annotated[
         float | None,
         typer.Option(
@@ -225,6 +262,10 @@ def search(
 
     `resight search gallery query.jpg --where camera=1,2 --where "time=08:00..09:30" --where upper_color=red`
 
+    `resight search gallery front.jpg back.jpg --together --expand 3 --rerank`
+
+    With `--expand` or `--rerank` hits stand in the new order; their scores and probabilities remain those of the query.
+
     Where `resight calibrate` has made a calibration of the gallery's run, each hit has a probability; with `--accept 0.9`
     those below it are left out, and a query of which none is left shows nobody of the gallery.
 
@@ -233,8 +274,11 @@ def search(
 
     `resight search gallery queries/ --course reid_test.txt`
     """
+    import numpy as np
+
     from resight.cli.console import name_failed, output, progress, remark
     from resight.cli.destinations import PICTURES, replaced, require_file, require_free, require_other
+    from resight.cli.options import given, needs
     from resight.data.formats.course import hand_in_names
     from resight.embedding import embed as embed_images
     from resight.errors import DataError, OptionError
@@ -251,6 +295,9 @@ def search(
             raise OptionError(f"--course writes the hits to a file; leave out {'--json' if as_json else '--picture'}")
         if accept is not None:
             raise OptionError("--course wants every image ranked; leave out --accept")
+        if others := {"together", "expand", "rerank", "camera"} & {*given(context)}:
+            raise OptionError(f"--course ranks each query as it is; leave out --{min(others)}")
+    needs(context, ("combine",), "together")
     opened = Gallery.open(gallery, model=run)
     if drop_junk and "junk" not in opened.columns:
         raise OptionError(f"{opened.where} does not say what is junk; index it with --attributes RUN")
@@ -261,6 +308,12 @@ def search(
     if accept is not None and opened.calibration is None:
         raise OptionError(
             f"{opened.where} knows no probabilities; run `resight calibrate {model.source or 'RUN'} --data …` first"
+        )
+    if accept is not None and (caution := opened.caution):
+        remark(f"note: {caution}")
+    if accept is not None and together:
+        remark(
+            "note: the probabilities were fitted on single pictures; of several together they are about 0.1 too high"
         )
     if picture is not None:
         require_other(picture, (*(record.path for record in records), *opened.paths()), "--picture")
@@ -273,6 +326,7 @@ def search(
         embedded = embed_images(model, records, progress=advance)
     asked = embedded.embeddings
     name_failed(embedded.failed)
+    parts = [np.arange(len(asked))] if together else [np.array([row]) for row in range(len(asked))]
     with progress("searching", len(asked)) as advance:
         if course is not None:
             from resight.gallery.ranking import write_ranking
@@ -280,27 +334,36 @@ def search(
             anew = replaced(course)
             themselves = write_ranking(course, opened, asked, k, junk, where=condition, how=how.value, progress=advance)
         else:
-            answers, themselves = {}, 0
-            for record, found in zip(
-                asked.records, opened.rank(asked, k or 10, junk, condition, how=how.value), strict=True
-            ):
-                answers[record.path] = [hit for hit in opened.hits(found) if accept is None or _accepted(hit, accept)]
-                themselves += found.itself
-                advance(1)
+            if together or expand or rerank:
+                several = (_individual(asked.select(rows), combine, expand, rerank, junk) for rows in parts)
+                found: Iterator[Ranked] = (
+                    opened.rank_individual(one, k or 10, condition, how=how.value) for one in several
+                )
+            else:
+                found = opened.rank(asked, k or 10, junk, condition, how=how.value)
+            answers, themselves = [], 0
+            for rows, ranked in zip(parts, found, strict=True):
+                shown = [asked.records[row] for row in rows.tolist()]
+                hits = opened.hits(ranked, _camera(shown) if camera is None else camera)
+                kept = [hit for hit in hits if accept is None or _accepted(hit, accept)]
+                answers.append(([record.path for record in shown], kept))
+                themselves += ranked.itself
+                advance(len(rows))
     if themselves:
-        remark(f"{themselves} of {len(asked)} queries found themselves in the gallery; that is not counted as a hit")
+        remark(f"{themselves} of {len(parts)} queries found themselves in the gallery; that is not counted as a hit")
     if course is not None:
         size = course.stat().st_size / 1e6
         shorter = "" if k or size < 10 else ", of every image in the gallery; -k 100 writes the nearest 100 alone"
         output().print(f"{len(asked)} queries -> {course}{anew} ({size:.1f} MB{shorter})", markup=False)
     elif as_json:
-        print(json.dumps({query: [_plain(hit) for hit in hits] for query, hits in answers.items()}, indent=2))
+        print(json.dumps({_name(paths): [_plain(hit) for hit in hits] for paths, hits in answers}, indent=2))
     else:
-        for query, hits in answers.items():
+        for paths, hits in answers:
             if accept is not None and not hits:
-                output().print(f"{query}: nobody of the gallery (none with a probability of {accept:g})", markup=False)
+                told = f"nobody of the gallery (none with a probability of {accept:g})"
+                output().print(f"{_name(paths)}: {told}", markup=False)
             else:
-                output().print(_table(query, hits))
+                output().print(_table(_name(paths), hits))
     if picture is not None:
         from resight.gallery.picture import search_picture
 
@@ -308,6 +371,33 @@ def search(
         search_picture(answers, picture)
         if not as_json:
             output().print(f"picture: {picture}{anew}", markup=False)
+
+
+def _name(paths: Sequence[str]) -> str:
+    """What several pictures that are searched for together are called."""
+    return " + ".join(paths)
+
+
+def _individual(
+    asked: Embeddings,
+    combine: Literal["mean", "best"],
+    expand: int,
+    rerank: bool,
+    junk: Sequence[int] | NDArray[np.int64],
+) -> Individual:
+    from resight.files import file_key
+    from resight.gallery.individual import Individual
+
+    own = frozenset(file_key(record.path) for record in asked.records)
+    return Individual(asked.features, asked.attributes, own, combine, expand, rerank, junk)
+
+
+def _camera(records: Sequence[Record]) -> int:
+    """The camera of all, if it is one."""
+    from resight.records import NO_CAMERA
+
+    cameras = {record.camera for record in records}
+    return cameras.pop() if len(cameras) == 1 else NO_CAMERA
 
 
 def _pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedded:

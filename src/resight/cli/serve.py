@@ -48,7 +48,7 @@ def serve(
     unencrypted unless a proxy adds TLS. The API is described at /api/v1/openapi.json; /metrics, /healthz and /readyz watch
     the server. A line of JSON for each request goes to standard error.
     """
-    from resight.cli.console import output
+    from resight.cli.console import output, remark
     from resight.errors import OptionError
     from resight.gallery import Gallery
     from resight.serving.app import create_app
@@ -70,6 +70,8 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     output().print(f"{len(opened)} images in {gallery}\nopen: http://{shown}:{bound}/\nCtrl-C ends it", markup=False)
     sys.stdout.flush()
+    if caution := opened.caution:
+        remark(f"note: {caution}")
     server(app, limits).run([socket])
 
 

@@ -8,14 +8,22 @@ from pathlib import PurePath
 from resight.records import NO_CAMERA
 from resight.retrieval.calibration import Calibration
 
-__all__ = ["caution_of"]
+__all__ = ["POOLED", "caution_of"]
 
 _MOST = 0.5
 """Share of a gallery's images that must lie in the folder whose images were fitted."""
 
 
-def caution_of(calibration: Calibration, paths: Sequence[str], cameras: Collection[int]) -> str | None:
+POOLED = "tracklet_images"
+"""The column of galleries whose entries are tracklets, with the number of their images."""
+
+
+def caution_of(
+    calibration: Calibration, paths: Sequence[str], cameras: Collection[int], *, pooled: bool = False
+) -> str | None:
     """A line where the images of a gallery, or its cameras, are others than those that a calibration was fitted on.
+
+    Also where its entries are tracklets (`pooled`), and the calibration is of single images.
 
     >>> caution_of(gallery.calibration, gallery.paths(), gallery.counts("camera"))  # doctest: +SKIP
 
@@ -33,6 +41,8 @@ def caution_of(calibration: Calibration, paths: Sequence[str], cameras: Collecti
     elif strange := sorted(set(cameras) - {NO_CAMERA, *fitted.cameras}):
         named = ", ".join(map(str, strange[:5])) + (" …" if len(strange) > 5 else "")
         why = f"this gallery has other cameras: {named}"
+    elif pooled:
+        return "the probabilities were fitted on single images; of whole tracklets, as here, they are too high"
     else:
         return None
     return (

@@ -24,7 +24,7 @@ from PIL import Image
 from resight.embedding import embed
 from resight.errors import DataError, RunError, none_readable
 from resight.files import file_key
-from resight.gallery.caution import caution_of
+from resight.gallery.caution import POOLED, caution_of
 from resight.gallery.filters import Filter, In, Kind, where_of
 from resight.gallery.hit import Hit
 from resight.gallery.individual import Combine, Individual, reordered, similarities, unit
@@ -42,7 +42,7 @@ from resight.gallery.rows import (
 )
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
-from resight.recognizer import Progress, Recognizer, load
+from resight.recognizer import Progress, Recognizer, kept_calibration, load
 from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, as_records, nameable
 from resight.retrieval.calibration import Calibration
 
@@ -199,16 +199,22 @@ class Gallery:
             self._model = model
         return self._model
 
-    @cached_property
+    @property
     def calibration(self) -> Calibration | None:
         """Score -> probability: what `resight calibrate` has made of the model now, else when the gallery was created.
 
         None where nothing is calibrated.
         """
-        if self._model is not None and self._model.calibration is not None:
-            return self._model.calibration
-        curves = self._facts.get("calibration")
-        return None if curves is None else Calibration.from_json(curves)
+        now = None if self._model is None else self._model.calibration
+        return now or self._kept_calibration
+
+    @cached_property
+    def _kept_calibration(self) -> Calibration | None:
+        """Of the run's folder, where it is still there, or of the gallery; no model is loaded."""
+        if found := kept_calibration(self._facts["model"] or "", self._facts["fingerprint"]):
+            return found
+        told = self._facts.get("calibration")
+        return None if told is None else Calibration.from_json(told)
 
     def _probabilities(self, scores: NDArray[np.float64], near: NDArray[np.bool_]) -> list[float | None]:
         """`near`: whether of the query's camera."""
@@ -227,7 +233,7 @@ class Gallery:
             return None
         first = next(iter(self._store.scan(["path"])), None)
         paths = [] if first is None else first.column(0).to_pylist()
-        return caution_of(self.calibration, paths, list(self.counts("camera")))
+        return caution_of(self.calibration, paths, list(self.counts("camera")), pooled=POOLED in self.columns)
 
     def _require(self, model: Recognizer, otherwise: str) -> None:
         if model.fingerprint != self._facts["fingerprint"]:
@@ -526,25 +532,34 @@ class Gallery:
         return self._search_individual(asked, k, where, how, camera)
 
     def _search_individual(self, asked: Individual, k: int, where: Where, how: How, camera: int) -> list[Hit]:
+        return self.hits(self.rank_individual(asked, k, where, how=how), camera)
+
+    def rank_individual(self, asked: Individual, k: int = 10, where: Where = None, *, how: How = "auto") -> Ranked:
+        """`rank` for one individual, whose own files are no hits.
+
+        >>> asked = Individual(features, own=frozenset([file_key("a.jpg")]), expand=3)  # doctest: +SKIP
+        >>> gallery.hits(gallery.rank_individual(asked, 20))  # doctest: +SKIP
+        """
         self._require_searchable(k, asked.features, asked.attributes)
         condition = self._condition(where)
         queries = asked.combined(self.metric)
         if asked.expand:
-            near = self._merged(queries, asked.expand, condition, how, asked.own)
+            near = self._merged(queries, asked.expand, condition, how)
             queries = queries.towards(self.features(near.ids), self.metric)
-        found = self._merged(queries, max(k, asked.depth), condition, how, asked.own)
+        found = self._merged(queries, max(k, asked.depth), condition, how)
         if asked.expand or asked.rerank:
             vectors = self.features(found.ids)
             order = reordered(queries, vectors) if asked.rerank and len(vectors) else np.arange(len(found.ids))
             beside = self._vectors(found.ids, PROBABILITIES, self.schema.attributes) if self.schema.attributes else None
             scores = similarities(asked.combined(self.metric), vectors, beside, self.metric)
             found = Ranked(scores[order], found.ids[order], found.itself)
-        return self.hits(Ranked(found.scores[:k], found.ids[:k], found.itself), camera)
+        return Ranked(found.scores[:k], found.ids[:k], found.itself)
 
-    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How, own: Collection[str]) -> Ranked:
+    def _merged(self, queries: Individual, k: int, where: Filter | None, how: How) -> Ranked:
         """The `k` nearest to any of the queries."""
-        keys = [own] * len(queries.features)
-        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, np.empty(0, np.int64)))
+        keys = [queries.own] * len(queries.features)
+        left_out = np.unique(np.asarray(queries.without, np.int64))
+        answers = list(self._answers(queries.features, queries.attributes, keys, k, where, how, left_out))
         scores, ids = (np.concatenate([answer[part] for answer in answers]) for part in (0, 1))
         order = np.lexsort((ids, -scores))
         first = np.sort(np.unique(ids[order], return_index=True)[1])[:k]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -38,6 +38,8 @@ class Individual:
     combine: Combine = "mean"
     expand: int = 0
     rerank: bool = False
+    without: Sequence[int] | NDArray[np.int64] = ()
+    """Ids of images that are no hits."""
 
     def __post_init__(self) -> None:
         if not len(self.features):

@@ -38,6 +38,8 @@ class Survey:
     """The run that it was made with, where it was then."""
     fingerprint: str
     calibrated: bool
+    caution: str | None
+    """What to know before the probabilities are trusted, a line."""
     index: IndexFacts | None
 
     def summary(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Survey:
             "model": self.model,
             "fingerprint": self.fingerprint,
             "calibrated": self.calibrated,
+            "caution": self.caution,
             "index": None if self.index is None else self.index.to_json(),
         }
 
@@ -80,6 +83,7 @@ class Survey:
             ("model", f"{self.model or 'not a run'} ({self.fingerprint[:12]})"),
             ("probabilities", "calibrated" if self.calibrated else "none; make them with `resight calibrate`"),
             ("index", self._indexed()),
+            *([("note", self.caution)] if self.caution else []),
         ]
 
     def _indexed(self) -> str:
@@ -122,6 +126,7 @@ def survey(gallery: Gallery) -> Survey:
         gallery.facts["model"],
         gallery.facts["fingerprint"],
         gallery.calibration is not None,
+        gallery.caution,
         gallery.index,
     )
 

@@ -64,6 +64,7 @@ class Answers:
             combine=options.combine,
             expand=options.expand,
             rerank=options.rerank,
+            camera=NO_CAMERA if options.camera is None else options.camera,
         )
         return Found(
             hits=[_match(hit) for hit in hits],

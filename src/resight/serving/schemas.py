@@ -97,6 +97,9 @@ class Options(_Asked):
     combine: Literal["mean", "best"] = Field("mean", description="Of several images: their mean, or the best of them.")
     expand: int = Field(0, ge=0, le=50, description="Neighbours that the query is expanded by.")
     rerank: bool = False
+    camera: int | None = Field(
+        None, ge=0, lt=2**31, description="The camera that took the images, for the probabilities of its own hits."
+    )
     accept: float | None = Field(None, ge=0, le=1, description="Probability below which nobody was found.")
     right: list[Id] = Field([], max_length=200, description="Answers marked as right: the search goes on from them.")
     wrong: list[Id] = Field([], max_length=200, description="Answers marked as wrong.")
