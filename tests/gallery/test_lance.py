@@ -221,6 +221,46 @@ def test_readers_see_whole_batches_while_another_writes_and_compacts(store: Lanc
     assert pinned.search(QUERIES, 50).matching == 50
 
 
+def test_small_additions_are_joined_and_change_nothing(store: LanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resight.gallery.pieces._MANY", 6)
+    monkeypatch.setattr("resight.gallery.lance._INDEXED", 100)
+    monkeypatch.setattr("resight.gallery.lance.EXACT_ROWS", 10)
+    store.upsert(rows(range(300)))
+    facts = store.build_index(0.9, sample=20)
+    pinned, most = LanceStore.open(store.where), 0
+    for start in range(300, 360, 3):
+        store.upsert(rows(range(start, start + 3)))
+        most = max(most, store.storage.pieces)
+    assert 2 < most <= 6
+    store.update(list(range(0, 300, 50)), pa.table({"camera": [99] * 6}))
+    store.upsert(rows([310], seed=1))
+    there = pa.concat_tables([rows([*range(310), *range(311, 360)]), rows([310], seed=1)]).sort_by("id")
+    assert store.storage.pieces <= 6
+    assert store.count() == 360
+    assert store.count(In("camera", (99,))) == 6
+    assert store.fetch(list(range(360)), ["id", "path", VECTOR]).to_pylist() == there.drop(["camera"]).to_pylist()
+    assert store.index == facts, "the large piece has its index still"
+    for handle in (store, LanceStore.open(store.where)):
+        for how in ("exact", "auto"):
+            found = handle.search(QUERIES, 9, Between("id", 290, 400), how)
+            assert [ids.tolist() for ids in found.ids] == [best(there.slice(290), query, 9) for query in QUERIES]
+    assert pinned.count() == len(pinned.fetch(list(range(400)))) == 300
+
+
+def test_old_versions_are_cleared_by_an_addition(store: LanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resight.gallery.pieces._MANY", 4)
+    store.upsert(rows(range(100)))
+    versions = store.folder / "rows.lance" / "_versions"
+    for start in range(100, 160):
+        if start == 140:
+            monkeypatch.setattr("resight.gallery.lance._KEPT", timedelta(0))
+            monkeypatch.setattr("resight.gallery.lance._VERSIONS", 20)
+            assert len(list(versions.iterdir())) > 40
+        store.upsert(rows([start]))
+    assert len(list(versions.iterdir())) <= 30
+    assert store.count() == 160
+
+
 def test_a_reader_whose_version_is_gone_goes_on_with_the_newest(store: LanceStore) -> None:
     store.upsert(rows(range(50)))
     old = LanceStore.open(store.where)

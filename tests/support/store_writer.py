@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from resight.gallery import pieces
 from resight.gallery.lance import LanceStore
 from resight.gallery.rows import vector_column, vectors_of
 from resight.gallery.store import VECTOR, Column, Schema
@@ -64,6 +65,7 @@ def broken_promises(folder: Path, journal: Path) -> list[str]:
 
 def main() -> None:
     folder, journal, seed = sys.argv[1:]
+    pieces._MANY = 4  # so that additions join them
     random = np.random.default_rng(int(seed))
     with open(journal, "a", buffering=1) as log:
         store = LanceStore.open(folder)

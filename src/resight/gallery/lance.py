@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 
 from resight.errors import DataError, RunError
 from resight.files import disk_named, locked, written_whole
+from resight.gallery import pieces
 from resight.gallery.cache import STAMP, Vectors
 from resight.gallery.calibrated import measured
 from resight.gallery.filters import Filter, In, sql
@@ -71,6 +73,10 @@ _QUICK = 10**8
 vectors of 512 took 44 ms, the index 177 ms."""
 _IDS = 2000
 """Ids in one question to the table."""
+_KEPT = timedelta(hours=1)
+"""How long a version stays for its readers."""
+_VERSIONS = 1000
+"""Versions of longer ago, beyond which small additions have a gallery compacted: each is a file or three."""
 _INDEXED = 10_000
 """Rows from which on compaction indexes columns."""
 _KINDS: dict[str, Literal["l2", "dot"]] = {"euclidean": "l2", "cosine": "dot"}
@@ -168,6 +174,7 @@ class LanceStore:
             if not len(batch):
                 return Written(0, 0, table.version)
             done = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(batch)
+            self._tidy(table)
             return Written(done.num_inserted_rows, done.num_updated_rows, table.version)
 
     def _require_no_collision(self, batch: pa.Table) -> None:
@@ -189,7 +196,9 @@ class LanceStore:
             _require_distinct(batch)
             if not len(batch):
                 return 0
-            return table.merge_insert("id").when_matched_update_all().execute(batch).num_updated_rows
+            updated: int = table.merge_insert("id").when_matched_update_all().execute(batch).num_updated_rows
+            self._tidy(table)
+            return updated
 
     def delete(self, where: Filter | Sequence[int] | NDArray[np.int64]) -> int:
         with self._writing() as table:
@@ -202,19 +211,45 @@ class LanceStore:
                 return 0
             return table.delete(condition).num_deleted_rows
 
-    def compact(self, keep: timedelta = timedelta(hours=1)) -> None:
+    def compact(self, keep: timedelta = _KEPT) -> None:
         with self._writing() as table:
-            before = self._now.index
-            self._forget_index()
-            with warnings.catch_warnings():  # of readers, which `keep` says more about
-                warnings.simplefilter("ignore", UserWarning)
+            self._compact(table, keep)
+
+    def _compact(self, table: Any, keep: timedelta) -> None:
+        before = self._now.index
+        self._forget_index()
+        with warnings.catch_warnings():  # of readers, which `keep` says more about
+            warnings.simplefilter("ignore", UserWarning)
+            table.optimize(cleanup_older_than=keep)
+            if before is not None:  # pieces that the index lacked were not joined with those that it had
                 table.optimize(cleanup_older_than=keep)
-                if before is not None:  # pieces that the index lacked were not joined with those that it had
-                    table.optimize(cleanup_older_than=keep)
-            self._index_columns(table)
-            if before is not None and len(self):
-                grown = not before.rows / 2 <= len(self) <= 2 * before.rows
-                self._measure(table, before.promised, before.sample, anew=grown)
+        self._index_columns(table)
+        if before is not None and len(self):
+            grown = not before.rows / 2 <= len(self) <= 2 * before.rows
+            self._measure(table, before.promised, before.sample, anew=grown)
+
+    def _tidy(self, table: Any) -> None:
+        """Join small pieces where there are many; where that does not leave few, or old versions are many, compact.
+
+        Readers keep what they read: versions of the last hour stay.
+        """
+        count = table.count_rows()
+        if table.stats()["fragment_stats"]["num_fragments"] <= pieces.many(count):
+            return
+        rows = pieces.counted(table.search().select(["_rowaddr"]).to_batches())
+        small = pieces.small_ones(rows)
+        left = len(rows) - len(small)
+        if not left or left > pieces.few(count) or self._outdated(_KEPT) > _VERSIONS:
+            self._compact(table, _KEPT)
+        else:
+            joined = table.search().where(pieces.rows_in(small)).to_arrow()
+            table.merge_insert("id").when_matched_update_all().execute(joined)
+
+    def _outdated(self, keep: timedelta) -> int:
+        """Versions that a compaction takes away."""
+        since = time.time() - keep.total_seconds()
+        with os.scandir(self.folder / "rows.lance" / "_versions") as found:
+            return sum(version.stat().st_mtime < since for version in found)
 
     def build_index(self, recall: float = 0.99, sample: int = 200) -> IndexFacts:
         if not 0 < recall <= 1:
