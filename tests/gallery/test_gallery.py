@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from resight.gallery import Gallery, Hit
 from resight.gallery.rows import row_id
 from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
+from resight.retrieval.calibration import Calibration, Curve
 from resight.run import Run
 from tests.support.calibrations import calibrated
 from tests.support.images import corrupt
@@ -76,6 +78,22 @@ def test_probabilities_are_of_the_query_s_camera_and_the_gallery_s_size(
     assert max(wanted) < 0.9
     alike = fitted.probability(scores, cameras < 0)
     assert wanted / (1 - wanted) == pytest.approx(alike / (1 - alike) / 2), "four times the images, growth 0.5"
+
+
+def test_tracklets_and_pictures_together_have_their_own_probabilities(
+    trained: Run, crowd: ReidDataset, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    flat = [Calibration(None, Curve((0.0,), (share,))) for share in (0.2, 0.3)]
+    fitted = replace(calibrated(run), across=Curve((0.0,), (0.1,)), tracklets=flat[0], together=flat[1])
+    (run / "calibration.json").write_text(fitted.to_json())
+    images, entries = (Gallery.create(tmp_path / name, model=run) for name in ("images", "entries"))
+    images.add(crowd.gallery)
+    entries.add([replace(record, attributes={"tracklet_images": "4"}) for record in crowd.gallery])
+    one, two = crowd.query[0].path, [record.path for record in crowd.query[:2]]
+    for gallery, query, wanted in ((images, one, 0.1), (images, two, 0.3), (entries, one, 0.2), (entries, two, 0.2)):
+        assert {hit.probability for hit in gallery.search(query)} == {wanted}
+    assert "single images" not in (entries.caution or "")
 
 
 def test_a_gallery_says_that_its_calibration_is_of_another_site(

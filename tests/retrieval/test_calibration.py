@@ -82,6 +82,18 @@ def test_the_score_of_a_probability_is_the_lowest_that_reaches_it() -> None:
         found.score(0.9, 400)
 
 
+def test_tracklets_and_several_pictures_have_their_own_where_these_were_fitted() -> None:
+    plain, tracklets, together = (Calibration(None, Curve((0.0,), (share,))) for share in (0.1, 0.2, 0.3))
+    both = replace(plain, tracklets=tracklets, together=together)
+    assert both.of() is both
+    assert both.of(tracklets=True) is tracklets
+    assert both.of(together=True) is together
+    assert both.of(tracklets=True, together=True) is tracklets
+    assert plain.of(tracklets=True, together=True) is plain
+    assert replace(plain, together=together).of(tracklets=True, together=True) is together
+    assert Calibration.from_json(both.to_json()) == both
+
+
 def test_growth_is_found_where_the_truth_is_known() -> None:
     rng = np.random.default_rng(11)
     scores, nowhere = rng.uniform(-3, 3, 40000), np.zeros(40000, bool)

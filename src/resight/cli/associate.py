@@ -244,7 +244,7 @@ def _distance(given: _Given, accept: float) -> float:
         )
     if caution := caution_of(calibration, [one.path for one in records], {one.camera for one in records}):
         remark(f"note: {caution}")
-    score = calibration.score(accept, len(np.unique(groups(records))))
+    score = calibration.of(tracklets=True).score(accept, len(np.unique(groups(records))))
     return max(0.0, (1.0 if model.metric == "cosine" else 0.0) - score)
 
 

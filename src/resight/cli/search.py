@@ -311,7 +311,7 @@ def search(
         )
     if accept is not None and (caution := opened.caution):
         remark(f"note: {caution}")
-    if accept is not None and together:
+    if accept is not None and together and opened.calibration is not None and opened.calibration.together is None:
         remark(
             "note: the probabilities were fitted on single pictures; of several together they are about 0.1 too high"
         )
@@ -344,7 +344,7 @@ def search(
             answers, themselves = [], 0
             for rows, ranked in zip(parts, found, strict=True):
                 shown = [asked.records[row] for row in rows.tolist()]
-                hits = opened.hits(ranked, _camera(shown) if camera is None else camera)
+                hits = opened.hits(ranked, _camera(shown) if camera is None else camera, together=len(shown) > 1)
                 kept = [hit for hit in hits if accept is None or _accepted(hit, accept)]
                 answers.append(([record.path for record in shown], kept))
                 themselves += ranked.itself

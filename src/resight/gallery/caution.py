@@ -41,7 +41,7 @@ def caution_of(
     elif strange := sorted(set(cameras) - {NO_CAMERA, *fitted.cameras}):
         named = ", ".join(map(str, strange[:5])) + (" …" if len(strange) > 5 else "")
         why = f"this gallery has other cameras: {named}"
-    elif pooled:
+    elif pooled and calibration.tracklets is None:
         return "the probabilities were fitted on single images; of whole tracklets, as here, they are too high"
     else:
         return None

@@ -216,11 +216,14 @@ class Gallery:
         told = self._facts.get("calibration")
         return None if told is None else Calibration.from_json(told)
 
-    def _probabilities(self, scores: NDArray[np.float64], near: NDArray[np.bool_]) -> list[float | None]:
-        """`near`: whether of the query's camera."""
+    def _probabilities(
+        self, scores: NDArray[np.float64], near: NDArray[np.bool_], together: bool
+    ) -> list[float | None]:
+        """`near`: whether of the query's camera; `together`: whether the query is several pictures."""
         if self.calibration is None or not len(scores):
             return [None] * len(scores)
-        found = self.calibration.probability(scores, near, len(self))
+        calibration = self.calibration.of(tracklets=POOLED in self.columns, together=together)
+        found = calibration.probability(scores, near, len(self))
         return [None if math.isnan(one) else one for one in found.tolist()]
 
     @property
@@ -532,7 +535,7 @@ class Gallery:
         return self._search_individual(asked, k, where, how, camera)
 
     def _search_individual(self, asked: Individual, k: int, where: Where, how: How, camera: int) -> list[Hit]:
-        return self.hits(self.rank_individual(asked, k, where, how=how), camera)
+        return self.hits(self.rank_individual(asked, k, where, how=how), camera, together=len(asked.features) > 1)
 
     def rank_individual(self, asked: Individual, k: int = 10, where: Where = None, *, how: How = "auto") -> Ranked:
         """`rank` for one individual, whose own files are no hits.
@@ -581,7 +584,7 @@ class Gallery:
         self._require_searchable(k, features, attributes)
         condition, nobody = self._condition(where), [frozenset[str]()] * len(features)
         answers = self._answers(features, attributes, nobody, k, condition, how, np.empty(0, np.int64))
-        return self._all_hits(list(answers), NO_CAMERA)
+        return self._all_hits(list(answers), NO_CAMERA, together=False)
 
     def rank(
         self,
@@ -606,23 +609,23 @@ class Gallery:
         left_out = np.unique(np.asarray(without, np.int64))
         return self._answers(queries.features, queries.attributes, own, wanted, self._condition(where), how, left_out)
 
-    def hits(self, found: Ranked, camera: int = NO_CAMERA) -> list[Hit]:
-        """What `rank` found for a query, as hits; `camera` took the query."""
-        return self._all_hits([found], camera)[0]
+    def hits(self, found: Ranked, camera: int = NO_CAMERA, *, together: bool = False) -> list[Hit]:
+        """What `rank` or `rank_individual` found, as hits; `camera` took the query, which is several pictures `together`."""
+        return self._all_hits([found], camera, together)[0]
 
-    def _all_hits(self, answers: Sequence[Ranked], camera: int) -> list[list[Hit]]:
+    def _all_hits(self, answers: Sequence[Ranked], camera: int, together: bool) -> list[list[Hit]]:
         """The answers' hits. What another process has deleted meanwhile is left out."""
         ids = np.unique(np.concatenate([np.empty(0, np.int64), *(answer.ids for answer in answers)]))
         table = self._begun.fetch(ids)
         records = dict(zip(table["id"].to_pylist(), records_of(table), strict=True))
-        return [self._hits(answer, records, camera) for answer in answers]
+        return [self._hits(answer, records, camera, together) for answer in answers]
 
-    def _hits(self, answer: Ranked, records: Mapping[int, Record], camera: int) -> list[Hit]:
+    def _hits(self, answer: Ranked, records: Mapping[int, Record], camera: int, together: bool) -> list[Hit]:
         there = [place for place, number in enumerate(answer.ids.tolist()) if number in records]
         scores, found = answer.scores[there], [records[number] for number in answer.ids[there].tolist()]
         near = np.array([camera != NO_CAMERA and record.camera == camera for record in found], bool)
-        rows = zip(answer.ids[there].tolist(), scores.tolist(), self._probabilities(scores, near), found, strict=True)
-        return [Hit(*row) for row in rows]
+        sure = self._probabilities(scores, near, together)
+        return [Hit(*row) for row in zip(answer.ids[there].tolist(), scores.tolist(), sure, found, strict=True)]
 
     def _require_searchable(
         self, k: int, features: NDArray[np.float32], attributes: NDArray[np.float32] | None

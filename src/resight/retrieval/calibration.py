@@ -106,6 +106,10 @@ class Calibration:
     growth: float = 0.0
     """In a gallery of n times the images, the odds are divided by n to this power; see `growth_between`."""
     fitted_on: FittedOn | None = None
+    tracklets: Calibration | None = None
+    """For galleries whose entries are means of tracklets; None where that was not fitted, as the next."""
+    together: Calibration | None = None
+    """For several pictures of one person that are searched for by their mean."""
 
     @classmethod
     def fit(cls, scores: Array, same_identity: Array, same_camera: Array) -> Calibration:
@@ -135,6 +139,10 @@ class Calibration:
                 found[chosen] = curve(values[chosen])
         return _with_odds(found, self.times(images) ** -self.growth)
 
+    def of(self, *, tracklets: bool = False, together: bool = False) -> Calibration:
+        """The one for such a gallery, or for such a query; itself where none was fitted. Of both, that of the gallery."""
+        return (self.tracklets if tracklets else None) or (self.together if together else None) or self
+
     def score(self, probability: float, images: int | None = None) -> float:
         """The lowest score with at least this probability, of pairs of two cameras; of one where no others were fitted.
 
@@ -158,24 +166,40 @@ class Calibration:
 
     def to_json(self) -> str:
         """The calibration as JSON text; `from_json` gives the same one to the last bit."""
-        told = asdict(self)
-        return json.dumps({"fitted on": told.pop("fitted_on"), "curves": told})
+        return json.dumps(_told(asdict(self)))
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
         """The calibration of `to_json`, or of a run's calibration.json. Raises DataError for other text."""
         try:
-            told = json.loads(text)
-            curves = told.get("curves", told)  # alone, in galleries of older versions
-            origin = told.get("fitted on")
-            within, across = (
-                None if curves[name] is None else Curve(*(tuple(map(float, curves[name][key])) for key in _KEYS))
-                for name in ("within", "across")
-            )
-            growth = float(curves.get("growth", 0.0))
-            return cls(within, across, growth, None if origin is None else FittedOn.of(origin))
+            return _read(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError("a calibration is damaged; make it again with resight calibrate") from error
+
+
+_OTHERS = ("tracklets", "together")
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    others = {name: fields.pop(name) for name in _OTHERS}
+    told = {"fitted on": fields.pop("fitted_on"), "curves": fields}
+    return told | {name: _told(other) for name, other in others.items() if other is not None}
+
+
+def _read(told: Mapping[str, Any]) -> Calibration:
+    curves = told.get("curves", told)  # alone, in galleries of older versions
+    origin = told.get("fitted on")
+    within, across = (
+        None if curves[name] is None else Curve(*(tuple(map(float, curves[name][key])) for key in _KEYS))
+        for name in ("within", "across")
+    )
+    return Calibration(
+        within,
+        across,
+        float(curves.get("growth", 0.0)),
+        None if origin is None else FittedOn.of(origin),
+        **{name: _read(told[name]) for name in _OTHERS if told.get(name) is not None},
+    )
 
 
 def growth_between(

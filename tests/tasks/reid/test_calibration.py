@@ -10,9 +10,9 @@ import pytest
 from resight.embedding import embed
 from resight.errors import DataError
 from resight.recognizer import load
-from resight.records import JUNK, ReidDataset
+from resight.records import JUNK, NO_CAMERA, ReidDataset
 from resight.run import Run
-from resight.tasks.reid.calibration import CANDIDATES, _pairs, calibrate
+from resight.tasks.reid.calibration import CANDIDATES, _others, _pairs, calibrate
 
 
 def dealt(crowd: ReidDataset) -> ReidDataset:
@@ -35,6 +35,34 @@ def test_pairs_are_the_nearest_by_the_scores_of_a_search(trained: Run, crowd: Re
     assert abs(int(same.sum()) - int(matches)) <= 1
     assert near.any()
     assert not near.all()
+
+
+def test_galleries_of_tracklets_and_pictures_together_are_fitted_beside(trained: Run, crowd: ReidDataset) -> None:
+    model, dataset = load(trained.folder), dealt(crowd)
+    asked, shown = embed(model, dataset.query)[0], embed(model, dataset.gallery)[0]
+    sides = _others(model, asked, shown)
+    query, passages = sides["tracklets"]
+    assert query is asked
+    assert len(passages) == len({(record.identity, record.camera) for record in dataset.gallery}) == 12
+    people, gallery = sides["together"]
+    assert gallery is shown
+    assert {record.camera for record in people.records} == {NO_CAMERA}
+    for entries, of, keys in (
+        (passages, shown, ("identity", "camera")),
+        (people, asked, ("identity",)),
+    ):
+        for vector, record in zip(entries.features, entries.records, strict=True):
+            same = [all(getattr(one, key) == getattr(record, key) for key in keys) for one in of.records]
+            mean = of.features[np.array(same)].mean(0)
+            np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
+    made = calibrate(model, dataset)
+    assert set(made.figures) == {"base rate", "calibrated", "in galleries of tracklets", "of pictures together"}
+    for found, images in ((made.calibration.tracklets, 12), (made.calibration.together, len(dataset.gallery))):
+        assert found is not None
+        assert found.fitted_on is not None
+        assert found.fitted_on.images == images
+    alone = replace(dataset, query=[record for record in dataset.query if record.camera == 1])
+    assert calibrate(model, alone).calibration.together is None
 
 
 def test_halves_are_apart_and_too_few_people_are_refused(trained: Run, crowd: ReidDataset) -> None:

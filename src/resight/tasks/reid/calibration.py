@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from resight.retrieval.calibration import (
     expected_calibration_error,
     growth_between,
 )
+from resight.retrieval.pooling import pool
 from resight.tasks.answers import own_positions
 from resight.tasks.reid.evaluation import distance_between, searchable
 from resight.views.tables import Table
@@ -65,7 +67,7 @@ class Calibrated:
 
     calibration: Calibration
     figures: dict[str, dict[str, float]]
-    """Of "base rate" (the share of right pairs among those fitted) and "calibrated": ECE and Brier score."""
+    """Of "base rate" (the share of right pairs among those fitted), "calibrated", and what was fitted beside: ECE, Brier."""
     judged_people: int
     told: NDArray[np.float64]
     """[N]: the probability of each pair of theirs."""
@@ -110,7 +112,8 @@ def calibrate(
     """Fit a calibration on the searches of half of the people of a dataset, and judge it by those of the others.
 
     Each query is paired with its `CANDIDATES` nearest images of the whole gallery, without junk and its own file. How the
-    probabilities fall in larger galleries is told by searches of its halves. Raises DataError for a dataset without a
+    probabilities fall in larger galleries is told by searches of its halves. Galleries of tracklets, and several pictures of a
+    person together, are fitted beside, where there are such. Raises DataError for a dataset without a
     labelled query and gallery, or with fewer than four people.
     """
     query, gallery = searchable(dataset)
@@ -123,38 +126,101 @@ def calibrate(
         raise DataError(f"{dataset.name}: {len(people)} people among its queries; a calibration needs four or more")
     random = np.random.default_rng(seed)
     half = random.permutation(people)[: len(people) // 2]
-    pairs = _pairs(model, asked, shown)
+    about = FittedOn(
+        dataset=dataset.name,
+        fingerprint=model.fingerprint,
+        folder=_folder(dataset),
+        cameras=tuple(np.unique(np.concatenate([asked.cameras, shown.cameras])).tolist()),
+        people=len(half),
+        candidates=CANDIDATES,
+        date=datetime.now(UTC).date().isoformat(),
+    )
+    made, base = _fit(model, asked, shown, half, random, about)
+    figures = {"base rate": _figures(np.full(len(made.told), base), made.same), "calibrated": _figures(*made[1:])}
+    others: dict[str, Calibration] = {}
+    for name, sides in _others(model, asked, shown).items():
+        try:
+            beside = _fit(model, *sides, half, random, about)[0]
+        except DataError:  # nobody has several pictures, or no pair differs from the others
+            continue
+        others[name], figures[_ROWS[name]] = beside.calibration, _figures(*beside[1:])
+    calibration = replace(made.calibration, tracklets=others.get("tracklets"), together=others.get("together"))
+    return Calibrated(calibration, figures, len(people) - len(half), made.told, made.same, [*failed, *more])
+
+
+_ROWS = {"tracklets": "in galleries of tracklets", "together": "of pictures together"}
+
+
+class _Fitted(NamedTuple):
+    """A calibration, and the pairs of the people that it was not fitted on: their probabilities, and whether they match."""
+
+    calibration: Calibration
+    told: NDArray[np.float64]
+    same: NDArray[np.bool_]
+
+
+def _fit(
+    model: Recognizer,
+    query: Embeddings,
+    gallery: Embeddings,
+    half: NDArray[np.int64],
+    random: np.random.Generator,
+    about: FittedOn,
+) -> tuple[_Fitted, float]:
+    """Fit one on the queries of `half`; with it the share of right pairs among them."""
+    if not len(query):
+        raise DataError("no queries to fit")
+    pairs = _pairs(model, query, gallery)
     fits = np.isin(pairs.person, half)
     fitted, judged = pairs.of(fits), pairs.of(~fits)
     calibration = replace(
         Calibration.fit(*fitted[:3]),
-        growth=_growth(model, asked.select(np.flatnonzero(np.isin(asked.identities, half))), shown, fitted, random),
-        fitted_on=FittedOn(
-            dataset=dataset.name,
-            fingerprint=model.fingerprint,
-            folder=_folder(dataset),
-            cameras=tuple(np.unique(np.concatenate([asked.cameras, shown.cameras])).tolist()),
-            people=len(half),
-            pairs=len(fitted.scores),
-            candidates=CANDIDATES,
-            images=len(shown),
-            date=datetime.now(UTC).date().isoformat(),
-        ),
+        growth=_growth(model, query.select(np.flatnonzero(np.isin(query.identities, half))), gallery, fitted, random),
+        fitted_on=replace(about, pairs=len(fitted.scores), images=len(gallery)),
     )
     told = calibration.probability(judged.scores, judged.near)
     known = ~np.isnan(told)
-    told, same = told[known], judged.same[known]
-    figures = {"base rate": np.full(len(told), fitted.same.mean()), "calibrated": told}
-    return Calibrated(
-        calibration,
-        {
-            name: {"ECE": expected_calibration_error(row, same), "Brier": brier_score(row, same)}
-            for name, row in figures.items()
-        },
-        len(people) - len(half),
-        told,
-        same,
-        [*failed, *more],
+    return _Fitted(calibration, told[known], judged.same[known]), float(fitted.same.mean())
+
+
+def _figures(told: NDArray[np.float64], same: NDArray[np.bool_]) -> dict[str, float]:
+    return {"ECE": expected_calibration_error(told, same), "Brier": brier_score(told, same)}
+
+
+def _others(model: Recognizer, query: Embeddings, gallery: Embeddings) -> dict[str, tuple[Embeddings, Embeddings]]:
+    """Queries and galleries of the other calibrations: tracklets, as a tracker without fault makes them, and people."""
+    passages: list[object] = [
+        place
+        if record.identity <= 0 or record.camera == NO_CAMERA
+        else (record.identity, record.camera, record.sequence)
+        for place, record in enumerate(gallery.records)
+    ]
+    several = query.select(np.flatnonzero(np.isin(query.identities, _repeated(query.identities))))
+    people = [replace(record, camera=NO_CAMERA) for record in several.records]
+    together = Embeddings(several.features, people, several.attributes)
+    found = {}
+    if len({*passages}) < len(gallery):
+        found["tracklets"] = (query, _means(model, gallery, passages))
+    if len(several):
+        found["together"] = (_means(model, together, several.identities.tolist()), gallery)
+    return found
+
+
+def _repeated(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    names, counts = np.unique(values, return_counts=True)
+    return names[counts > 1]
+
+
+def _means(model: Recognizer, embeddings: Embeddings, names: Sequence[object]) -> Embeddings:
+    """One entry for each name, the mean of those that have it, with the record of the first."""
+    numbers: dict[object, int] = {}
+    groups = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
+    first = np.unique(groups, return_index=True)[1]
+    attributes = embeddings.attributes
+    return Embeddings(
+        pool(embeddings.features, groups, unit=model.metric == "cosine"),
+        [embeddings.records[place] for place in first.tolist()],
+        None if attributes is None else pool(attributes, groups, unit=False),
     )
 
 
