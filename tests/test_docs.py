@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -72,3 +73,11 @@ def test_every_key_of_a_recipe_stands_on_the_page_and_means_something() -> None:
         for entry in table:
             assert f"{name}: {entry}" in sections(), "every part has its section"
     assert sum(map(len, keys.values())) > 150
+
+
+def test_examples_in_yaml_are_yaml() -> None:
+    found = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(encoding="utf-8"), re.DOTALL)
+    (job,) = (yaml.safe_load(text) for text in found)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"][:2] == ["resight", "embed"]
+    assert job["spec"]["completions"] == int(container["env"][0]["value"]) == 8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from resight.embedding import embed, load_embeddings
+from resight.embedding import embed, load_embeddings, pieces
 from resight.errors import DataError
 from resight.machine import Way
 from resight.recipe import Recipe
@@ -101,3 +101,20 @@ def test_many_images_are_embedded_as_the_first_batch_decides(
     assert asked == [(3, len(crowd.gallery))]
     np.testing.assert_allclose(folded, plain, atol=1e-5)
     assert not np.array_equal(folded, plain)
+
+
+def test_pieces_are_the_whole_in_order(tiny: Callable[..., Recipe], crowd: ReidDataset, tmp_path: Path) -> None:
+    recipe = tiny("loader.batch_size=8")
+    model = Recognizer(build_model(recipe, 3), recipe, device="cpu")
+    records = [*crowd.train[:20], Record(corrupt(tmp_path / "bad.jpg")), *crowd.train[20:]]
+    done: list[int] = []
+    found = list(pieces(model, records, size=16, progress=done.append))
+    whole = embed(model, records)
+    assert [len(piece.embeddings) for piece in found] == [16, 15, 16, 1]
+    assert sum(done) == len(records)
+    assert [record for piece in found for record in piece.embeddings.records] == list(whole.embeddings.records)
+    assert [line for piece in found for line in piece.failed] == whole.failed
+    features = np.concatenate([piece.embeddings.features for piece in found])
+    np.testing.assert_allclose(features, whole.embeddings.features, atol=1e-6)
+    (none,) = pieces(model, [records[20]])
+    assert (none.embeddings.features.shape, len(none.failed)) == ((0, model.width), 1)

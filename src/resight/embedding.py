@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,11 @@ from resight.errors import DataError
 from resight.recognizer import FeaturesAndAttributes, Progress, Recognizer, joined
 from resight.records import Embeddings, Record, as_records
 
-__all__ = ["Embedded", "embed", "load_embeddings"]
+__all__ = ["PIECE", "Embedded", "embed", "load_embeddings", "pieces"]
+
+
+PIECE = 4096
+"""Images whose embeddings are held together where memory must not grow with their number."""
 
 
 class Embedded(NamedTuple):
@@ -38,16 +42,65 @@ def embed(
     could be read.
     """
     records = as_records(images)
+    seen = model.see(records, _embedding(model, len(records)), progress=progress)
+    features, attributes = joined(seen.found)
+    return Embedded(Embeddings(features, seen.records, attributes), seen.failed)
+
+
+def pieces(
+    model: Recognizer,
+    images: Sequence[Record | str | os.PathLike[str]],
+    *,
+    size: int = PIECE,
+    progress: Progress | None = None,
+) -> Iterator[Embedded]:
+    """As `embed`, about `size` images at a time, in their order: memory does not grow with their number.
+
+    >>> for piece in pieces(model, records):
+    ...     print(len(piece.embeddings), piece.failed)
+
+    A piece whose images cannot be read is empty; no error is raised where that is so of all.
+    """
+    records = as_records(images)
+    look = _embedding(model, len(records))
+    held: list[tuple[list[Record], FeaturesAndAttributes]] = []
+    failed: dict[str, None] = {}
+    count = 0
+    for batch in model.batches(records):
+        failed |= dict.fromkeys(batch.failed)
+        if len(batch.images):
+            held.append(([records[place] for place in batch.index.tolist()], look(batch)))
+        done = len(batch.images) + len(batch.failed)
+        count += done
+        if progress is not None:
+            progress(done)
+        if count >= size:
+            yield _piece(model, held, list(failed))
+            held, failed, count = [], {}, 0
+    if count:
+        yield _piece(model, held, list(failed))
+
+
+def _embedding(model: Recognizer, count: int) -> Callable[[Batch], FeaturesAndAttributes]:
+    """Embeds batches of `count` images altogether: how is decided by the first."""
     bulk: list[Recognizer] = []
 
     def look(batch: Batch) -> FeaturesAndAttributes:
         if not bulk:
-            bulk.append(model.in_bulk(batch.images, len(records)))
+            bulk.append(model.in_bulk(batch.images, count))
         return bulk[0].embed_batch(batch.images)
 
-    seen = model.see(records, look, progress=progress)
-    features, attributes = joined(seen.found)
-    return Embedded(Embeddings(features, seen.records, attributes), seen.failed)
+    return look
+
+
+def _piece(
+    model: Recognizer, held: Sequence[tuple[list[Record], FeaturesAndAttributes]], failed: list[str]
+) -> Embedded:
+    if not held:
+        attributes = np.empty((0, model.schema.width), np.float32) if model.weighs_attributes else None
+        return Embedded(Embeddings(np.empty((0, model.width), np.float32), [], attributes), failed)
+    features, attributes = joined([found for _, found in held])
+    return Embedded(Embeddings(features, [one for records, _ in held for one in records], attributes), failed)
 
 
 def load_embeddings(model: Recognizer, path: str | os.PathLike[str]) -> Embeddings:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -33,6 +34,7 @@ __all__ = [
     "ReidDataset",
     "Relevance",
     "as_records",
+    "features_written",
     "milliseconds",
     "nameable",
 ]
@@ -265,11 +267,8 @@ class Embeddings:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Parquet file, whole or not at all."""
-        import pyarrow.parquet as pq
-
-        table = record_table(self.records, self.attributes).append_column("feature", _vectors(self.features))
-        with written_whole(path) as partial:
-            pq.write_table(table, partial, compression="zstd")
+        with features_written(path) as write:
+            write(self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -287,6 +286,33 @@ class Embeddings:
         except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
             raise DataError(f"{path}: not a feature file ({error}); make one with `resight embed`") from error
         return cls(features, table_records(table), table_attributes(table))
+
+
+@contextmanager
+def features_written(
+    path: str | os.PathLike[str], metadata: Mapping[bytes, bytes] | None = None
+) -> Iterator[Callable[[Embeddings], None]]:
+    """Write a file that `Embeddings.load` reads, a piece at a time; there is none where the block ends with an error.
+
+    >>> with features_written("features.parquet") as write:
+    ...     write(embeddings)
+
+    The pieces are of one model; `metadata` stands at the file's end.
+    """
+    import pyarrow.parquet as pq
+
+    with written_whole(path) as partial, ExitStack() as opened:
+        writer: list[pq.ParquetWriter] = []
+
+        def write(piece: Embeddings) -> None:
+            table = record_table(piece.records, piece.attributes).append_column("feature", _vectors(piece.features))
+            if not writer:
+                schema = table.schema.with_metadata(metadata)
+                writer.append(opened.enter_context(pq.ParquetWriter(partial, schema, compression="zstd")))
+            writer[0].write_table(table.replace_schema_metadata(metadata))
+
+        yield write
+        opened.close()  # what it still writes must be there before the file is moved
 
 
 def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] | None = None):  # type: ignore[no-untyped-def]  # -> pyarrow.Table, imported late

@@ -139,6 +139,8 @@ VIEWS = {
     "calibrate --picture": "calibrate {calibratable} --data {crowd} --on train --picture reliability.png",
     "evaluate --report": "evaluate {embedding} --data {people} --report r.html",
     "curves --out": "curves {trained} --out curves.png",
+    "embed --failed": "embed {embedding} {people} --out f.parquet --force --failed failed.txt",
+    "index --failed": "index {embedding} {people} --out gallery/ --failed failed.txt",
     "search --picture": "search {gallery} {image} --picture ranked.jpg",
     "data augment --out": "data augment reid-vae {image} --out changed.png",
     "data inspect --out": "data inspect --data {people} --out charts/",

@@ -6,18 +6,16 @@ import csv
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 from PIL import Image
 
 from resight.data.formats.course import read_course_ranking
 from resight.gallery import Gallery
 from resight.recognizer import load
-from resight.records import Embeddings, Record, ReidDataset
+from resight.records import ReidDataset
 from resight.retrieval import evaluate
 from resight.run import Run
 from resight.synthetic import synthesize
@@ -25,51 +23,6 @@ from tests.support.calibrations import calibrated
 from tests.support.commands import resight
 from tests.support.images import corrupt
 from tests.support.postgres_server import PostgresServer, why_not
-from tests.support.runs import weights
-
-
-@pytest.fixture
-def images(crowd: ReidDataset, tmp_path: Path) -> Path:
-    """The crowd's gallery as a folder, with a file that is no image."""
-    folder = tmp_path / "crops"
-    folder.mkdir()
-    for number, record in enumerate(crowd.gallery):
-        Image.open(record.path).save(folder / f"{number}.png")
-    corrupt(folder / "bad.jpg")
-    return folder
-
-
-def test_embeddings_of_all_that_can_be_read_are_written(
-    trained: Run, images: Path, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, _, err = resight("embed", trained.folder, images, "--out", tmp_path / "f.parquet", capsys=capsys)
-    assert status == 0
-    assert "bad.jpg" in err
-    assert len(Embeddings.load(tmp_path / "f.parquet")) == len(crowd.gallery)
-
-
-def test_an_index_that_fails_leaves_no_gallery_and_harms_none(
-    trained: Run, images: Path, crowd: ReidDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    diverged, gallery = shutil.copytree(trained.folder, tmp_path / "diverged"), tmp_path / "gallery"
-    values = {
-        name: value * float("nan") if value.is_floating_point() else value for name, value in weights(diverged).items()
-    }
-    safetensors.torch.save_file(values, diverged / "model.safetensors")
-    status, _, err = resight("index", diverged, images, "--out", gallery, capsys=capsys)
-    assert status == 2
-    assert "not finite" in err
-    assert not (gallery / "gallery.json").exists()
-    status, *_ = resight("index", trained.folder, images, "--out", gallery, capsys=capsys)
-    assert status == 0, "the folder is free for a good run"
-    before = contents(gallery)
-    status, _, err = resight("index", diverged, images, "--out", gallery, capsys=capsys)
-    assert status == 2
-    assert contents(gallery) == before
-
-
-def contents(folder: Path) -> dict[Path, bytes]:
-    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_a_gallery_is_made_and_searched(
@@ -106,19 +59,6 @@ def test_a_gallery_is_made_and_searched(
     assert f"embeddings of another model: {other}" in err
 
 
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """Frames of the images in which the attribute run, in its place, sees junk; it sees no hat anywhere."""
-    junk = {1}
-
-    def annotated(model: object, records: list[Record], progress: object) -> tuple[list[Record], list[str]]:
-        said = [{"hat": "no", "junk": "yes" if record.frame in junk else "no"} for record in records]
-        return [replace(record, attributes=one) for record, one in zip(records, said, strict=True)], ["bad.jpg: gone"]
-
-    monkeypatch.setattr("resight.tasks.attributes.prediction.annotate", annotated)
-    return junk
-
-
 def test_a_gallery_keeps_what_an_attribute_run_sees_and_searches_without_junk(
     trained: Run, kinds: dict[str, Path], seen: set[int], crowd_spec: str, crowd: ReidDataset, tmp_path: Path, capsys
 ) -> None:
@@ -136,20 +76,6 @@ def test_a_gallery_keeps_what_an_attribute_run_sees_and_searches_without_junk(
     for count in (12, 8, 3):
         kept = found(gallery, query, "-k", str(count), "--drop-junk", capsys=capsys)
         assert [hit["path"] for hit in kept] == good[:count]
-
-
-def test_junk_need_not_be_indexed(
-    trained: Run, kinds: dict[str, Path], seen: set[int], crowd_spec: str, tmp_path: Path, capsys
-) -> None:
-    words = ["--attributes", kinds["bruna"], "--drop-junk"]
-    status, out, _ = resight("index", trained.folder, crowd_spec, "--out", tmp_path / "g", *words, capsys=capsys)
-    assert status == 0
-    assert "4 of 12 images are junk and left out" in out
-    assert [record.frame for record in Gallery.open(tmp_path / "g").records] == [2, 3] * 4
-    seen |= {2, 3}
-    status, _, err = resight("index", trained.folder, crowd_spec, "--out", tmp_path / "h", *words, capsys=capsys)
-    assert (status, err.splitlines()[-1]) == (2, "error: no image is left to index")
-    assert not (tmp_path / "h").exists()
 
 
 def test_nothing_is_dropped_where_nobody_knows_junk(trained: Run, crowd_spec: str, tmp_path: Path, capsys) -> None:

@@ -13,10 +13,12 @@ from resight.cli import (
     curves,
     data,
     demo,
+    embed,
     evaluate,
     export,
     gallery,
     importing,
+    index,
     junk,
     predict,
     reproduce,
@@ -56,9 +58,9 @@ app.command("import")(importing.import_command)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("curves")(curves.curves)
-app.command("embed")(search.embed)
+app.command("embed")(embed.embed)
 app.command("predict")(predict.predict)
-app.command("index")(search.index)
+app.command("index")(index.index)
 app.command("search")(search.search)
 app.add_typer(gallery.app, name="gallery")
 app.command("serve")(serve.serve)

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from resight.views.tables import Table
 
 __all__ = [
+    "GALLERY",
     "DataOption",
+    "EmbedderArgument",
     "ForceOption",
+    "ImagesArgument",
+    "RunArgument",
     "errors",
     "images_of",
     "name_failed",
@@ -36,6 +40,20 @@ DataOption = Annotated[
         metavar="FORMAT:PATH",
         help="Dataset, such as market1501:PATH or manifest:FILE; `resight data formats` lists them all. Repeat it for several.",
     ),
+]
+
+GALLERY = "Gallery folder, or postgresql://USER@HOST/DATABASE?table=NAME"
+"""What a gallery's address may be, for the help of those who take one."""
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")]
+
+EmbedderArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
+]
+
+ImagesArgument = Annotated[
+    str,
+    typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery."),
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over what --out names, where it is there already.")]
@@ -88,15 +106,24 @@ def show(tables: Sequence[Table], title: str = "") -> None:
             console.print(shown)
 
 
-def name_failed(failed: Sequence[str], shown: int = 10) -> None:
-    """Name images that could not be read on standard error: a line for each, of more than `shown` only the first."""
+def name_failed(failed: Sequence[str], shown: int = 10, listed: Path | None = None) -> None:
+    """Name images that could not be read on standard error: a line for each, of more than `shown` only the first.
+
+    All of them are written to the file `listed`, where it is given: one that is empty says that there were none.
+    """
+    if listed is not None:
+        from resight.files import written_whole
+
+        with written_whole(listed) as partial:
+            partial.write_text("".join(f"{line}\n" for line in failed), encoding="utf-8")
     if failed:
         console = errors()
         console.print(f"[yellow]{len(failed)} of the images could not be read and were left out:[/]")
         for line in failed[:shown]:
             console.print(f"  {line}", markup=False)
         if len(failed) > shown:
-            console.print(f"  … and {len(failed) - shown} more")
+            where = "" if listed is None else f"; all are in {listed}"
+            console.print(f"  … and {len(failed) - shown} more{where}", markup=False)
 
 
 def images_of(source: str, split: str | None = None) -> list[Record]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resight.cli.console import DataOption, ForceOption
-from resight.cli.search import ImagesArgument, RunArgument
+from resight.cli.console import DataOption, ForceOption, ImagesArgument, RunArgument
 
 if TYPE_CHECKING:
     from resight.tasks.junk.review import Review

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from resight.cli.console import ForceOption
-from resight.cli.search import ImagesArgument
+from resight.cli.console import ForceOption, ImagesArgument
 
 __all__ = ["predict"]
 

@@ -1,16 +1,15 @@
-"""`resight embed`, `resight index` and `resight search`."""
+"""`resight search`."""
 
 from __future__ import annotations
 
 import json
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resight.cli.console import ForceOption
+from resight.cli.console import GALLERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
     from resight.recognizer import Recognizer
     from resight.records import Embeddings, Record
 
-__all__ = ["embed", "index", "search"]
-
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")]
+__all__ = ["search"]
 
 
 class HowChoice(StrEnum):
@@ -37,143 +34,9 @@ class HowChoice(StrEnum):
     ann = "ann"
 
 
-EmbedderArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Run folder, hf:owner/name, or a file that `resight export` wrote.")
-]
-_GALLERY = "Gallery folder, or postgresql://USER@HOST/DATABASE?table=NAME"
-ImagesArgument = Annotated[str, typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery.")]  # fmt: skip
-
-
-TrackletsOption = Annotated[
-    bool,
-    typer.Option(
-        "--tracklets",
-        help="One entry for each tracklet: the mean of its images, in which sharp ones count more; see `resight data crops`.",
-    ),
-]
-JunkOption = Annotated[
-    str | None,
-    typer.Option(
-        "--junk", metavar="RUN", help="Of --tracklets: leave out images that this run of `resight junk` calls junk."
-    ),
-]
-
-
-def embed(
-    context: typer.Context,
-    run: EmbedderArgument,
-    images: ImagesArgument,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them.",
-        ),
-    ],
-    tracklets: TrackletsOption = False,
-    junk: JunkOption = None,
-    force: ForceOption = False,
-) -> None:
-    """Turn images into embeddings.
-
-    `resight embed runs/street crops/ --out features.parquet`
-    """
-    from resight.cli.console import images_of, name_failed, output, progress, remark
-    from resight.cli.destinations import replaced, require_file, require_free
-    from resight.cli.options import needs
-    from resight.embedding import embed as embed_images
-    from resight.recognizer import load
-
-    require_file(out, (".parquet",))
-    require_free(out, force)
-    needs(context, ("junk",), "tracklets")
-    records = images_of(images)
-    model = load(run)
-    model.tell = remark
-    if tracklets:
-        embeddings, failed = _pooled(model, records, junk)
-    else:
-        with progress("embedding", len(records)) as advance:
-            embeddings, failed = embed_images(model, records, progress=advance)
-    anew = replaced(out)
-    embeddings.save(out)
-    name_failed(failed)
-    count, width = embeddings.features.shape
-    attributes = embeddings.attributes
-    beside = "" if attributes is None else f" and {attributes.shape[1]} attribute probabilities"
-    called = "entries" if tracklets else "images"
-    output().print(f"{count} {called} × {width} numbers{beside} -> {out}{anew}", markup=False)
-
-
-def index(
-    context: typer.Context,
-    run: EmbedderArgument,
-    images: ImagesArgument,
-    out: Annotated[str, typer.Option("--out", metavar="GALLERY", help=f"{_GALLERY}; an existing gallery is added to.")],
-    attributes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN", help="Attribute run; the attributes that it recognises are stored with each image."
-        ),
-    ] = None,
-    drop_junk: Annotated[
-        bool,
-        typer.Option(
-            "--drop-junk", help="Leave out images that the attribute run (or RUN, if it knows junk) calls junk."
-        ),
-    ] = False,
-    tracklets: TrackletsOption = False,
-    junk: JunkOption = None,
-) -> None:
-    """Embed images into a gallery that can be searched.
-
-    `resight index runs/street crops/ --out gallery`
-
-    A table of a PostgreSQL server with pgvector is a gallery too; see docs/scale.md:
-
-    `resight index runs/street crops/ --out "postgresql://me@db.example/crops?table=street"`
-
-    With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
-    those recognised as junk. With `--tracklets` a tracklet is found as one image, its best.
-    """
-    from resight.cli.console import images_of, name_failed, output, progress
-    from resight.cli.destinations import require_folder
-    from resight.cli.options import needs
-    from resight.gallery import Gallery
-    from resight.gallery.address import is_address
-    from resight.gallery.stores import store_exists
-
-    if not is_address(out):
-        require_folder(Path(out))
-    needs(context, ("junk",), "tracklets")
-    gallery = Gallery.open(out, model=run) if store_exists(out) else None
-    records = images_of(images)
-    if attributes is not None or drop_junk:
-        records = _seen(records, attributes or run, drop_junk)
-    if gallery is None:
-        gallery = Gallery.create(out, model=run, empty=False)
-    if tracklets:
-        pooled, failed = _pooled(gallery.model, records, junk)
-        before = len(gallery)
-        gallery.add_embeddings(pooled)
-        name_failed(failed)
-        told = f"{len(pooled)} entries indexed ({len(gallery) - before} of them new)"
-        output().print(f"{told}, {len(gallery)} in {gallery.where}", markup=False)
-        return
-    with progress("indexing", len(records)) as advance:
-        added = gallery.add(records, progress=advance)
-    name_failed(added.failed)
-    there = f" ({added.known} were there already)" if added.known else ""
-    output().print(
-        f"{added.count} images added{there}, {len(gallery)} in {gallery.where}\n"
-        f"next: {shlex.join(['resight', 'search', gallery.where])} QUERY.jpg",
-        markup=False,
-    )
-
-
 def search(
     context: typer.Context,
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help=f"{_GALLERY}, as `resight index` made it.")],
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help=f"{GALLERY}, as `resight index` made it.")],
     queries: Annotated[
         list[str],
         typer.Argument(
@@ -373,6 +236,7 @@ def search(
             output().print(f"picture: {picture}{anew}", markup=False)
 
 
+<<<<<<< HEAD
 def _name(paths: Sequence[str]) -> str:
     """What several pictures that are searched for together are called."""
     return " + ".join(paths)
@@ -418,6 +282,8 @@ def _pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embed
     return Embedded(made.embeddings, failed)
 
 
+=======
+>>>>>>> 83088b4 (Millions of images: index and embed in pieces that stay, shares of several machines, probabilities of attributes)
 def _queries(sources: list[str]) -> list[Record]:
     """What the arguments name, each path once and as the user calls it."""
     from resight.cli.console import images_of
@@ -433,34 +299,6 @@ def _queries(sources: list[str]) -> list[Record]:
             found = images_of(source, "query" if source.partition(":")[0] in FORMATS else None)
             records |= {record.path: record for record in found}
     return list(records.values())
-
-
-def _seen(records: list[Record], run: str, drop_junk: bool) -> list[Record]:
-    """The records with the attributes that a run recognises, with `drop_junk` without those recognised as junk."""
-    from resight.cli.console import name_failed, output, progress, remark
-    from resight.errors import DataError
-    from resight.recognizer import load
-    from resight.tasks.attributes.prediction import annotate
-
-    model = load(run)
-    model.tell = remark
-    if drop_junk and "junk" not in model.schema.names:
-        raise DataError(
-            f"{run} does not know junk; give --attributes RUN, a run of attributes-resnet18 or with attributes.junk=true"
-        )
-    with progress("recognising", len(records)) as advance:
-        annotated, failed = annotate(model, records, progress=advance)
-    name_failed(failed)
-    kept = [record for record in annotated if not (drop_junk and _is_junk(record))]
-    if drop_junk:
-        output().print(f"{len(annotated) - len(kept)} of {len(annotated)} images are junk and left out", markup=False)
-    if not kept:
-        raise DataError("no image is left to index")
-    return kept
-
-
-def _is_junk(record: Record) -> bool:
-    return record.attributes.get("junk") == "yes"
 
 
 def _accepted(hit, accept: float) -> bool:  # type: ignore[no-untyped-def]  # a Hit, imported late

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
-from resight.embedding import embed
+from resight.embedding import pieces
 from resight.errors import DataError, RunError, none_readable
 from resight.files import file_key
 from resight.gallery.caution import POOLED, caution_of
@@ -46,12 +46,14 @@ from resight.recognizer import Progress, Recognizer, kept_calibration, load
 from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, as_records, nameable
 from resight.retrieval.calibration import Calibration
 
-__all__ = ["Added", "Gallery", "Ranked", "Where"]
+__all__ = ["Added", "Gallery", "Ranked", "Where", "plan_of"]
 
 _ANSWERS = 2**22
 """Scores of answers that are held at a time."""
 _IDS = 5000
 """Values in one condition."""
+_PIECES = 200
+"""Pieces of rows that are left as they are."""
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Where = Mapping[str, object] | Filter | None
 Ids = Sequence[int] | NDArray[np.int64]
@@ -111,7 +113,7 @@ class Gallery:
                 f"{in_words(address)} is a gallery already; open it with Gallery.open, or choose another place"
             )
         recognizer = model if isinstance(model, Recognizer) else load(model)
-        gallery = cls(address, _schema(recognizer), _facts(recognizer), None, recognizer)
+        gallery = cls(address, *plan_of(recognizer), None, recognizer)
         if empty:
             gallery._store = make_store(address, gallery._planned, gallery._facts)
         return gallery
@@ -323,29 +325,45 @@ class Gallery:
 
     # Changes
 
-    def add(self, images: Sequence[Record | str | os.PathLike[str]], *, progress: Progress | None = None) -> Added:
-        """Embed images and add them to the gallery.
+    def add(
+        self,
+        images: Sequence[Record | str | os.PathLike[str]],
+        *,
+        sure: Mapping[str, Mapping[str, float]] | None = None,
+        progress: Progress | None = None,
+    ) -> Added:
+        """Embed images and add them to the gallery, some thousands at a time: what a kill leaves, the next call goes on with.
 
         Images that cannot be read, or whose names are not UTF-8, are left out and listed; those that are there already
         are skipped, also where another process has added them meanwhile, or where another path leads to the same file.
-        `progress` is called with the number of images done since the last call. Raises RunError when another process
-        holds the gallery for longer than ten minutes.
+        `sure` says, path -> attribute -> probability, how sure the records' attributes are. `progress` is called with the
+        number of images done since the last call. Raises DataError when not one image could be read, and RunError when
+        another process holds the gallery for longer than ten minutes.
         """
-        records, unwritable = nameable(as_records(images))
-        if unwritable and not records:
-            raise none_readable(len(unwritable), unwritable)
+        records, failed = nameable(as_records(images))
+        if failed and not records:
+            raise none_readable(len(failed), failed)
         self._take_up()
-        new = self._unknown(records)
-        if len(records) and not len(new):
-            return Added(0, unwritable, len(records))
-        embedded = embed(self.model, [records[place] for place in new], progress=progress)
-        found = embedded.embeddings
-        self._take_up()
-        kept = self._unknown(found.records)
-        if len(kept):
-            self._append(found.select(kept))
-        known = len(records) - len(new) + len(found) - len(kept)
-        return Added(len(kept), [*unwritable, *embedded.failed], known)
+        new = [records[place] for place in self._unknown(records)]
+        count, known = 0, len(records) - len(new)
+        for piece in pieces(self.model, new, progress=progress):
+            found = piece.embeddings
+            failed += piece.failed
+            self._take_up()
+            kept = self._unknown(found.records)
+            if len(kept):
+                self._append(found.select(kept), _sure(found.records, kept, sure or {}))
+            count += len(kept)
+            known += len(found) - len(kept)
+        if failed and not (count or known):
+            raise none_readable(len(failed), failed)
+        self._tidy()
+        return Added(count, failed, known)
+
+    def _tidy(self) -> None:
+        """Join pieces before there are so many that searches become slow; an index would take long, and waits for `compact`."""
+        if self._store is not None and self._store.index is None and self._store.storage.pieces > _PIECES:
+            self._store.compact()
 
     def unknown(self, records: Sequence[Record]) -> list[Record]:
         """The records whose file is not in the gallery, by whatever path; the first of those that are one file."""
@@ -686,15 +704,25 @@ class Gallery:
         return [known.get(number, "") for number in ids.tolist()]
 
 
-def _schema(model: Recognizer) -> Schema:
+def _sure(
+    records: Sequence[Record], places: NDArray[np.int64], sure: Mapping[str, Mapping[str, float]]
+) -> dict[Column, pa.Array]:
+    """The columns of the attributes' probabilities, of the records at these places."""
+    of_each = [sure.get(records[place].path, {}) for place in places.tolist()]
+    names = dict.fromkeys(name for one in of_each for name in one)
+    return {
+        Column(name + PROBABILITY, "float"): pa.array([one.get(name) for one in of_each], pa.float64())
+        for name in names
+    }
+
+
+def plan_of(model: Recognizer) -> tuple[Schema, dict[str, Any]]:
+    """What a gallery of a model's embeddings is made of, and what it keeps of the model."""
     width = model.schema.width if model.weighs_attributes else 0
-    return Schema(model.width, model.metric, FIELDS, attributes=width)
-
-
-def _facts(model: Recognizer) -> dict[str, Any]:
     classes = {name: list(values) for name, values in model.schema.classes.items()} if model.weighs_attributes else {}
     curves = None if model.calibration is None else model.calibration.to_json()
-    return {"model": model.source, "fingerprint": model.fingerprint, "classes": classes, "calibration": curves}
+    facts = {"model": model.source, "fingerprint": model.fingerprint, "classes": classes, "calibration": curves}
+    return Schema(model.width, model.metric, FIELDS, attributes=width), facts
 
 
 _KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from resight.errors import DataError
 from resight.files import written_whole
-from resight.gallery.gallery import Gallery, Where
+from resight.gallery.gallery import Gallery, Where, plan_of
 from resight.gallery.rows import FIELDS, FILE, records_of, vector_column, vectors_of
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, Schema
 from resight.recognizer import Progress, Recognizer
@@ -34,8 +34,8 @@ __all__ = [
     "export_table",
     "gallery_for",
     "import_into",
+    "origin_of",
     "source_of",
-    "stamped",
 ]
 
 _PIECE = 8192
@@ -46,10 +46,13 @@ Piece = tuple[Embeddings, dict[Column, pa.Array]]
 """Embeddings, and the columns that stand beside their records."""
 
 
-def stamped(table: pa.Table, schema: Schema, facts: Mapping[str, Any]) -> pa.Table:
-    """A table of features that knows which model made them."""
-    said = json.dumps({"schema": asdict(schema), "facts": dict(facts)})
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: said.encode()})
+def origin_of(model: Recognizer) -> dict[bytes, bytes]:
+    """What a feature file says of its model, as its metadata."""
+    return _said(*plan_of(model))
+
+
+def _said(schema: Schema, facts: Mapping[str, Any]) -> dict[bytes, bytes]:
+    return {_METADATA: json.dumps({"schema": asdict(schema), "facts": dict(facts)}).encode()}
 
 
 def export_features(
@@ -70,7 +73,7 @@ def export_features(
             for column in own:
                 if column.name not in table.column_names:
                     table = table.append_column(column.name, rows[column.name])
-            yield stamped(table, plan, gallery.facts)
+            yield table.replace_schema_metadata(_said(plan, gallery.facts))
 
     count = 0
     with written_whole(path) as partial:

@@ -73,11 +73,12 @@ def test_other_attributes_are_a_column_each_by_their_class_names(crowd: ReidData
 def test_what_is_seen_joins_what_was_annotated(run: Run, street: str) -> None:
     model, first = load(run.folder), read_dataset(street).query[0]
     given = Record(first.path, 7, 2, attributes={"shoes": "red", "hat": "unsure"})
-    (record,), failed = annotate(model, [given])
+    (record,), failed, sure = annotate(model, [given])
     assert failed == []
     assert (record.path, record.identity, record.camera) == (first.path, 7, 2)
     (batch,) = predict(model, [given])
     assert record.attributes == {"shoes": "red", **batch.classes(model.schema)[0]}, "the model's word replaces another"
+    assert sure[given.path] == {name: pytest.approx(float(of[0].max())) for name, of in batch.probabilities.items()}
 
 
 def test_unreadable_images_are_named_and_the_rest_is_predicted(run: Run, street: str, tmp_path: Path) -> None:

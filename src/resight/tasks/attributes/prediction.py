@@ -21,7 +21,7 @@ from resight.recognizer import Progress, Recognizer
 from resight.records import AttributeSchema, Record
 from resight.tasks.written import Written, common_folder
 
-__all__ = ["Predicted", "annotate", "predict", "write_predictions"]
+__all__ = ["Annotated", "Predicted", "annotate", "predict", "write_predictions"]
 
 
 class Predicted(NamedTuple):
@@ -53,20 +53,27 @@ def predict(model: Recognizer, records: Sequence[Record], *, progress: Progress 
         yield Predicted([records[position] for position in batch.index.tolist()], found, batch.failed)
 
 
-def annotate(
-    model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None
-) -> tuple[list[Record], list[str]]:
-    """The readable records with the recognised attributes, and a line for each unreadable image.
+class Annotated(NamedTuple):
+    """What `annotate` found."""
 
-    A recognised attribute replaces the record's own of the same name; the others stay.
-    """
-    annotated: list[Record] = []
-    failed: list[str] = []
+    records: list[Record]
+    """Those that could be read, with the recognised attributes in place of their own of the same name."""
+    failed: list[str]
+    """A line for each that could not."""
+    sure: dict[str, dict[str, float]]
+    """Path -> attribute -> the probability of the recognised class."""
+
+
+def annotate(model: Recognizer, records: Sequence[Record], *, progress: Progress | None = None) -> Annotated:
+    """Recognise the attributes of each record's image, and how sure the model is."""
+    annotated = Annotated([], [], {})
     for batch in predict(model, records, progress=progress):
-        failed += batch.failed
-        for record, seen in zip(batch.records, batch.classes(model.schema), strict=True):
-            annotated.append(replace(record, attributes={**record.attributes, **seen}))
-    return annotated, failed
+        annotated.failed.extend(batch.failed)
+        best = {name: values.max(1).tolist() for name, values in batch.probabilities.items()}
+        for row, (record, seen) in enumerate(zip(batch.records, batch.classes(model.schema), strict=True)):
+            annotated.records.append(replace(record, attributes={**record.attributes, **seen}))
+            annotated.sure[record.path] = {name: best[name][row] for name in best}
+    return annotated
 
 
 def write_predictions(

@@ -1,0 +1,158 @@
+"""`resight embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resight.cli.console import EmbedderArgument, ForceOption, ImagesArgument
+
+if TYPE_CHECKING:
+    from resight.data.sharding import Shard
+    from resight.embedding import Embedded
+    from resight.recognizer import Recognizer
+    from resight.records import Record
+
+__all__ = ["FailedOption", "JunkOption", "ShardOption", "TrackletsOption", "embed", "pooled", "share_of"]
+
+TrackletsOption = Annotated[
+    bool,
+    typer.Option(
+        "--tracklets",
+        help="One entry for each tracklet: the mean of its images, in which sharp ones count more; see `resight data crops`.",
+    ),
+]
+JunkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--junk", metavar="RUN", help="Of --tracklets: leave out images that this run of `resight junk` calls junk."
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="N/COUNT",
+        help="Only this share of the images, such as 3/8; by default what RANK and WORLD_SIZE say.",
+    ),
+]
+FailedOption = Annotated[
+    Path | None,
+    typer.Option("--failed", metavar="FILE", help="Write the list of images that could not be read to this .txt."),
+]
+
+
+def embed(
+    context: typer.Context,
+    run: EmbedderArgument,
+    images: ImagesArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them. "
+            "With --shard a folder, for a part file.",
+        ),
+    ],
+    tracklets: TrackletsOption = False,
+    junk: JunkOption = None,
+    shard: ShardOption = None,
+    failed: FailedOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Turn images into embeddings.
+
+    `resight embed runs/street crops/ --out features.parquet`
+
+    Memory does not grow with the number of images, and the file is there whole or not at all. Several machines, which see
+    the images under the same paths, take a share each; one that was stopped is started again, and finished ones end at once:
+
+    `resight embed runs/street crops/ --shard 3/8 --out parts`, then `resight gallery import parts --out gallery`
+    """
+    from resight.cli.console import images_of, name_failed, output, remark
+    from resight.cli.destinations import replaced, require_file, require_folder, require_free
+    from resight.cli.options import needs
+    from resight.data.sharding import Shard
+    from resight.gallery.transfer import origin_of
+    from resight.recognizer import load
+    from resight.records import features_written
+
+    part = Shard.of(shard)
+    if failed is not None:
+        require_file(failed, (".txt",), "--failed")
+    needs(context, ("junk",), "tracklets")
+    if part is None:
+        require_file(out, (".parquet",))
+        target = out
+        require_free(out, force)
+    else:
+        require_folder(out)
+        target = out / part.file
+        if target.exists() and not force:
+            output().print(f"{target} is there already; --force makes it anew", markup=False)
+            return
+    records = share_of(images_of(images), part, images)
+    model = load(run)
+    model.tell = remark
+    anew = replaced(target)
+    lines: list[str] = []
+    count = 0
+    with features_written(target, origin_of(model)) as write:
+        for piece in _pieces(model, records, tracklets, junk):
+            lines += piece.failed
+            count += len(piece.embeddings)
+            if len(piece.embeddings):
+                write(piece.embeddings)
+        if not count:
+            from resight.errors import none_readable
+
+            raise none_readable(len(records), lines)
+    name_failed(lines, listed=failed)
+    beside = f" and {model.schema.width} attribute probabilities" if model.weighs_attributes else ""
+    called = "entries" if tracklets else "images"
+    output().print(f"{count} {called} × {model.width} numbers{beside} -> {target}{anew}", markup=False)
+
+
+def _pieces(model: Recognizer, records: list[Record], tracklets: bool, junk: str | None):  # type: ignore[no-untyped-def]  # Iterator[Embedded]
+    from resight.cli.console import progress
+    from resight.embedding import pieces
+
+    if tracklets:
+        yield pooled(model, records, junk)
+        return
+    with progress("embedding", len(records)) as advance:
+        yield from pieces(model, records, progress=advance)
+
+
+def share_of(records: list[Record], shard: Shard | None, source: str) -> list[Record]:
+    """The records of a share, or all. Raises DataError where a share has none."""
+    from resight.cli.console import tell
+    from resight.errors import DataError
+
+    if shard is None:
+        return records
+    kept = shard.share(records)
+    if not kept:
+        raise DataError(f"{source}: share {shard} of {len(records)} images has none; make fewer shares")
+    tell(f"share {shard}: {len(kept)} of {len(records)} images")
+    return kept
+
+
+def pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedded:
+    """The records' tracklets embedded, one entry each; says how many there are and what was left out."""
+    from resight.cli.console import output, progress
+    from resight.embedding import Embedded, embed
+    from resight.recognizer import load
+    from resight.tasks.tracklets.pooling import pool_tracklets, qualities
+
+    judge = None if junk is None else load(junk)
+    with progress("embedding", len(records) * (2 + (judge is not None))) as advance:
+        embedded, failed = embed(model, records, progress=advance)
+        weights = qualities(model, embedded.records, judge, progress=advance)
+    made = pool_tracklets(embedded, weights, unit=model.metric == "cosine")
+    lost = f", and with them {made.lost} whole tracklets or images of none" if made.lost else ""
+    left_out = f"; {made.left_out} images are junk and left out{lost}" if made.left_out else ""
+    output().print(f"{made.tracklets} tracklets of {len(embedded)} images{left_out}", markup=False)
+    return Embedded(made.embeddings, failed)
