@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from resight.embedding import Embedded
     from resight.gallery.gallery import Ranked
     from resight.gallery.individual import Individual
-    from resight.recognizer import Recognizer
     from resight.records import Embeddings, Record
 
 __all__ = ["search"]
@@ -236,7 +234,6 @@ def search(
             output().print(f"picture: {picture}{anew}", markup=False)
 
 
-<<<<<<< HEAD
 def _name(paths: Sequence[str]) -> str:
     """What several pictures that are searched for together are called."""
     return " + ".join(paths)
@@ -264,26 +261,6 @@ def _camera(records: Sequence[Record]) -> int:
     return cameras.pop() if len(cameras) == 1 else NO_CAMERA
 
 
-def _pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedded:
-    """The records' tracklets embedded, one entry each; says how many there are and what was left out."""
-    from resight.cli.console import output, progress
-    from resight.embedding import Embedded, embed
-    from resight.recognizer import load
-    from resight.tasks.tracklets.pooling import pool_tracklets, qualities
-
-    judge = None if junk is None else load(junk)
-    with progress("embedding", len(records) * (2 + (judge is not None))) as advance:
-        embedded, failed = embed(model, records, progress=advance)
-        weights = qualities(model, embedded.records, judge, progress=advance)
-    made = pool_tracklets(embedded, weights, unit=model.metric == "cosine")
-    lost = f", and with them {made.lost} whole tracklets or images of none" if made.lost else ""
-    left_out = f"; {made.left_out} images are junk and left out{lost}" if made.left_out else ""
-    output().print(f"{made.tracklets} tracklets of {len(embedded)} images{left_out}", markup=False)
-    return Embedded(made.embeddings, failed)
-
-
-=======
->>>>>>> 83088b4 (Millions of images: index and embed in pieces that stay, shares of several machines, probabilities of attributes)
 def _queries(sources: list[str]) -> list[Record]:
     """What the arguments name, each path once and as the user calls it."""
     from resight.cli.console import images_of
