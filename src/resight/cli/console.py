@@ -112,18 +112,20 @@ def name_failed(failed: Sequence[str], shown: int = 10, listed: Path | None = No
     All of them are written to the file `listed`, where it is given: one that is empty says that there were none.
     """
     if listed is not None:
+        from resight.cli.destinations import replaced
         from resight.files import written_whole
 
+        anew = replaced(listed)
         with written_whole(listed) as partial:
             partial.write_text("".join(f"{line}\n" for line in failed), encoding="utf-8")
+        output().print(f"images that could not be read: {listed}{anew}", markup=False)
     if failed:
         console = errors()
         console.print(f"[yellow]{len(failed)} of the images could not be read and were left out:[/]")
         for line in failed[:shown]:
             console.print(f"  {line}", markup=False)
         if len(failed) > shown:
-            where = "" if listed is None else f"; all are in {listed}"
-            console.print(f"  … and {len(failed) - shown} more{where}", markup=False)
+            console.print(f"  … and {len(failed) - shown} more")
 
 
 def images_of(source: str, split: str | None = None) -> list[Record]:
