@@ -52,8 +52,6 @@ _ANSWERS = 2**22
 """Scores of answers that are held at a time."""
 _IDS = 5000
 """Values in one condition."""
-_PIECES = 200
-"""Pieces of rows that are left as they are."""
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Where = Mapping[str, object] | Filter | None
 Ids = Sequence[int] | NDArray[np.int64]
@@ -357,13 +355,7 @@ class Gallery:
             known += len(found) - len(kept)
         if failed and not (count or known):
             raise none_readable(len(failed), failed)
-        self._tidy()
         return Added(count, failed, known)
-
-    def _tidy(self) -> None:
-        """Join pieces before there are so many that searches become slow; an index would take long, and waits for `compact`."""
-        if self._store is not None and self._store.index is None and self._store.storage.pieces > _PIECES:
-            self._store.compact()
 
     def unknown(self, records: Sequence[Record]) -> list[Record]:
         """The records whose file is not in the gallery, by whatever path; the first of those that are one file."""
