@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from resight.run import Run
+from tests.support.calibrations import calibrated
 from tests.support.commands import options_of, resight
 
 OPTIONS = {"out", "to", "normalise", "consumer", "int8", "calibrate", "data", "force"}
@@ -32,6 +34,17 @@ def test_a_run_is_exported_and_evaluated_beside_itself(trained: Run, crowd_spec:
     assert rows["the run"][2:4] == rows["model.onnx"][1:3], "mAP and rank-1"
     for column in ("mAP", "parameters", "multiply-adds", "file", "images/s at 1", "images/s at 64"):
         assert column in told
+
+
+def test_a_calibration_that_goes_along_is_told(trained: Run, tmp_path: Path, capsys) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    calibrated(run)
+    status, told, err = resight("export", run, "--out", tmp_path / "model.onnx", capsys=capsys)
+    assert status == 0, err
+    assert f"probabilities: as `resight calibrate` made them of {run}" in told
+    status, told, _ = resight("export", trained.folder, "--out", tmp_path / "plain" / "model.onnx", capsys=capsys)
+    assert status == 0
+    assert "probabilities" not in told
 
 
 def test_the_other_commands_take_the_file_in_the_place_of_a_run(

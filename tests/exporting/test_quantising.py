@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from resight.exporting.quantising import calibration_images
 from resight.recognizer import Recognizer, load
 from resight.records import Record, ReidDataset
 from resight.run import Run
+from tests.support.calibrations import calibrated
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +49,14 @@ def test_images_that_cannot_be_read_do_not_count(trained: Run, many: list[Record
 @pytest.mark.slow
 @pytest.mark.parametrize("pixels", [False, True])
 def test_a_file_of_8_bits_is_smaller_and_nearly_the_same(
-    pixels: bool, trained: Run, many: list[Record], tmp_path: Path, caplog
+    pixels: bool, trained: Run, many: list[Record], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, caplog
 ) -> None:
     level = logging.root.level
-    made = export(trained.folder, tmp_path / "int8.onnx", calibrate=many, pixels=pixels)
+    run = shutil.copytree(trained.folder, tmp_path_factory.mktemp("calibrated") / "run")
+    calibrated(run)
+    made = export(run, tmp_path / "int8.onnx", calibrate=many, pixels=pixels)
+    assert made.left_out
+    assert load(made.path).calibration is None, "the scores of 8 bits are others"
     assert logging.root.level == level
     assert made.calibrated_on == 64
     assert LEAST_INT8 < made.parity.least < 0.99999

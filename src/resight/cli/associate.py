@@ -66,7 +66,8 @@ def associate(
             "--accept",
             min=0,
             max=1,
-            help="Join tracklets up to the distance at which the run's calibration has this probability.",
+            help="Join up to the distance at which the run's calibration has this probability for a pair; groups are "
+            "compared as a whole, so that low ones such as 0.3 serve.",
         ),
     ] = None,
     linkage: Annotated[str, typer.Option(help="Distance of two individuals: average or complete.")] = "average",
@@ -91,7 +92,7 @@ def associate(
 
     `resight associate runs/street manifest:crops/manifest.csv --out people --travel 1,2=30..120`
 
-    `resight associate gallery --write individual --accept 0.8`
+    `resight associate gallery --write individual --accept 0.3`
 
     A tracklet is one entry, the mean of its images in which sharp ones count more. Two that a camera sees at one time are
     never joined, nor two whose cameras lie further apart than the time between them. manifest.csv has the individual as

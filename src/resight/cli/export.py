@@ -64,7 +64,8 @@ def export(
 
     The file is opened and compared with the run at batches of 1, 7 and 64, and nothing is written unless every cosine is
     above 0.9999, with `--int8` 0.95. `evaluate`, `embed` and `index` take the file in the place of a run, without
-    PyTorch weights: `resight evaluate street/model.onnx --data market1501:PATH`
+    PyTorch weights: `resight evaluate street/model.onnx --data market1501:PATH`. What `resight calibrate` made of the run
+    goes into the file, but not with `--int8`, whose scores are others.
 
     `resight export runs/street --out street/int8.onnx --int8 --calibrate market1501:PATH --data market1501:PATH`
 
@@ -96,6 +97,10 @@ def export(
     if made.calibrated_on:
         spared = f"; the first {made.spared} convolutions stay in float32, they lost too much" if made.spared else ""
         console.print(f"int8: calibrated on {made.calibrated_on} images{spared}", markup=False)
+    if made.config.calibration is not None:
+        console.print(f"probabilities: as `resight calibrate` made them of {run}", markup=False)
+    if made.left_out:
+        remark(f"probabilities of {run} are left out: the scores of 8 bits are others")
     licence = made.config.licence or "not known"
     console.print(f"licence of the weights: {licence}", markup=False)
     for warning in made.warnings:

@@ -43,6 +43,8 @@ class ExportedFile:
     """Images that int8 was calibrated on."""
     spared: int = 0
     """The first convolutions of an int8 file that stay in float32."""
+    left_out: bool = False
+    """Whether the run has a calibration that is not in the file."""
     warnings: tuple[str, ...] = field(default=())
     """What the program that the file is for does otherwise than the run."""
 
@@ -110,7 +112,9 @@ def export(
                 side.write_text(named.side_file, encoding="utf-8")
         for part in reversed(parts(partial)):  # the file itself last
             os.replace(part, target.with_name(part.name))
-    return ExportedFile(target, config, compared, size, calibrated, spared, named.warnings if named else ())
+    left_out = model.calibration is not None and config.calibration is None
+    warnings = named.warnings if named else ()
+    return ExportedFile(target, config, compared, size, calibrated, spared, left_out, warnings)
 
 
 def exported_name(out: str | os.PathLike[str], to: str, named: BoxMot | None = None) -> Path:
