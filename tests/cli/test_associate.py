@@ -105,7 +105,7 @@ def test_a_gallery_gets_the_individuals_of_its_tracklets(
     for _ in range(2):  # the second run changes nothing
         status, said, err = resight(*words, "--write", "individual", capsys=capsys)
         assert status == 0, err
-        assert f"30 images of {gallery} have their individual as individual" in said
+        assert f"30 images of {gallery} have their individual in the column individual" in said
         records = Gallery.open(gallery).records
         numbers.append({record.path: record.attributes["individual"] for record in records})
     assert numbers[0] == numbers[1]

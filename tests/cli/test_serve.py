@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -15,6 +17,8 @@ import pytest
 from resight.gallery import Gallery
 from resight.recognizer import load
 from resight.records import ReidDataset
+from resight.run import Run
+from tests.support.calibrations import calibrated
 from tests.support.commands import resight
 
 
@@ -38,6 +42,20 @@ def test_what_is_no_gallery_is_one_line(tmp_path: Path, capsys) -> None:
     status, _, err = resight("serve", tmp_path, capsys=capsys)
     assert status == 2
     assert len(err.strip().splitlines()) == 1
+
+
+def test_probabilities_of_another_site_are_told_of_at_the_start(
+    trained: Run, crowd: ReidDataset, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    Gallery.create(tmp_path / "gallery", model=run).add(list(crowd.gallery))
+    monkeypatch.setattr("resight.serving.server.server", lambda *_: SimpleNamespace(run=lambda sockets: None))
+    for folder, told in (("mall", True), (Path(crowd.gallery[0].path).parent.name, False)):
+        calibrated(run, folder)
+        status, out, err = resight("serve", tmp_path / "gallery", "--port", "0", capsys=capsys)
+        assert status == 0, err
+        assert "open: http://127.0.0.1:" in out
+        assert ("note: the probabilities were fitted on street" in err) == told
 
 
 @pytest.mark.slow

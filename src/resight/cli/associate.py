@@ -134,7 +134,7 @@ def associate(
         told = f"\nmanifest: {out / 'manifest.csv'}{anew}"
     show(tables(made), run if images is None else images)
     if write is not None:
-        told += f"\n{len(made.images)} images of {run} have their individual as {write}"
+        told += f"\n{len(made.images)} images of {run} have their individual in the column {write}"
     output().print(f"{_told(made, len(given.embeddings), accept)}{told}", markup=False)
 
 
