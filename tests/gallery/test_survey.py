@@ -50,13 +50,18 @@ def test_counts(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
     assert survey(gallery).storage.pieces == 1
 
 
-def test_a_server_is_surveyed(server, trained: Run, crowd: ReidDataset) -> None:
-    gallery = Gallery.create(server.address("survey"), model=trained.folder)
+def test_a_server_is_surveyed(server, trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    calibrated(run, "mall")
+    gallery = Gallery.create(server.address("survey"), model=run)
     gallery.add(crowd.gallery)
+    gallery.update_each(gallery.ids()[:2], {"individual": [5, None]})
+    assert gallery.counts("individual") == {5: 1}
     found = survey(gallery)
     assert found.images == len(crowd.gallery)
     assert found.storage.engine.startswith("PostgreSQL ")
     assert "pgvector 0." in found.storage.engine
+    assert "not in a folder mall" in (found.caution or "")
     assert found.storage.bytes > len(crowd.gallery) * gallery.schema.width * 4
 
 
