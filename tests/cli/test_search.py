@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resight.cli.search import _sure
 from resight.data.formats.course import read_course_ranking
 from resight.gallery import Gallery
 from resight.recognizer import load
@@ -335,6 +336,11 @@ def test_pictures_of_one_person_are_searched_for_together(
     status, _, err = resight("search", place, queries[0], "--accept", "0.1", capsys=capsys)
     assert status == 0
     assert "note: the probabilities were fitted on street (75 people, 2026-11-26), and these images are not in" in err
+
+
+def test_no_probability_is_shown_as_certain() -> None:
+    shown = [_sure(probability) for probability in (None, 0.001, 0.005, 0.5, 0.994, 0.995, 0.9999)]
+    assert shown == ["–", "<0.01", "0.01", "0.50", "0.99", ">0.99", ">0.99"]
 
 
 def test_options_of_a_search_that_do_not_go_together(

@@ -132,9 +132,9 @@ def associate(
         anew = replaced(out)
         write_associations(out, made)
         told = f"\nmanifest: {out / 'manifest.csv'}{anew}"
-    show(tables(made), run if images is None else images)
+    show(tables(made), given.called)
     if write is not None:
-        told += f"\n{len(made.images)} images of {run} have their individual in the column {write}"
+        told += f"\n{len(made.images)} images of {given.called} have their individual in the column {write}"
     output().print(f"{_told(made, len(given.embeddings), accept)}{told}", markup=False)
 
 
@@ -142,6 +142,7 @@ def associate(
 class _Given:
     """What is associated."""
 
+    called: str
     model: Recognizer
     embeddings: Embeddings
     failed: Sequence[str] = ()
@@ -184,16 +185,16 @@ def _of_gallery(where: str) -> _Given:
     from resight.cli.console import remark
     from resight.errors import OptionError
     from resight.gallery import Gallery
-    from resight.gallery.stores import store_exists
+    from resight.gallery.stores import in_words, store_exists
 
     if not store_exists(where):
         raise OptionError(
-            f"{where} is no gallery; give a run and the images: resight associate RUN IMAGES --out people"
+            f"{in_words(where)} is no gallery; give a run and the images: resight associate RUN IMAGES --out people"
         )
     gallery = Gallery.open(where)
     gallery.model.tell = remark
     ids = gallery.ids()
-    return _Given(gallery.model, gallery.embeddings(ids), gallery=gallery, ids=ids)
+    return _Given(gallery.where, gallery.model, gallery.embeddings(ids), gallery=gallery, ids=ids)
 
 
 def _of_images(run: str, images: str, split: str | None) -> _Given:
@@ -205,10 +206,10 @@ def _of_images(run: str, images: str, split: str | None) -> _Given:
     model = load(run)
     model.tell = remark
     if records is None:
-        return _Given(model, load_embeddings(model, images))
+        return _Given(images, model, load_embeddings(model, images))
     with progress("embedding", len(records)) as advance:
         embeddings, failed = embed(model, records, progress=advance)
-    return _Given(model, embeddings, failed)
+    return _Given(images, model, embeddings, failed)
 
 
 def _weights(given: _Given, junk: str | None) -> NDArray[np.float32]:

@@ -314,8 +314,15 @@ def _table(query: str, hits):  # type: ignore[no-untyped-def]  # list[Hit] -> ri
         record = hit.record
         camera = str(record.camera) if record.camera >= 0 else "–"
         identity = str(record.identity) if record.identity > -2 else "–"
-        sure = "–" if hit.probability is None else f"{hit.probability:.2f}"
-        table.add_row(
-            str(rank), f"{hit.score:.3f}", *([sure] if calibrated else []), camera, identity, escape(record.path)
-        )
+        sure = [_sure(hit.probability)] if calibrated else []
+        table.add_row(str(rank), f"{hit.score:.3f}", *sure, camera, identity, escape(record.path))
     return table
+
+
+def _sure(probability: float | None) -> str:
+    """A probability in two digits, which do not make it certain."""
+    if probability is None:
+        return "–"
+    if 0.005 <= probability < 0.995:
+        return f"{probability:.2f}"
+    return "<0.01" if probability < 0.5 else ">0.99"
