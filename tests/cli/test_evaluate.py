@@ -25,6 +25,7 @@ OPTIONS: dict[str, tuple[set[str], list[str]]] = {
     "k1": (EMBEDDING, ["--rerank", "--k1", "5"]),
     "k2": (EMBEDDING, ["--rerank", "--k2", "2"]),
     "lambda_value": (EMBEDDING, ["--rerank", "--lambda", "0.5"]),
+    "expand": (EMBEDDING, ["--expand", "2"]),
     "average_precision": (EMBEDDING, ["--ap", "trapezoid"]),
     "depth": (EMBEDDING, ["--depth", "3"]),
     "baselines": (EMBEDDING, ["--baselines"]),

@@ -49,6 +49,15 @@ def evaluate(
     lambda_value: Annotated[
         float, typer.Option("--lambda", help="Weight of the original distance.", rich_help_panel=_RERANKING)
     ] = 0.3,
+    expand: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Of embedding runs: evaluate a search as well in which each query is moved towards its K nearest gallery "
+            "images first; of few, such as 3, it gains.",
+        ),
+    ] = None,
     average_precision: Annotated[
         str,
         typer.Option(
@@ -130,7 +139,8 @@ def evaluate(
 
     `resight evaluate runs/baseline --data market1501:/data/Market-1501-v15.09.15 --rerank`
 
-    Of an embedding run, prints mAP, CMC and mINP on query and gallery. Of an attribute run, prints accuracy, precision
+    Of an embedding run, prints mAP, CMC and mINP on query and gallery, and what a threshold on the distance would do: ROC-AUC,
+    EER, and the open set's DIR. Of an attribute run, prints accuracy, precision
     and recall of every attribute, for the run, the majority guess and, where known, as published. Of an autoencoder
     without embedding, prints the reconstruction errors and how well they detect labelled junk. Of a segmentation run,
     prints IoU and Dice, for the run and for one mean mask. All write a report with pictures: of an embedding run ranked
@@ -174,6 +184,7 @@ def evaluate(
     evaluation, pages = room(task, "evaluation"), room(task, "report")
     values = {
         "rerank": KReciprocal(k1, k2, lambda_value),
+        "expand": expand,
         "average_precision": average_precision,
         "protocol": protocol,
         "depth": depth,

@@ -21,6 +21,7 @@ from resight.retrieval.scores import (
     single_shot_cmc,
     true_positive_rate,
 )
+from resight.retrieval.verification import Verification, verify
 
 __all__ = [
     "METHODS",
@@ -32,6 +33,7 @@ __all__ = [
     "Evaluation",
     "JunkLast",
     "KReciprocal",
+    "Verification",
     "assign",
     "cluster",
     "distances",
@@ -46,4 +48,5 @@ __all__ = [
     "score_clusters",
     "single_shot_cmc",
     "true_positive_rate",
+    "verify",
 ]

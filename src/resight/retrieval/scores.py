@@ -30,6 +30,7 @@ __all__ = [
     "evaluate_clusters",
     "evaluate_distances",
     "evaluate_retrieved",
+    "right_ranks",
     "single_shot_cmc",
     "true_positive_rate",
 ]
@@ -280,7 +281,7 @@ def _among(
                     np.flatnonzero(np.isin(inside, positions, assume_unique=True))
                     for positions in (judgement.good[number], judgement.left_out[number])
                 )
-                found[number] = (_ranks(row, good, left_out, None)[0], found[number][1])
+                found[number] = (right_ranks(row, good, left_out, None)[0], found[number][1])
     return measure._evaluation(found, judgement)
 
 
@@ -372,7 +373,7 @@ class _Measures:
         def ranks_of(start: int, stop: int) -> list[tuple[Positions, int]]:
             tile = tiles(start, stop)
             return [
-                _ranks(row, judgement.good[number], judgement.left_out[number], tracks)
+                right_ranks(row, judgement.good[number], judgement.left_out[number], tracks)
                 for number, row in enumerate(tile, start)
             ]
 
@@ -409,7 +410,7 @@ class _Measures:
         )
 
 
-def _ranks(
+def right_ranks(
     row: NDArray[np.floating], good: Positions, left_out: Positions, tracks: Positions | None
 ) -> tuple[Positions, int]:
     """Ranks from 1 of the right answers, ascending, and how many there are. Writes into `row`."""
@@ -514,6 +515,6 @@ def single_shot_cmc(
             groups = np.where(ids[shuffled] <= 0, -1 - shuffled, ids[shuffled])
             drawn = np.sort(shuffled[np.unique(groups, return_index=True)[1]])
             right = np.flatnonzero(np.isin(drawn, judgement.good[number]))
-            rank = int(_ranks(row[drawn], right, np.empty(0, np.int64), None)[0][0])
+            rank = int(right_ranks(row[drawn], right, np.empty(0, np.int64), None)[0][0])
             total[rank - 1 :] += 1
     return total / (counted * repeats) if counted else np.full(max_rank, np.nan)

@@ -26,12 +26,14 @@ __all__ = [
     "MOST_COMPARED",
     "Points",
     "attribute_imbalance",
+    "camera_matrix",
     "cluster_sizes",
     "cmc_curve",
     "compared_curves",
     "confusion_matrices",
     "cut_curve",
     "dendrogram",
+    "error_curve",
     "histograms",
     "images_per_identity_chart",
     "raster",
@@ -128,6 +130,42 @@ def cmc_curve(curves: Mapping[str, NDArray[np.floating]]) -> Figure:
     axes.set_xlabel("rank")
     axes.set_ylim(0, 102)
     axes.legend(frameon=False, title="rank-1 in brackets", fontsize=8, title_fontsize=8)
+    return figure
+
+
+def error_curve(accepted_wrongly: NDArray[np.floating], found: NDArray[np.floating], labels: tuple[str, str]) -> Figure:
+    """What is gained, [P], for what goes wrong, [P] ascending, both in [0, 1]; the latter on a logarithmic scale."""
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    axes = figure.subplots()
+    # A step up to each point; what is nought on the left has no place on the scale.
+    least = max(1e-6, float(accepted_wrongly[accepted_wrongly > 0].min(initial=1.0)))
+    kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), 4000)).astype(np.int64))
+    axes.step(np.maximum(accepted_wrongly[kept], least), 100 * found[kept], where="post", color=COLOURS[0], linewidth=2)
+    axes.set_xscale("log")
+    axes.set_xlim(least, 1)
+    axes.set_ylim(0, 102)
+    _plain(axes, labels[1])
+    axes.set_xlabel(labels[0])
+    return figure
+
+
+def camera_matrix(
+    shares: NDArray[np.floating], counts: NDArray[np.integer], rows: Sequence[int], columns: Sequence[int], title: str
+) -> Figure:
+    """Shares [A, B] in [0, 1] of counted queries [A, B], in per cent; cells without a query are left empty."""
+    size = 0.62
+    figure = Figure(figsize=(1.4 + size * len(columns), 1.2 + size * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(np.ma.masked_invalid(shares), cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        if counts[row, column]:
+            ink = "white" if share > 0.55 else "black"
+            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=ink)
+    axes.set_xticks(range(len(columns)), list(map(str, columns)), fontsize=8)
+    axes.set_yticks(range(len(rows)), list(map(str, rows)), fontsize=8)
+    axes.set_xlabel("camera of the gallery", fontsize=8)
+    axes.set_ylabel("camera of the query", fontsize=8)
+    axes.set_title(title, loc="left", fontsize=9)
     return figure
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from resight.data.splits import held_out
 from resight.errors import DataError, RunError
 from resight.recognizer import Recognizer
 from resight.records import UNLABELLED, Embeddings, Record, ReidDataset, Relevance
-from resight.retrieval import KReciprocal
+from resight.retrieval import KReciprocal, expand
 from resight.retrieval import evaluate as evaluate_features
 from resight.run import build_model
 from resight.tasks.clusters.search import ClusterSearch
@@ -58,6 +59,48 @@ def test_what_is_asked_for_stands_beside_the_model(model: Recognizer, crowd: Rei
     assert not found.summary()["model"]["reranked"]
     # Everybody of the crowd has a colour: it is all that is needed.
     assert found.results["colour histogram"].mean_average_precision > found.results["chance"].mean_average_precision
+
+
+def test_expansion_stands_beside_the_model_and_looks_at_no_label(model: Recognizer, crowd: ReidDataset) -> None:
+    found = evaluate(model, crowd, expand=2)
+    assert list(found.results) == ["model", "model, expanded by 2"]
+    moved = expand(found.query.features, found.gallery.features, 2)
+    labels = {
+        "query_ids": found.query.identities,
+        "gallery_ids": found.gallery.identities,
+        "query_cameras": found.query.cameras,
+        "gallery_cameras": found.gallery.cameras,
+    }
+    alone = evaluate_features(moved, found.gallery.features, **labels)
+    assert found.results["model, expanded by 2"].mean_average_precision == alone.mean_average_precision
+    junk = [replace(record, identity=-1) for record in crowd.gallery[::2]]
+    others = evaluate(model, replace(crowd, gallery=[*junk, *crowd.gallery[1::2]]), expand=2)
+    kept = np.flatnonzero(others.gallery.identities > 0)
+    moved = expand(others.query.features, others.gallery.features[kept], 2)
+    alone = evaluate_features(
+        moved,
+        others.gallery.features[kept],
+        query_ids=others.query.identities,
+        gallery_ids=others.gallery.identities[kept],
+        query_cameras=others.query.cameras,
+        gallery_cameras=others.gallery.cameras[kept],
+    )
+    figures = others.results["model, expanded by 2"]
+    assert figures.mean_average_precision == pytest.approx(alone.mean_average_precision), "junk is no neighbour"
+
+
+def test_thresholds_and_cameras_are_of_the_evaluations_pairs(model: Recognizer, crowd: ReidDataset) -> None:
+    found = evaluate(model, crowd)
+    told = found.summary()["model"]
+    distances = found.distances(np.arange(len(found.query)))
+    same = found.query.identities[:, None] == found.gallery.identities
+    counted = ~(same & (found.query.cameras[:, None] == found.gallery.cameras))
+    assert told["verification"]["ROC-AUC"] == pytest.approx(roc_auc_score(same[counted], -distances[counted]), abs=1e-3)
+    assert {(line["query camera"], line["gallery camera"]) for line in told["camera pairs"]} == {(1, 2), (2, 1)}
+    one = replace(
+        crowd, **{side: [replace(r, camera=1) for r in getattr(crowd, side)] for side in ("query", "gallery")}
+    )
+    assert evaluate(model, one, protocol="course").camera_pairs is None
 
 
 def test_unreadable_images_are_named_and_missing_from_their_side(

@@ -13,6 +13,7 @@ from resight.recognizer import Recognizer
 from resight.run import build_model
 from resight.tasks.reid.report import page as make_page
 from resight.tasks.reid.report import tables
+from resight.views.tables import per_cent
 from tests.support.search import Search
 
 
@@ -30,7 +31,7 @@ def page(search: Search, flat: Recognizer, tmp_path_factory: pytest.TempPathFact
 
 def test_the_table_by_hand(search: Search) -> None:
     both = replace(search.result, results=search.result.results | {"chance": search.result.result})
-    (table,) = tables(both)
+    table, thresholds = tables(both)
     assert table.columns == ["%", "mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP"]
     # Of three queries: precisions 1, 1/2 and 1/5, the only right answers at ranks 1, 2 and 5.
     row = ["56.7", "33.3", "100.0", "100.0", "100.0", "56.7"]
@@ -42,6 +43,9 @@ def test_the_table_by_hand(search: Search) -> None:
         "With other identities drawn from these, 95 % of the time: mAP 20.0 to 100.0, rank-1 0.0 to 100.0. "
         "1 queries have no right answer in the gallery and are not counted."
     )
+    assert thresholds.columns[:3] == ["%", "ROC-AUC", "EER"]
+    assert thresholds.rows[0][1] == per_cent(both.verification.area)
+    assert thresholds.rows[0][3:] == ["–"] * 5, "too few pairs and searches for such rates"
 
 
 def test_junk_that_is_ranked_last_is_told(search: Search) -> None:
@@ -50,7 +54,7 @@ def test_junk_that_is_ranked_last_is_told(search: Search) -> None:
 
 
 def test_a_page_holds_the_figures_and_what_they_are_of(page: str) -> None:
-    for words in ("Re-identification on line", "56.7", "33.3", "Cumulative match characteristic", "Ranked lists", "4 images of 4 identities", "6 images", "resight evaluate runs/line", "bad.jpg: no image"):  # fmt: skip
+    for words in ("Re-identification on line", "56.7", "33.3", "Cumulative match characteristic", "Ranked lists", "4 images of 4 identities", "6 images", "resight evaluate runs/line", "bad.jpg: no image", ">Thresholds</h2>"):  # fmt: skip
         assert words in page, words
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,21 @@ from numpy.typing import NDArray
 from resight.embedding import embed
 from resight.errors import DataError, RunError
 from resight.recognizer import Progress, Recognizer
-from resight.records import NO_CAMERA, UNLABELLED, Embeddings, Record, ReidDataset, Relevance
-from resight.retrieval import Distance, Evaluation, JunkLast, KReciprocal, distances, metric_between
+from resight.records import JUNK, NO_CAMERA, UNLABELLED, Embeddings, Record, ReidDataset, Relevance
+from resight.retrieval import (
+    Distance,
+    Evaluation,
+    JunkLast,
+    KReciprocal,
+    Verification,
+    distances,
+    metric_between,
+    verify,
+)
 from resight.retrieval import evaluate as evaluate_features
+from resight.retrieval import expand as expand_features
 from resight.retrieval.bootstrap import Interval, interval
+from resight.retrieval.camera_pairs import CameraPairs, camera_pairs
 from resight.tasks.answers import own_positions, require_answers
 from resight.tasks.clusters.search import ClusterSearch, Searched, metric_of
 from resight.tasks.reid.baselines import BASELINES
@@ -74,11 +86,32 @@ class Result:
         values = {"mAP": figures.average_precision, "rank-1": first}
         return {figure: interval(found, self.query.identities) for figure, found in values.items()}
 
+    @cached_property
+    def verification(self) -> Verification | None:
+        """The model's distance as a test of two images, and as one of whether somebody is in the gallery at all."""
+        distance = distance_between(self.query, self.gallery, self.metric, self.junk)
+        return verify(self.query.features, self.gallery.features, self.result.judgement, distance)
+
+    @cached_property
+    def camera_pairs(self) -> CameraPairs | None:
+        """The model's scores between each two cameras; None where all images are of one, or no camera is known."""
+        sides = self.query.cameras, self.gallery.cameras
+        if len(np.unique(np.concatenate(sides))) < 2:
+            return None
+        distance = distance_between(self.query, self.gallery, self.metric, self.junk)
+        return camera_pairs(self.query.features, self.gallery.features, self.result.judgement, *sides, distance)
+
     def summary(self) -> dict[str, dict[str, object]]:
         """Name -> scores as plain values, shares in [0, 1], of the model and of all that it is compared with.
 
-        The ends of `intervals` are None where there is one identity.
+        The ends of `intervals` are None where there is one identity. Of the model also verification, and a line for each
+        pair of cameras.
         """
+        beside: dict[str, object] = {}
+        if self.verification is not None:
+            beside["verification"] = self.verification.summary()
+        if self.camera_pairs is not None:
+            beside["camera pairs"] = self.camera_pairs.summary()
         return {
             name: {
                 **result.summary(),
@@ -86,6 +119,7 @@ class Result:
                     figure: [None if np.isnan(end) else end for end in ends]
                     for figure, ends in self.intervals(name).items()
                 },
+                **(beside if name == "model" else {}),
             }
             for name, result in self.results.items()
         }
@@ -96,6 +130,7 @@ def evaluate(
     dataset: ReidDataset,
     *,
     rerank: KReciprocal | None = None,
+    expand: int | None = None,
     average_precision: str = "precision",
     protocol: str | None = None,
     depth: int | None = None,
@@ -109,7 +144,8 @@ def evaluate(
     >>> evaluate(resight.load("runs/street"), resight.read_dataset("market1501:/data/market")).result.cmc[0]
 
     `protocol` is by default the recipe's, or else the dataset's own; of `depth` nearest images, by default the recipe's
-    number, right answers count, and of 0 all. `rerank` adds an evaluation with re-ranking,
+    number, right answers count, and of 0 all. `rerank` adds an evaluation with re-ranking, `expand` one in which each
+    query is moved towards so many of its nearest gallery images (`resight.retrieval.expand`),
     `baselines` those of random features and of a colour histogram, and a metric that weighs attributes adds one by the
     features alone. `drop_junk` ranks gallery images last that the model calls junk, by default as the recipe says.
     `by` adds a search by clusters; where it learns its cut, on the labelled training images of the dataset, without those
@@ -133,6 +169,12 @@ def evaluate(
     require_answers(results["model"], sides[0].records, sides[1].records)
     if model.weighs_attributes:
         results["model, features alone"] = evaluate_embeddings(*sides, dataset, metric="euclidean", **options)
+    if expand is not None:
+        moved = _expanded(*sides, model.metric, expand)
+        further = distance_between(moved, sides[1], model.metric, junk)
+        results[f"model, expanded by {expand}"] = evaluate_embeddings(
+            moved, sides[1], dataset, metric=further, **options
+        )
     if rerank is not None:
         results["model, re-ranked"] = evaluate_embeddings(*sides, dataset, rerank=rerank, **options)
     for name, baseline in BASELINES.items() if baselines else ():
@@ -142,6 +184,14 @@ def evaluate(
         searched, more = _search_by_clusters(by, model, *sides, dataset, options, progress)
         results["by clusters"], failed = searched.evaluation, [*dict.fromkeys([*failed, *more])]
     return Result(results, *sides, model.metric, failed, junk, searched)
+
+
+def _expanded(query: Embeddings, gallery: Embeddings, metric: str, count: int) -> Embeddings:
+    """The queries, each blended with its nearest gallery images; the labels are not looked at, but for junk."""
+    shown = gallery.select(np.flatnonzero(gallery.identities != JUNK))
+    distance = metric_between(metric, query.attributes, shown.attributes)
+    own = own_positions(query.records, shown.records)
+    return replace(query, features=expand_features(query.features, shown.features, count, distance, own=own))
 
 
 def count_images(model: Recognizer, dataset: ReidDataset, by: ClusterSearch | None = None, **options: Any) -> int:

@@ -30,9 +30,21 @@ _COLUMNS = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
 def tables(result: Result) -> list[Table]:
     """A table in per cent, with a row for the model and for each thing that it is compared with."""
     rows = [[name, *_figures(figures)] for name, figures in result.results.items()]
-    return [
-        Table(["%", *_COLUMNS], rows, note=" ".join([f"{_conditions(result)}.", *_sure(result), *_remarks(result)]))
-    ]
+    note = " ".join([f"{_conditions(result)}.", *_sure(result), *_remarks(result)])
+    return [Table(["%", *_COLUMNS], rows, note=note), *_verification(result)]
+
+
+def _verification(result: Result) -> list[Table]:
+    """How well a threshold on the distance works, for two images and for the whole gallery."""
+    found = result.verification
+    if found is None:
+        return []
+    note = (
+        f"Of {found.matching:,} pairs of one individual and {found.others:,} others. DIR: share of queries with a right "
+        "first answer below a threshold at which that share (FAR) of them is answered wrongly where its mates are not there."
+    )
+    cells = [per_cent(value) for value in found.figures.values()]
+    return [Table(["%", *found.figures], [["model", *cells]], title="A threshold on the distance", note=note)]
 
 
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
@@ -45,6 +57,8 @@ def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
     for table in tables(result):
         report.show(table)
     report.figure(charts.cmc_curve({name: figures.cmc for name, figures in result.results.items()}), "Cumulative match characteristic: the share of queries with a right answer among so many nearest images.")  # fmt: skip
+    _thresholds(report, result)
+    _cameras(report, result)
     _ranked(report, result)
     _mistakes(report, result)
     _looks(report, result, model)
@@ -139,6 +153,37 @@ def _mistakes(report: Report, result: Result) -> None:
         report.heading("Wrong first answers", f"{shared[0].wrong} queries have a wrong first answer. How often it has the query's class of an attribute, and how often a random gallery image of another identity has it.")  # fmt: skip
         rows = [(row.attribute, per_cent(row.agree), per_cent(row.by_chance), row.known) for row in shared]
         report.table(("attribute, %", "wrong first answers agree", "others agree", "known of"), rows)
+
+
+def _thresholds(report: Report, result: Result) -> None:
+    found = result.verification
+    if found is None:
+        return
+    report.heading("Thresholds", "What a limit on the distance accepts. Which limit to take is a matter of what a wrong answer costs; `resight calibrate` turns distances into probabilities.")  # fmt: skip
+    labels = ("share of other pairs that are accepted (FPR)", "matching pairs that are accepted, TPR (%)")
+    report.figure(charts.error_curve(found.false_positive, found.true_positive, labels), "Receiver operating characteristic over all pairs of a query and a gallery image that count.")  # fmt: skip
+    labels = ("strangers who get an answer (FAR)", "queries found and right, DIR (%)")
+    report.figure(charts.error_curve(found.false_alarm, found.detection, labels), "Open set: a stranger is a query whose own images are taken out of the gallery.")  # fmt: skip
+
+
+def _cameras(report: Report, result: Result) -> None:
+    pairs = result.camera_pairs
+    if pairs is None or not pairs.queries.any():
+        return
+    report.heading("Cameras", "Each camera's queries, searched in the images of one camera at a time. Empty cells: no query has a right answer there, or the protocol leaves its own camera out.")  # fmt: skip
+    sides = pairs.query_cameras.tolist(), pairs.gallery_cameras.tolist()
+    for shares, name in ((pairs.mean_average_precision, "mAP, %"), (pairs.rank_1, "rank-1, %")):
+        report.figure(charts.camera_matrix(shares, pairs.queries, *sides, name), f"{name.removesuffix(', %')} between cameras.")  # fmt: skip
+    rows = [
+        (
+            f"{line['query camera']} in {line['gallery camera']}",
+            per_cent(line["mAP"]),
+            per_cent(line["rank-1"]),
+            line["queries"],
+        )
+        for line in pairs.summary()
+    ]
+    report.table(("query's camera in gallery's", "mAP, %", "rank-1, %", "queries"), rows)
 
 
 def _looks(report: Report, result: Result, model: Recognizer) -> None:
