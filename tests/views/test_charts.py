@@ -256,3 +256,20 @@ def test_save_writes_the_format_of_the_ending_and_refuses_others(tmp_path: Path)
     with pytest.raises(DataError, match=r"chart\.gif.*\.png, \.svg or \.pdf"):
         charts.save(figure, tmp_path / "chart.gif")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_error_curve_has_plain_decades_and_takes_a_single_point() -> None:
+    rates = np.array([0.0, 1e-4, 1e-2, 0.5])
+    figure = charts.error_curve(rates, np.array([0.1, 0.2, 0.6, 1.0]), ("FPR", "TPR (%)"))
+    (axes,) = figure.axes
+    assert axes.get_xlim() == (pytest.approx(1e-4), 1)
+    assert "$" not in charts.svg(figure)
+    (line,) = axes.get_lines()
+    assert line.get_ydata().tolist() == pytest.approx([10, 20, 60, 100])
+    assert charts.error_curve(np.array([1.0]), np.array([1.0]), ("FPR", "TPR (%)")).axes[0].get_xlim()[0] == 0.1
+
+
+def test_a_camera_matrix_writes_the_cells_that_count() -> None:
+    shares = np.array([[np.nan, 0.5], [1.0, np.nan]])
+    figure = charts.camera_matrix(shares, np.array([[0, 4], [2, 0]]), [1, 2], [1, 2], "mAP, %")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["50", "100"]

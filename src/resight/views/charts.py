@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -138,11 +138,13 @@ def error_curve(accepted_wrongly: NDArray[np.floating], found: NDArray[np.floati
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
     # A step up to each point; what is nought on the left has no place on the scale.
-    least = max(1e-6, float(accepted_wrongly[accepted_wrongly > 0].min(initial=1.0)))
+    least = 10.0 ** math.floor(math.log10(min(0.1, max(1e-6, accepted_wrongly[accepted_wrongly > 0].min(initial=1.0)))))
     kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), 4000)).astype(np.int64))
     axes.step(np.maximum(accepted_wrongly[kept], least), 100 * found[kept], where="post", color=COLOURS[0], linewidth=2)
     axes.set_xscale("log")
     axes.set_xlim(least, 1)
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(0, 102)
     _plain(axes, labels[1])
     axes.set_xlabel(labels[0])

@@ -159,7 +159,7 @@ def _thresholds(report: Report, result: Result) -> None:
     found = result.verification
     if found is None:
         return
-    report.heading("Thresholds", "What a limit on the distance accepts. Which limit to take is a matter of what a wrong answer costs; `resight calibrate` turns distances into probabilities.")  # fmt: skip
+    report.heading("Thresholds", "What a limit on the distance accepts. Which limit to take is a matter of what a wrong answer costs; “resight calibrate” turns distances into probabilities.")  # fmt: skip
     labels = ("share of other pairs that are accepted (FPR)", "matching pairs that are accepted, TPR (%)")
     report.figure(charts.error_curve(found.false_positive, found.true_positive, labels), "Receiver operating characteristic over all pairs of a query and a gallery image that count.")  # fmt: skip
     labels = ("strangers who get an answer (FAR)", "queries found and right, DIR (%)")
