@@ -75,8 +75,8 @@ _IDS = 2000
 """Ids in one question to the table."""
 _KEPT = timedelta(hours=1)
 """How long a version stays for its readers."""
-_VERSIONS = 1000
-"""Versions of longer ago, beyond which small additions have a gallery compacted: each is a file or three."""
+_VERSIONS = 100
+"""Versions of longer ago, and a thousandth of the rows, beyond which small additions have a gallery compacted."""
 _INDEXED = 10_000
 """Rows from which on compaction indexes columns."""
 _KINDS: dict[str, Literal["l2", "dot"]] = {"euclidean": "l2", "cosine": "dot"}
@@ -239,7 +239,7 @@ class LanceStore:
         rows = pieces.counted(table.search().select(["_rowaddr"]).to_batches())
         small = pieces.small_ones(rows)
         left = len(rows) - len(small)
-        if not left or left > pieces.few(count) or self._outdated(_KEPT) > _VERSIONS:
+        if not left or left > pieces.few(count) or self._outdated(_KEPT) > _VERSIONS + count // 1000:
             self._compact(table, _KEPT)
         else:
             joined = table.search().where(pieces.rows_in(small)).to_arrow()
