@@ -73,8 +73,12 @@ def test_pieces_become_one(gallery: Gallery, crowd: ReidDataset, capsys: pytest.
     assert gallery.storage.pieces == 1 + len(crowd.query)
     status, out, err = resight("gallery", "compact", gallery.where, "--keep", "0s", capsys=capsys)
     assert (status, err) == (0, "")
-    assert out.endswith(" MB in 1\n")
+    assert out.endswith(" MB in 1 piece\n")
     assert Gallery.open(gallery.where).storage.pieces == 1
+    gallery.refresh()
+    gallery.update(gallery.ids()[:1], {"name": "x"})
+    status, out, _ = resight("gallery", "compact", gallery.where, "--keep", "2h", capsys=capsys)
+    assert "what was joined stays for 2h" in out
     assert resight("gallery", "compact", gallery.where, "--keep", "soon", capsys=capsys)[0] == 2
 
 

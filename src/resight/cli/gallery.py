@@ -15,6 +15,7 @@ from resight.cli.console import ForceOption
 if TYPE_CHECKING:
     from resight.gallery import Gallery
     from resight.gallery.filters import Filter
+    from resight.gallery.store import Storage
 
 __all__ = ["app"]
 
@@ -158,6 +159,8 @@ def compact(
     """Join what many small additions wrote, free what was deleted, and measure the index again.
 
     `resight gallery compact gallery`
+
+    Additions do it themselves where pieces or old versions are many; this does it at once, and to all.
     """
     from resight.cli.console import output, progress
 
@@ -166,10 +169,11 @@ def compact(
     with progress("compacting", None):
         opened.compact(kept)
     after = opened.storage
-    output().print(
-        f"{before.bytes / 1e6:,.1f} MB in {before.pieces} pieces -> {after.bytes / 1e6:,.1f} MB in {after.pieces}",
-        markup=False,
-    )
+    output().print(f"{_size(before)} -> {_size(after)}", markup=False)
+    if after.bytes > before.bytes:
+        output().print(
+            f"what was joined stays for {keep}, for those who read it now; compact again after that", markup=False
+        )
 
 
 @app.command("export")
@@ -281,6 +285,10 @@ def reindex(
     note = f"{facts.sample} of the gallery's own images as queries, beside exact search"
     show([Table(["a search of", "effort", "recall at 10"], rows, note=note)], f"{facts.kind}, {facts.rows:,} images")
     output().print(f"index: {opened.where}", markup=False)
+
+
+def _size(storage: Storage) -> str:
+    return f"{storage.bytes / 1e6:,.1f} MB in {storage.pieces} {'piece' if storage.pieces == 1 else 'pieces'}"
 
 
 def _opened(where: str) -> Gallery:

@@ -15,9 +15,9 @@ import pyarrow as pa
 __all__ = ["counted", "few", "many", "rows_in", "small_ones"]
 
 _MANY = 32
-"""Pieces beyond which some are joined, beside full ones."""
-_FULL = 2**20
-"""Rows of a piece that LanceDB leaves as it is."""
+"""Pieces beyond which some are joined."""
+_LARGE = 8192
+"""Rows for which one more piece may be: it costs little beside them, and large additions would be written anew often."""
 _ROWS = 32_768
 """Rows that are joined in memory at most."""
 _PLACES = 32
@@ -26,7 +26,7 @@ _PLACES = 32
 
 def many(rows: int) -> int:
     """More pieces than this, of so many rows in all, are worth joining."""
-    return _MANY + 2 * rows // _FULL
+    return _MANY + rows // _LARGE
 
 
 def few(rows: int) -> int:
