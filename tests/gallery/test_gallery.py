@@ -78,6 +78,11 @@ def test_probabilities_are_of_the_query_s_camera_and_the_gallery_s_size(
     assert max(wanted) < 0.9
     alike = fitted.probability(scores, cameras < 0)
     assert wanted / (1 - wanted) == pytest.approx(alike / (1 - alike) / 2), "four times the images, growth 0.5"
+    [first, *_] = gallery.hits(found)
+    gallery.delete([hit.id for hit in gallery.hits(found)][20:])
+    assert (first.probability or 1) < (gallery.hits(found)[0].probability or 0), "the gallery is smaller now"
+    gallery.add(crowd.train)
+    assert gallery.hits(found)[0].probability == first.probability
 
 
 def test_tracklets_and_pictures_together_have_their_own_probabilities(

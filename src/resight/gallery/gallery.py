@@ -94,6 +94,8 @@ class Gallery:
         self._address, self.where, self._model = where, in_words(where), model
         self._planned, self._facts, self._store = schema, facts, store
         self._file_keys: dict[int, str] = {}
+        self._size: int | None = None
+        """Images when last looked, for the probabilities: a server counts them for each answer otherwise."""
 
     @classmethod
     def create(
@@ -223,7 +225,9 @@ class Gallery:
         if self.calibration is None or not len(scores):
             return [None] * len(scores)
         calibration = self.calibration.of(tracklets=POOLED in self.columns, together=together)
-        found = calibration.probability(scores, near, len(self))
+        if self._size is None:
+            self._size = len(self)
+        found = calibration.probability(scores, near, self._size)
         return [None if math.isnan(one) else one for one in found.tolist()]
 
     @property
@@ -319,6 +323,7 @@ class Gallery:
 
     def refresh(self) -> int:
         """See what others have written since; returns the gallery's version."""
+        self._size = None
         return 0 if self._store is None else self._store.refresh()
 
     # Changes
@@ -419,6 +424,7 @@ class Gallery:
         self._begun.add_columns(list(columns.values()))
         last = dict(zip(rows["id"].to_pylist(), range(len(rows)), strict=True))  # an image given twice
         self._begun.upsert(rows.take(sorted(last.values())) if len(last) < len(rows) else rows)
+        self._size = None
 
     @property
     def _begun(self) -> Store:
@@ -482,6 +488,7 @@ class Gallery:
         if (ids is None) == (where is None):
             raise DataError("say what to delete: ids, or a condition; `where={}` is every image")
         condition = self._condition(where)
+        self._size = None
         return self._begun.delete(condition if condition is not None else np.asarray(ids, np.int64))
 
     def compact(self, keep: timedelta = timedelta(hours=1)) -> None:
