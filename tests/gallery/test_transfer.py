@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
@@ -25,7 +26,7 @@ from resight.gallery.transfer import (
     source_of,
 )
 from resight.recognizer import Recognizer, load
-from resight.records import Embeddings, ReidDataset
+from resight.records import Embeddings, Record, ReidDataset
 from resight.run import Run
 
 
@@ -194,6 +195,21 @@ def test_an_import_that_ends_half_way_ends_equal_when_repeated(
     assert 0 < len(Gallery.open(copy.where)) < len(gallery)
     import_into(gallery_for(source, copy.where), source)
     assert everything(Gallery.open(copy.where)) == everything(gallery)
+
+
+@pytest.mark.parametrize("group", [1000, 20_000])
+def test_a_large_file_is_not_held_whole(tmp_path: Path, group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "_PIECE", 1000)
+    features = np.random.default_rng(0).normal(size=(20_000, 256)).astype(np.float32)
+    records = [Record(f"/{number}.jpg", 1, 1) for number in range(len(features))]
+    Embeddings(features, records).save(tmp_path / "f.parquet")
+    pq.write_table(pq.read_table(tmp_path / "f.parquet"), tmp_path / "f.parquet", row_group_size=group)
+    source, before, most, read = source_of(str(tmp_path / "f.parquet")), pa.total_allocated_bytes(), 0, 0
+    for found, _ in source.pieces():
+        assert (found.features == features[read : read + len(found)]).all()
+        most, read = max(most, pa.total_allocated_bytes() - before), read + len(found)
+    assert read == len(features)
+    assert most < features.nbytes / 2
 
 
 def test_weighed_attributes_travel(kinds: dict[str, Path], people: str, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ __all__ = [
 
 _PIECE = 8192
 """Images that are read, and committed, at a time."""
+_BUFFER = 2**20
+"""Bytes of a file that are read at a time."""
 _METADATA = b"resight"
 _FIELDS = frozenset(column.name for column in FIELDS)
 Piece = tuple[Embeddings, dict[Column, pa.Array]]
@@ -276,7 +278,7 @@ def _parts(folder: Path) -> list[Path]:
 
 def _opened(file: Path) -> pq.ParquetFile:
     try:
-        reader = pq.ParquetFile(file)
+        reader = pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER)  # else it keeps all that it has read
         reader.schema_arrow.field("feature")
     except (OSError, KeyError, pa.ArrowException) as error:
         raise _no_features(file, error) from None
