@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup demo test check docs bench clean
+.PHONY: setup browser demo test check docs bench clean
 
 setup: $(VENV)/.ready
 
@@ -16,7 +16,15 @@ $(VENV)/.ready: pyproject.toml
 demo: setup  ## train, evaluate and search a synthetic street; ends with a report to open
 	$(BIN)/resight demo
 
-test: setup check  ## every check and the whole test suite
+browser:  ## Debian's Chromium, for the tests of pages, where it is missing and may be installed
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1; then \
+	  as=; [ "$$(id -u)" = 0 ] || as="sudo -n"; \
+	  command -v apt-get >/dev/null 2>&1 && $$as apt-get update -qq >/dev/null 2>&1 \
+	    && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null 2>&1 \
+	    || echo "Chromium is missing and cannot be installed here: the tests of pages in a browser are left out"; \
+	fi
+
+test: setup check browser  ## every check and the whole test suite
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 check: setup  ## style, types, layers, documentation

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -14,7 +17,7 @@ from resight.gallery import Gallery
 from resight.run import Run
 from resight.synthetic import synthesize
 from resight.tasks.systems import SYSTEMS
-from tests.support.commands import resight
+from tests.support.commands import command, resight
 from tests.support.recipes import tiny_overrides
 from tests.support.runs import metrics
 
@@ -65,6 +68,14 @@ def test_a_demo_that_is_cut_goes_on_and_is_then_complete(
     assert resight("demo", "--out", out, *TINY, capsys=capsys)[0] == 0
     assert (out / "run" / "metrics.csv").read_bytes() == trained, "nothing is trained a second time"
     assert len(Gallery.open(out / "gallery")) == images, "nothing is added a second time"
+
+    process = subprocess.Popen(command("demo", "--serve", "--port", 0, "--out", out), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = next(line.split()[1] for line in process.stdout if line.startswith("open: "))
+    assert httpx.get(f"{address}api/v1/gallery").json()["count"] == images
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130, "Ctrl-C ends it"
+    assert f"search it in the browser: resight serve {out / 'gallery'}" in told
 
     (search,) = [shlex.split(line)[1:] for line in told.splitlines() if line.startswith("  resight search")]
     monkeypatch.chdir(out)  # where the command that it proposes draws its picture

@@ -66,6 +66,7 @@ CROSS_CUTTING = {
     "test_public_api.py": "what people import",
     "test_recipes.py": "every built-in recipe",
     "test_wheel.py": "what is installed",
+    "serving/test_page.py": "the page's own scripts, in a browser",
     "tasks/test_resume.py": "exact resume of every system",
     "tasks/test_validation_figures.py": "validation and evaluation agree, in every task",
     "tasks/test_validation_pictures.py": "what validation draws, in every task",

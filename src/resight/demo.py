@@ -22,7 +22,7 @@ from resight.tasks.reid.evaluation import Result, evaluate
 from resight.tasks.reid.report import page
 from resight.training import resume, train
 
-__all__ = ["KINDS", "DemoResult", "demo"]
+__all__ = ["KINDS", "DemoResult", "demo", "finished"]
 
 # The strong baseline at a size for two CPU cores: every trick of the recipe stays on.
 OVERRIDES = [
@@ -116,6 +116,11 @@ def demo(
     shown.show(cost_table(cost(model)))
     shown.finish(report, command=told, failed=result.failed, curves=history(run.metrics))
     return DemoResult(spec, run, result, folder / "gallery", query, hits, report)
+
+
+def finished(folder: Path) -> bool:
+    """Whether a demonstration in this folder has come to its end: its report is written last."""
+    return (folder / "report.html").exists() and (folder / "gallery" / "gallery.json").exists()
 
 
 def _gallery(folder: Path, run: Run, result: Result) -> Gallery:

@@ -40,3 +40,18 @@ def test_each_kind_has_a_folder_and_the_report_its_command(
 def test_a_kind_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     told = "error: no demo of 'dogs'; there is: people, vehicles\n"
     assert resight("demo", "--kind", "dogs", capsys=capsys) == (2, "", told)
+
+
+def test_a_finished_demo_is_served_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served: list[tuple] = []
+    monkeypatch.setattr("resight.cli.serve.serve", lambda gallery, port: served.append((gallery, port)))
+    monkeypatch.setattr("resight.demo.demo", lambda *given, **named: pytest.fail("it is finished"))
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "gallery.json").touch()
+    (tmp_path / "report.html").touch()
+    assert resight("demo", "--serve", "--port", 9000, "--out", tmp_path, capsys=capsys) == (0, "", "")
+    assert served == [(str(tmp_path / "gallery"), 9000)]
+    status, _, err = resight("demo", "--port", 9000, "--out", tmp_path, capsys=capsys)
+    assert (status, err) == (2, "error: --port is for --serve\n")

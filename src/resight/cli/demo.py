@@ -18,6 +18,10 @@ def demo(
         Path | None,
         typer.Option("--out", help="Folder to fill.  [default: resight-demo or resight-demo-vehicles]"),
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then serve the page to search it in; at once where the demo is finished.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of --serve; 0 takes a free one.")] = 8765,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Recipe keys to change, such as epochs=3."),
@@ -26,15 +30,22 @@ def demo(
     """Train, evaluate and search a synthetic street, in about five minutes on two CPU cores.
 
     `resight demo`, then open the report whose path it prints. An interrupted demo continues when it is started again.
+
+    `resight demo --serve` ends with a page in the browser, to search the street in.
     """
     from resight.cli.console import output, show, tell
     from resight.cli.destinations import require_folder
-    from resight.cli.options import command_line
+    from resight.cli.options import command_line, needs
     from resight.demo import demo as run_demo
+    from resight.demo import finished
     from resight.tasks.reid.report import tables
 
     folder = out or Path("resight-demo" if kind == "people" else f"resight-demo-{kind}")
     require_folder(folder)
+    needs(context, ("port",), "serve")
+    if serve and not overrides and finished(folder):
+        _serve(folder / "gallery", port)
+        return
     made = run_demo(folder, kind, overrides=overrides, command=command_line(context), tell=tell)
     console = output()
     show(tables(made.result), f"synthetic {kind}")
@@ -52,3 +63,24 @@ def demo(
     )
     for words in following:
         console.print(f"  {shlex.join(['resight', *words])}", markup=False)
+    if serve:
+        _serve(made.gallery, port)
+    else:
+        console.print(
+            f"\nsearch it in the browser: {shlex.join(['resight', 'serve', str(made.gallery)])}", markup=False
+        )
+
+
+def _serve(gallery: Path, port: int) -> None:
+    """Serve the page; on a terminal with a desktop it opens in the browser."""
+    import sys
+    import threading
+    import webbrowser
+
+    from resight.cli.serve import serve
+
+    if sys.stdout.isatty() and port:
+        opening = threading.Timer(2, webbrowser.open, [f"http://127.0.0.1:{port}/"])
+        opening.daemon = True
+        opening.start()
+    serve(str(gallery), port=port)

@@ -9,6 +9,9 @@ export const number = value => value.toLocaleString("en-GB");
 export const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 export const percent = share => (share > 0.995 && share < 1 ? "> 99 %" : `${Math.round(share * 100)} %`);
 export const camera = value => (value === null || value === undefined ? "Camera unknown" : `Camera ${value}`);
+export const identity = value => ({ "0": "Distractor", "-1": "Junk" })[value] ?? `Identity ${value}`;
+/** Whether an identity is one individual: distractors and junk are many. */
+export const isSomebody = value => value !== null && value > 0;
 export const label = column => (column.charAt(0).toUpperCase() + column.slice(1)).replaceAll("_", " ");
 
 const two = value => String(value).padStart(2, "0");

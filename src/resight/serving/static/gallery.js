@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { at, make } from "./dom.js";
 import { Filters } from "./filters.js";
-import { counted, number, percent } from "./format.js";
+import { counted, identity, isSomebody, number, percent } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Query, takePictures } from "./query.js";
 import { Results } from "./results.js";
@@ -147,9 +147,8 @@ function moreLike(hit) {
 }
 
 async function follow(hit) {
-  const title = hit.name ?? (hit.identity === null ? "" : `Identity ${hit.identity}`);
-  if (hit.name) await follows(title, { name: hit.name });
-  else if (hit.identity !== null) await follows(title, { identity: hit.identity });
+  if (hit.name) await follows(hit.name, { name: hit.name });
+  else if (isSomebody(hit.identity)) await follows(identity(hit.identity), { identity: hit.identity });
   else await follows(...answersLike(hit));
 }
 

@@ -2,7 +2,7 @@
 
 import { picture } from "./api.js";
 import { at, make } from "./dom.js";
-import { camera, label, moment, percent } from "./format.js";
+import { camera, identity, isSomebody, label, moment, percent } from "./format.js";
 
 export class Inspector {
   constructor(results, query, act) {
@@ -73,7 +73,7 @@ function facts(hit) {
     ["Camera", hit.camera === null ? "unknown" : String(hit.camera)],
     ["Time", hit.time === null ? null : moment(hit.time)],
     ["Name", hit.name],
-    ["Identity", hit.identity === null ? null : String(hit.identity)],
+    ["Identity", hit.identity === null ? null : isSomebody(hit.identity) ? String(hit.identity) : identity(hit.identity)],
     ["Tracklet", hit.tracklet === null ? null : String(hit.tracklet)],
     ...Object.entries(hit.attributes).map(([name, value]) => [label(name), label(String(value))]),
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");

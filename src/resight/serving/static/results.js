@@ -2,7 +2,7 @@
 
 import { picture } from "./api.js";
 import { at, draw, icon, make } from "./dom.js";
-import { camera, clock, counted, percent } from "./format.js";
+import { camera, clock, counted, identity, percent } from "./format.js";
 
 const BAR = 100; // units of a bar's width
 
@@ -107,7 +107,7 @@ export class Results {
     card.querySelector(".select input").checked = selected;
     const where = [this.byCamera ? null : camera(hit.camera), hit.time === null ? null : clock(hit.time)].filter(Boolean);
     card.querySelector(".meta").textContent = where.join(" · ");
-    card.querySelector(".name").textContent = hit.name ?? (hit.identity === null ? "" : `Identity ${hit.identity}`);
+    card.querySelector(".name").textContent = hit.name ?? (hit.identity === null ? "" : identity(hit.identity));
     card.querySelector(".face").setAttribute("aria-label", this._said(hit, card.place, mark, selected, below));
   }
 
