@@ -106,7 +106,9 @@ def show(tables: Sequence[Table], title: str = "") -> None:
             console.print(shown)
 
 
-def name_failed(failed: Sequence[str], shown: int = 10, listed: Path | None = None) -> None:
+def name_failed(
+    failed: Sequence[str], shown: int = 10, listed: Path | None = None, why: str = "could not be read"
+) -> None:
     """Name images that could not be read on standard error: a line for each, of more than `shown` only the first.
 
     All of them are written to the file `listed`, where it is given: one that is empty says that there were none.
@@ -121,7 +123,7 @@ def name_failed(failed: Sequence[str], shown: int = 10, listed: Path | None = No
         output().print(f"images that could not be read: {listed}{anew}", markup=False)
     if failed:
         console = errors()
-        console.print(f"[yellow]{len(failed)} of the images could not be read and were left out:[/]")
+        console.print(f"[yellow]{len(failed)} of the images {why} and were left out:[/]")
         for line in failed[:shown]:
             console.print(f"  {line}", markup=False)
         if len(failed) > shown:

@@ -136,7 +136,7 @@ def update(
             raise OptionError("--from says which images and which values; leave out --set, --where, --ids and --all")
         found = edits_of(table, opened)
         if found.unknown:
-            name_failed([f"{one}: not in the gallery" for one in found.unknown])
+            name_failed(found.unknown, why="are not in the gallery")
         changed = opened.update_each(found.ids, found.values)
         names = list(found.values)
     else:
@@ -172,7 +172,7 @@ def compact(
     output().print(f"{_size(before)} -> {_size(after)}", markup=False)
     if after.bytes > before.bytes:
         output().print(
-            f"what was joined stays for {keep}, for those who read it now; compact again after that", markup=False
+            f"older versions stay for {keep}, for those who read them; compact after that to free them", markup=False
         )
 
 
