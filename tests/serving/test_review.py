@@ -7,6 +7,7 @@ import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,8 +36,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(folder: Path) -> Iterator[ReviewServer]:
     with ReviewServer(Review.open(folder)) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        made._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # of another thread
+        thread = threading.Thread(target=made.serve_forever)
         thread.start()
+        while not made._server.started:
+            time.sleep(0.01)
         yield made
         made.shutdown()
         thread.join()
@@ -62,7 +66,7 @@ class Client:
                 connection.putheader(name, value)
         connection.endheaders(body)
         answer = connection.getresponse()
-        read = answer.status, dict(answer.getheaders()), answer.read()
+        read = answer.status, {name.title(): value for name, value in answer.getheaders()}, answer.read()
         connection.close()
         return read
 
@@ -136,8 +140,9 @@ def test_without_the_token_nothing_is_shown(client: Client, folder: Path, path: 
 )
 def test_a_rebound_name_is_refused(client: Client, folder: Path, host: str) -> None:
     host = host.format(port=client.port)
-    assert client.get("state", Host=host)[0] == 421
-    assert client.decide(ACCEPT, Host=host, Origin=f"http://{host}") == 421
+    refused = (400, 421) if not host else (421,)
+    assert client.get("state", Host=host)[0] in refused
+    assert client.decide(ACCEPT, Host=host, Origin=f"http://{host}") in refused
     assert not (folder / "decisions.csv").exists()
 
 
@@ -193,18 +198,20 @@ def test_no_path_leads_out_of_the_list(client: Client, path: str) -> None:
     ],
 )  # fmt: skip
 def test_nonsense_is_refused(client: Client, folder: Path, told: object) -> None:
-    assert client.decide(told) == 400
+    assert client.decide(told) in (400, 413, 422)
     assert not (folder / "decisions.csv").exists()
 
 
 def test_lengths_that_lie_are_refused(client: Client) -> None:
     for length in ("-1", "9999999999999", "many", ""):
-        assert client.decide(ACCEPT, Content_Length=length) == 400
+        assert client.decide(ACCEPT, Content_Length=length) in (400, 413, 422), length
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])
 def test_other_methods_do_nothing(client: Client, method: str) -> None:
-    assert client.ask(method, f"/{client.token}/decide")[0] == 501
+    own = {"Origin": client.home, "Content_Type": "application/json"}
+    assert client.ask(method, f"/{client.token}/decide")[0] in (403, 405)
+    assert client.ask(method, f"/{client.token}/decide", b"{}", **own)[0] == 405
 
 
 def test_a_port_in_use_is_named(server: ReviewServer) -> None:
@@ -219,25 +226,24 @@ def test_two_servers_have_two_tokens(server: ReviewServer) -> None:
         assert len(other.gate.token) >= 43, "256 bits"
 
 
-def fail_in(server: ReviewServer, error: Exception) -> None:
-    """As socketserver calls it: from within the handling of what a request raised."""
-    try:
-        raise error
-    except type(error):
-        server.handle_error(None, ("127.0.0.1", 1))
-
-
-def test_a_client_that_goes_away_is_not_told_and_a_fault_is(
-    server: ReviewServer, client: Client, capsys: pytest.CaptureFixture[str]
+def test_a_decision_that_cannot_be_written_is_said(
+    server: ReviewServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for error in (BrokenPipeError(32, "Broken pipe"), ConnectionResetError(104, "Connection reset"), TimeoutError()):
-        fail_in(server, error)
-    assert capsys.readouterr().err == ""
-    fail_in(server, ValueError("a mistake of ours"))
-    assert "a mistake of ours" in capsys.readouterr().err
+    def full(position: int, decision: str | None) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(server.review, "decide", full)
+    own = {"Origin": client.home, "Content_Type": "application/json"}
+    status, _, body = client.ask("POST", f"/{client.token}/decide", json.dumps(ACCEPT).encode(), **own)
+    told = "the decision could not be written: No space left on device"
+    assert (status, json.loads(body)) == (500, {"detail": told})
+
+
+def test_a_client_that_goes_away_harms_nothing(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", client.port)) as half:
         head = f"POST /{client.token}/decide HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n"
         half.sendall(
             f"{head}Origin: {client.home}\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n".encode()
         )
     assert client.decide(ACCEPT) == 200
+    assert capfd.readouterr().err == ""

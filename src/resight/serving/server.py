@@ -19,6 +19,8 @@ __all__ = ["listen", "server"]
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket on `host` and `port`, 0 for a free one. Raises DataError where it cannot be had."""
+    if not 0 <= port <= 65535:
+        raise _cannot(host, port, "ports are 0 to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind, protocol)
@@ -35,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def _cannot(host: str, port: int, error: Exception) -> DataError:
+def _cannot(host: str, port: int, error: Exception | str) -> DataError:
     return DataError(f"port {port} cannot be used on {host} ({error}); choose another with --port")
 
 
