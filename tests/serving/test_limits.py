@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from fastapi import HTTPException
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
@@ -113,3 +114,35 @@ def test_no_more_are_answered_at_once_than_the_limit_says() -> None:
     found = asyncio.run(flood())
     assert [message["status"] for message in found] == [503, 200, 200, 200, 200]
     assert dict(found[0]["headers"])[b"retry-after"] == b"1"
+
+
+def test_bodies_of_all_clients_together_have_a_limit() -> None:
+    """Each is within its own limit; together they would fill the memory."""
+
+    async def flood() -> tuple[list[int], int]:
+        taken: list[int] = []
+        ending = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await receive()
+                taken.append(200)
+                await ending.wait()
+            except HTTPException as refused:
+                taken.append(refused.status_code)
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"x" * 600}
+
+        async def send(message: Message) -> None:
+            raise AssertionError("nothing is answered here")
+
+        bounds = Bounds(app, Limits(rate=0, json=1_000, held=1_300))
+        running = [asyncio.create_task(bounds(_scope(), receive, send)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        ending.set()
+        await asyncio.gather(*running)
+        await bounds(_scope(), receive, send)
+        return taken, bounds.held
+
+    assert asyncio.run(flood()) == ([200, 200, 503, 200], 0)

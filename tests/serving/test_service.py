@@ -20,4 +20,6 @@ def test_marked_answers_are_searched_for(client: TestClient, gallery: Gallery) -
     found = search(client, jpeg(), where={"camera": 2}, k=50).json()
     assert (len(found["hits"]), found["matching"]) == (6, 6)
     assert not found["nobody"]
+    assert 0 < found["embed_ms"] < found["took_ms"], "what the model took is a part of it"
+    assert 0 <= search(client, right=ids).json()["embed_ms"] < 1, "nothing is embedded"
     assert search(client, jpeg(), accept=0.5).json()["nobody"], "nothing is calibrated here"

@@ -36,6 +36,8 @@ class Limits:
     """Bytes of a request with images."""
     json: int = 2**18
     """Bytes of any other request."""
+    held: int = 256 * 2**20
+    """Bytes of the requests of all clients that are answered at once."""
     images: int = 8
     """Images of one individual in a search."""
     pixels: int = 25_000_000
@@ -96,6 +98,7 @@ class Bounds:
         self.app, self.limits = app, limits
         self.buckets = Buckets(limits.rate, limits.burst)
         self.running = 0
+        self.held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,10 +109,17 @@ class Bounds:
             await refused(*refusal)(scope, receive, send)
         else:
             self.running += 1
+            body = _Body(scope, receive, self.limits, self._hold)
             try:
-                await self.app(scope, _Body(scope, receive, self.limits), send)
+                await self.app(scope, body, send)
             finally:
                 self.running -= 1
+                self.held -= body.arrived
+
+    def _hold(self, count: int) -> bool:
+        """Whether so many bytes more fit; they are counted in either case."""
+        self.held += count
+        return self.held <= self.limits.held
 
     def _over(self, scope: Scope) -> tuple[Refusal, dict[str, str]] | None:
         cost = 0.1 if scope["method"] == "GET" else 1.0
@@ -139,8 +149,8 @@ async def _passed_over(receive: Receive, seconds: float) -> None:
 class _Body:
     """The body of a request as it arrives, up to its limits of bytes and time."""
 
-    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
-        self.receive, self.seconds = receive, limits.body_seconds
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits, hold: Callable[[int], bool]) -> None:
+        self.receive, self.seconds, self.hold = receive, limits.body_seconds, hold
         self.most, self.told = _most(scope, limits), _too_large(scope, limits)
         self.began, self.arrived, self.whole = time.monotonic(), 0, False
 
@@ -152,10 +162,16 @@ class _Body:
             message = await asyncio.wait_for(self.receive(), left)
         except TimeoutError:
             raise HTTPException(408, "the request came too slowly", _CLOSE) from None
-        self.arrived += len(message.get("body", b""))
+        count = len(message.get("body", b""))
+        self.arrived += count
+        fits = self.hold(count)
         self.whole = not message.get("more_body", False)
         if self.arrived > self.most:
             raise HTTPException(413, self.told, _CLOSE)
+        if not fits:
+            raise HTTPException(
+                503, "too many images are sent at once; try again in 1 s", {"Retry-After": "1", **_CLOSE}
+            )
         return message
 
 

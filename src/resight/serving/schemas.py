@@ -127,7 +127,8 @@ class Found(BaseModel):
     hits: list[Match]
     nobody: bool = Field(description="Whether not one hit has the probability asked for in `accept`.")
     matching: int = Field(description="Images that `where` leaves.")
-    took_ms: float
+    took_ms: float = Field(description="Milliseconds from the images' arrival to the answer, with what was waited for.")
+    embed_ms: float = Field(0, description="Those of them that decoding and the model took.")
 
 
 class Column(BaseModel):

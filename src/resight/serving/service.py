@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -62,9 +63,13 @@ class Service:
         Raises ImageError for one that cannot be read, BusyError where too many wait.
         """
         assert self.batcher is not None
+        began = time.perf_counter()
         inputs = [await self.do(self._input, data, number) for number, data in enumerate(images, 1)]
         asked = await asyncio.gather(*(self.batcher.ask(one) for one in inputs))
-        return await self.do(self.answers.search, asked, options)
+        embedded = time.perf_counter()
+        found = await self.do(self.answers.search, asked, options)
+        times = {"took_ms": _milliseconds(began), "embed_ms": round(1000 * (embedded - began), 2)}
+        return found.model_copy(update=times)
 
     async def do(self, work: Callable[..., Result], *arguments: object) -> Result:
         """What `work` returns, from a thread; a few at once."""
@@ -79,3 +84,7 @@ class Service:
 
     def _waiting(self) -> float:
         return 0 if self.batcher is None else self.batcher.waiting
+
+
+def _milliseconds(began: float) -> float:
+    return round(1000 * (time.perf_counter() - began), 2)
