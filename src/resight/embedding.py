@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,8 +17,10 @@ from resight.records import Embeddings, Record, as_records
 __all__ = ["PIECE", "Embedded", "embed", "load_embeddings", "pieces"]
 
 
-PIECE = 4096
-"""Images whose embeddings are held together where memory must not grow with their number."""
+PIECE = 16_384
+"""Images at most whose embeddings are held together where memory must not grow with their number."""
+_SECONDS = 30
+"""So long a piece is gathered: no more is lost where the work is stopped."""
 
 
 class Embedded(NamedTuple):
@@ -54,7 +57,9 @@ def pieces(
     size: int = PIECE,
     progress: Progress | None = None,
 ) -> Iterator[Embedded]:
-    """As `embed`, about `size` images at a time, in their order: memory does not grow with their number.
+    """As `embed`, about `size` images at a time, or those of half a minute, in their order.
+
+    Memory does not grow with the number of images.
 
     >>> for piece in pieces(model, records):
     ...     print(len(piece.embeddings), piece.failed)
@@ -65,7 +70,7 @@ def pieces(
     look = _embedding(model, len(records))
     held: list[tuple[list[Record], FeaturesAndAttributes]] = []
     failed: dict[str, None] = {}
-    count = 0
+    count, began = 0, time.monotonic()
     for batch in model.batches(records):
         failed |= dict.fromkeys(batch.failed)
         if len(batch.images):
@@ -74,9 +79,9 @@ def pieces(
         count += done
         if progress is not None:
             progress(done)
-        if count >= size:
+        if count >= size or time.monotonic() - began > _SECONDS:
             yield _piece(model, held, list(failed))
-            held, failed, count = [], {}, 0
+            held, failed, count, began = [], {}, 0, time.monotonic()
     if count:
         yield _piece(model, held, list(failed))
 

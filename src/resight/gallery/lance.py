@@ -69,8 +69,8 @@ _SPARE = 32
 _DEEP = 100
 """Beyond so many hits `auto` is exact: the index was measured at 10."""
 _QUICK = 10**8
-"""Numbers that exact search compares in less time than the index takes to go through most of its partitions: 100,000
-vectors of 512 took 44 ms, the index 177 ms."""
+"""Numbers that exact search compares in less time than the index takes: of 100,000 vectors of 512, 6 ms and 25, or 44 and
+177 on a busy machine (benchmarks/gallery.py)."""
 _IDS = 2000
 """Ids in one question to the table."""
 _KEPT = timedelta(hours=1)
@@ -338,7 +338,7 @@ class LanceStore:
             raise RunError(f"{self.folder} has no index; make one with `resight gallery reindex`, or search exactly")
         index = now.index if how != "exact" else None
         effort = 0 if index is None else index.effort_for(matching / max(1, now.rows))
-        if index is None or (how == "auto" and self._is_quick(index, effort, matching, k)):
+        if index is None or (how == "auto" and self._is_quick(matching, k)):
             return _found(now.exactly(queries, k, now.matching(condition), attributes), "exact", matching)
         answers = now.by_index(queries, k, condition, effort)
         for place, (_, ids) in enumerate(answers):
@@ -346,10 +346,9 @@ class LanceStore:
                 answers[place] = now.exactly(queries[[place]], k, now.matching(condition), None)[0]
         return _found(answers, "ann", matching)
 
-    def _is_quick(self, index: IndexFacts, effort: int, matching: int, k: int) -> bool:
+    def _is_quick(self, matching: int, k: int) -> bool:
         """Whether exact search is the quicker one, or the only one that is known to be right."""
-        thorough = 2 * effort > index.partitions and matching * self.schema.width <= _QUICK
-        return matching <= EXACT_ROWS or thorough or k > _DEEP
+        return matching <= EXACT_ROWS or matching * self.schema.width <= _QUICK or k > _DEEP
 
     def fetch(self, ids: Sequence[int] | NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
         names = list(self.schema.kinds) if columns is None else list(columns)
