@@ -70,6 +70,7 @@ def test_a_recognised_attribute_has_its_probability(
     assert len(opened.ids({"hat_probability": {"from": 0.7}})) == len(crowd.gallery)
     assert len(opened.ids({"junk_probability": {"from": 0.7}})) == 0
     assert opened.records[0].attributes.keys() == {"hat", "junk"}
+    assert opened.search(crowd.query[0].path, k=1)[0].sure == {"hat": 0.75, "junk": 0.5}
     opened.update(opened.ids()[:2], {"hat": "yes"})  # what a person says has no probability of the model's
     assert len(Gallery.open(gallery).ids({"hat_probability": {"from": 0}})) == len(crowd.gallery) - 2
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from resight.errors import DataError
-from resight.gallery.rows import attribute_columns, file_number, records_of, row_id, rows_of
+from resight.gallery.rows import attribute_columns, certainties, file_number, records_of, row_id, rows_of
 from resight.records import JUNK, AttributeSchema, Embeddings, Record
 
 
@@ -66,3 +66,11 @@ def test_columns_of_users_own_are_attributes_as_text() -> None:
 def test_an_attribute_with_the_name_of_a_field_is_refused() -> None:
     with pytest.raises(DataError, match="attribute 'camera' has the name of a column that every gallery has"):
         attribute_columns([Record("a", attributes={"camera": "left"})])
+
+
+def test_how_sure_a_model_is_stands_beside_what_it_recognised() -> None:
+    rows = pa.table(
+        {"hat": ["no", "yes"], "hat_probability": [0.75, None], "odd_probability": [0.1, 0.2], "name": ["Ann", None]}
+    )
+    assert certainties(rows) == [{"hat": 0.75}, {}]
+    assert certainties(rows.select(["name"])) == [{}, {}]

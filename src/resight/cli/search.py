@@ -292,6 +292,7 @@ def _plain(hit) -> dict[str, object]:  # type: ignore[no-untyped-def]  # a Hit, 
         "identity": record.identity,
         "camera": record.camera,
         "attributes": dict(record.attributes),
+        "sure": {name: round(value, 4) for name, value in hit.sure.items()},
     }
 
 

@@ -33,6 +33,7 @@ from resight.gallery.rows import (
     FILE,
     PROBABILITY,
     attribute_columns,
+    certainties,
     file_number,
     records_of,
     row_id,
@@ -634,15 +635,19 @@ class Gallery:
         """The answers' hits. What another process has deleted meanwhile is left out."""
         ids = np.unique(np.concatenate([np.empty(0, np.int64), *(answer.ids for answer in answers)]))
         table = self._begun.fetch(ids)
-        records = dict(zip(table["id"].to_pylist(), records_of(table), strict=True))
-        return [self._hits(answer, records, camera, together) for answer in answers]
+        known = zip(records_of(table), certainties(table), strict=True)
+        rows = dict(zip(table["id"].to_pylist(), known, strict=True))
+        return [self._hits(answer, rows, camera, together) for answer in answers]
 
-    def _hits(self, answer: Ranked, records: Mapping[int, Record], camera: int, together: bool) -> list[Hit]:
-        there = [place for place, number in enumerate(answer.ids.tolist()) if number in records]
-        scores, found = answer.scores[there], [records[number] for number in answer.ids[there].tolist()]
+    def _hits(
+        self, answer: Ranked, rows: Mapping[int, tuple[Record, dict[str, float]]], camera: int, together: bool
+    ) -> list[Hit]:
+        there = [place for place, number in enumerate(answer.ids.tolist()) if number in rows]
+        scores, numbers = answer.scores[there], answer.ids[there].tolist()
+        found, looks = [rows[number][0] for number in numbers], [rows[number][1] for number in numbers]
         near = np.array([camera != NO_CAMERA and record.camera == camera for record in found], bool)
         sure = self._probabilities(scores, near, together)
-        return [Hit(*row) for row in zip(answer.ids[there].tolist(), scores.tolist(), sure, found, strict=True)]
+        return [Hit(*row) for row in zip(numbers, scores.tolist(), sure, found, looks, strict=True)]
 
     def _require_searchable(
         self, k: int, features: NDArray[np.float32], attributes: NDArray[np.float32] | None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from resight.records import Record
 
@@ -20,3 +21,5 @@ class Hit:
     probability: float | None
     """Calibrated probability that this is the same individual; None where no calibration was made."""
     record: Record
+    sure: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Attribute -> the probability of its value, of those that a model recognised."""

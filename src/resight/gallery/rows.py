@@ -25,6 +25,7 @@ __all__ = [
     "FILE",
     "PROBABILITY",
     "attribute_columns",
+    "certainties",
     "file_number",
     "records_of",
     "row_id",
@@ -144,6 +145,15 @@ def records_of(rows: pa.Table) -> list[Record]:
     own = [name for name in rows.column_names if name not in _NAMES | {"id", VECTOR, PROBABILITIES}]
     own = [name for name in own if not (name.endswith(PROBABILITY) and name.removesuffix(PROBABILITY) in own)]
     return [_record(row, own) for row in rows.select([*names, *own]).to_pylist()]
+
+
+def certainties(rows: pa.Table) -> list[dict[str, float]]:
+    """Attribute -> probability of its value, for each row; a value that nobody recognised has none."""
+    names = [name for name in rows.column_names if name + PROBABILITY in rows.column_names]
+    found = rows.select([name + PROBABILITY for name in names]).to_pylist() if names else [{}] * len(rows)
+    return [
+        {name.removesuffix(PROBABILITY): value for name, value in row.items() if value is not None} for row in found
+    ]
 
 
 def _record(row: dict[str, object], own: Sequence[str]) -> Record:

@@ -169,6 +169,7 @@ def _match(hit: Hit) -> Match:
         identity=_identity(record),
         name=attributes.pop("name", None),
         attributes=attributes,
+        sure={name: round(value, 4) for name, value in hit.sure.items()},
         file=os.path.basename(record.path),
         image=f"/api/v1/images/{hit.id}",
     )

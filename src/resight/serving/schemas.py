@@ -117,6 +117,7 @@ class Match(BaseModel):
     identity: int | None
     name: str | None
     attributes: dict[str, str]
+    sure: dict[str, float] = Field(description="Probabilities of the attributes that a model recognised.")
     file: str = Field(description="Name of the image's file, without its folder.")
     image: str = Field(description="Where its picture is.")
 

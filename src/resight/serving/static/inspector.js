@@ -75,6 +75,11 @@ function facts(hit) {
     ["Name", hit.name],
     ["Identity", hit.identity === null ? null : isSomebody(hit.identity) ? String(hit.identity) : identity(hit.identity)],
     ["Tracklet", hit.tracklet === null ? null : String(hit.tracklet)],
-    ...Object.entries(hit.attributes).map(([name, value]) => [label(name), label(String(value))]),
+    ...Object.entries(hit.attributes).map(([name, value]) => [label(name), looks(label(String(value)), hit.sure[name])]),
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");
+}
+
+/** A recognised attribute, and how sure the model is of it. */
+function looks(value, sure) {
+  return sure === undefined ? value : `${value} (${percent(sure)})`;
 }
