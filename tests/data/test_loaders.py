@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from resight.data.loaders import (
 )
 from resight.data.samplers import Draw, IdentitySampler
 from resight.recipe import ImageOptions, LoaderOptions
-from resight.records import AttributeSchema, Record
+from resight.records import AttributeSchema, Record, ReidDataset
 
 SIZE = ImageOptions(height=32, width=16)
 MEAN = {"mean": (0.5, 0.25, 1.0), "std": (0.5, 0.5, 0.5)}
@@ -288,3 +289,17 @@ def test_an_image_whose_mask_does_not_fit_is_left_out_and_named(pair: Record, tm
     assert batch.index.tolist() == [0]
     assert "small.png: the mask has 5 × 5 pixels, its image 16 × 32" in batch.failed[0]
     assert "no mask is known" in batch.failed[1]
+
+
+def test_beside_a_gallery_workers_are_not_forked(crowd: ReidDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LanceDB's threads are not in a fork, which could wait for them for ever."""
+    images = ImageDataset(list(crowd.train), ImageOptions(height=32, width=16))
+    options = LoaderOptions(workers=1, batch_size=2)
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    loader = evaluation_loader(images, options)
+    assert loader.multiprocessing_context is not None
+    assert loader.multiprocessing_context.get_start_method() == "forkserver"
+    assert sum(len(batch.images) for batch in loader) == len(crowd.train)
+    assert evaluation_loader(images, LoaderOptions(workers=0, batch_size=2)).multiprocessing_context is None
+    monkeypatch.delitem(sys.modules, "lancedb")
+    assert evaluation_loader(images, options).multiprocessing_context is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -291,7 +293,13 @@ def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: Loade
 
 def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoader[Batch]:
     """Every image once, in order."""
-    return _loader(dataset, options, batch_size=options.batch_size, shuffle=False)
+    return _loader(dataset, options, batch_size=options.batch_size, shuffle=False, multiprocessing_context=_start())
+
+
+def _start() -> str | None:
+    """How workers start: beside an open gallery not by a fork, in which LanceDB's threads are not."""
+    forks = multiprocessing.get_start_method() == "fork"
+    return "forkserver" if forks and "lancedb" in sys.modules else None
 
 
 def judged_loader(
@@ -318,6 +326,8 @@ def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> Dat
     # Few images are read faster than workers start, and decoded ones faster than they hand them over.
     work = len(dataset) > 4 * options.batch_size and (dataset.crops is None or dataset.augment is not None)
     workers = options.workers if work else 0
+    if not workers:
+        how.pop("multiprocessing_context", None)
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # typed by what it collates to
         collate_fn=dataset.collate,
