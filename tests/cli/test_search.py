@@ -241,6 +241,8 @@ def test_conditions_narrow_a_search_and_its_index_must_be_there(
     here = found(gallery, query, "-k", "12", "--where", f"camera={camera}", "--where", "frame=2..", capsys=capsys)
     kept = {record.path for record in crowd.gallery if record.camera == camera and record.frame >= 2}
     assert [hit["path"] for hit in here] == [hit["path"] for hit in every if hit["path"] in kept]
+    status, out, _ = resight("search", gallery, query, "--where", "frame=1000..", capsys=capsys)
+    assert (status, out) == (0, f"{query}: no image of the gallery fulfils the condition\n")
     for words, said in (
         (["--where", "kamera=1"], "no column 'kamera' (did you mean 'camera'?)"),
         (["--where", "camera=left"], "camera holds whole numbers, not 'left'"),

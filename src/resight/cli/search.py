@@ -220,8 +220,10 @@ def search(
         print(json.dumps({_name(paths): [_plain(hit) for hit in hits] for paths, hits in answers}, indent=2))
     else:
         for paths, hits in answers:
-            if accept is not None and not hits:
-                told = f"nobody of the gallery (none with a probability of {accept:g})"
+            if not hits:
+                told = "no image of the gallery fulfils the condition"
+                if accept is not None:
+                    told = f"nobody of the gallery (none with a probability of {accept:g})"
                 output().print(f"{_name(paths)}: {told}", markup=False)
             else:
                 output().print(_table(_name(paths), hits))
