@@ -74,7 +74,7 @@ def test_a_demo_that_is_cut_goes_on_and_is_then_complete(
     address = next(line.split()[1] for line in process.stdout if line.startswith("open: "))
     assert httpx.get(f"{address}api/v1/gallery").json()["count"] == images
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130, "Ctrl-C ends it"
+    assert process.wait(30) in (0, 130), "Ctrl-C ends it; 0 where whoever started it ignores it"
     assert f"search it in the browser: resight serve {out / 'gallery'}" in told
 
     (search,) = [shlex.split(line)[1:] for line in told.splitlines() if line.startswith("  resight search")]
