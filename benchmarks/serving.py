@@ -109,8 +109,11 @@ def _served(place: str, data: bytes, seconds: float, limit: float) -> None:
         address = next(line.split()[1] for line in process.stdout if line.startswith("open: "))
         _asked(address, data, 1, 1.0)
         for clients in CLIENTS:
-            times, refused = _asked(address, data, clients, seconds)
-            rate = len(times) / seconds
+            times, refused, elapsed = _asked(address, data, clients, seconds)
+            if not times:
+                print(f"served, {clients} clients: every request was told to wait")
+                continue
+            rate = len(times) / elapsed
             p50, p99 = 1000 * statistics.median(times), 1000 * float(np.percentile(times, 99))
             print(
                 f"{f'served, {clients} clients':28}{rate:8.1f}/s  p50 {p50:6.0f} ms  p99 {p99:6.0f} ms  "
@@ -121,11 +124,12 @@ def _served(place: str, data: bytes, seconds: float, limit: float) -> None:
         process.wait()
 
 
-def _asked(address: str, data: bytes, clients: int, seconds: float) -> tuple[list[float], int]:
-    """Seconds of each request that was answered, and how many were refused for their number."""
+def _asked(address: str, data: bytes, clients: int, seconds: float) -> tuple[list[float], int, float]:
+    """Seconds of each request that was answered, how many were refused for their number, and seconds until the last answer."""
     times: list[float] = []
     refused = [0] * clients
-    ending = time.perf_counter() + seconds
+    start = time.perf_counter()
+    ending = start + seconds
 
     def ask(number: int) -> None:
         files, options = {"images": ("query.jpg", data, "image/jpeg")}, {"options": json.dumps({"k": 10})}
@@ -144,7 +148,7 @@ def _asked(address: str, data: bytes, clients: int, seconds: float) -> tuple[lis
         thread.start()
     for thread in threads:
         thread.join()
-    return times, sum(refused)
+    return times, sum(refused), time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -114,6 +114,8 @@ def test_features_that_do_not_say_whose_they_are_need_a_model(
     assert not (tmp_path / "gallery").exists()
     import_into(gallery, source_of(str(file)))
     assert sorted(gallery.paths()) == sorted(record.path for record in crowd.train)
+    with pytest.raises(DataError, match="does not say which model made it"):
+        gallery_for(source_of(str(file)), str(tmp_path / "gallery"))
     narrow = tmp_path / "narrow.parquet"
     Embeddings(made.features[:, :3], crowd.train).save(narrow)
     with pytest.raises(DataError, match="these have 3: another model made them"):
@@ -150,6 +152,8 @@ def test_parts_are_one_source_and_none_may_be_missing(gallery: Gallery, tmp_path
     export_features(gallery, parts / "part-1-of-3.parquet", {"camera": 2})
     with pytest.raises(DataError, match=r"part-3-of-3\.parquet is missing; run `resight embed --shard`"):
         source_of(str(parts))
+    (parts / "part-1-of-3 copy.parquet").touch()
+    (parts / "part-1-of-0.parquet").touch()
     (parts / "part-1-of-3.parquet").rename(parts / "part-1-of-2.parquet")
     with pytest.raises(DataError, match="parts of two divisions, of 2 and of 3"):
         source_of(str(parts))

@@ -145,9 +145,13 @@ class LanceStore:
 
     @property
     def storage(self) -> Storage:
-        sizes = [os.stat(os.path.join(place, name)) for place, _, files in os.walk(self.folder) for name in files]
+        size = 0
+        for place, _, files in os.walk(self.folder):
+            for name in files:
+                with suppress(FileNotFoundError):  # another process has compacted meanwhile
+                    size += os.stat(os.path.join(place, name)).st_size
         pieces = self._reading(lambda now: now.table.stats()["fragment_stats"]["num_fragments"])
-        return Storage(f"LanceDB {lancedb.__version__}", sum(size.st_size for size in sizes), pieces)
+        return Storage(f"LanceDB {lancedb.__version__}", size, pieces)
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         with self._writing():
@@ -224,8 +228,9 @@ class LanceStore:
             if before is not None:  # pieces that the index lacked were not joined with those that it had
                 table.optimize(cleanup_older_than=keep)
         self._index_columns(table)
-        if before is not None and len(self):
-            grown = not before.rows / 2 <= len(self) <= 2 * before.rows
+        count = table.count_rows()
+        if before is not None and count:
+            grown = not before.rows / 2 <= count <= 2 * before.rows
             self._measure(table, before.promised, before.sample, anew=grown)
 
     def _tidy(self, table: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ _PIECE = 8192
 _BUFFER = 2**20
 """Bytes of a file that are read at a time."""
 _METADATA = b"resight"
+_PART = re.compile(r"part-(\d+)-of-([1-9]\d*)\.parquet")
 _FIELDS = frozenset(column.name for column in FIELDS)
 Piece = tuple[Embeddings, dict[Column, pa.Array]]
 """Embeddings, and the columns that stand beside their records."""
@@ -128,14 +130,17 @@ def _written(
     count = 0
     with written_whole(path) as partial:
         writer = None
-        for table in tables:
-            writer = writer or csv.CSVWriter(partial, table.schema)
-            writer.write_table(table)
-            count += len(table)
-            _advance(progress, len(table))
-        if writer is None:
+        try:
+            for table in tables:
+                writer = writer or csv.CSVWriter(partial, table.schema)
+                writer.write_table(table)
+                count += len(table)
+                _advance(progress, len(table))
+        finally:
+            if writer is not None:
+                writer.close()
+        if not count:
             raise DataError(f"{gallery.where}: no image fulfils the condition, so there is nothing to write")
-        writer.close()
     return count
 
 
@@ -217,8 +222,11 @@ class _Files:
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = files
         self.name = str(files[0]) if len(files) == 1 else f"{files[0].parent}, {len(files)} files"
-        self._readers = [_opened(file) for file in files]
-        origins = [_origin(reader, file) for reader, file in zip(self._readers, files, strict=True)]
+        self._count, origins = 0, []
+        for file in files:  # not all are held open: of hundreds a system may not allow that
+            with _opened(file) as reader:
+                self._count += reader.metadata.num_rows
+                origins.append(_origin(reader, file))
         self.schema, self.facts = origins[0]
         prints = {
             None if facts is None else facts["fingerprint"]: file
@@ -229,16 +237,17 @@ class _Files:
             raise DataError(f"{first} and {second} hold embeddings of two models, which cannot be compared")
 
     def __len__(self) -> int:
-        return sum(reader.metadata.num_rows for reader in self._readers)
+        return self._count
 
     def pieces(self) -> Iterator[Piece]:
         own = [] if self.schema is None else [column for column in self.schema.columns if column.name not in _FIELDS]
-        for file, reader in zip(self.files, self._readers, strict=True):
+        for file in self.files:
             try:
-                for batch in reader.iter_batches(_PIECE):
-                    table = pa.table(batch)
-                    found = Embeddings(vectors_of(table["feature"]), table_records(table), table_attributes(table))
-                    yield found, {column: table[column.name] for column in own if column.name in table.column_names}
+                with _opened(file) as reader:
+                    for batch in reader.iter_batches(_PIECE):
+                        table = pa.table(batch)
+                        found = Embeddings(vectors_of(table["feature"]), table_records(table), table_attributes(table))
+                        yield found, {column: table[column.name] for column in own if column.name in table.column_names}
             except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
                 raise _no_features(file, error) from None
 
@@ -260,15 +269,14 @@ def source_of(place: str) -> Source:
 
 
 def _parts(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("part-*-of-*.parquet"))
+    found = [name for file in folder.glob("part-*-of-*.parquet") if (name := _PART.fullmatch(file.name))]
     if not found:
         raise DataError(f"{folder} holds no gallery and no part-1-of-N.parquet; make these by `resight embed --shard`")
-    counts = {file.stem.rpartition("-of-")[2] for file in found}
+    counts = {int(name[2]) for name in found}
     if len(counts) > 1:
-        raise DataError(
-            f"{folder} holds parts of two divisions, of {' and of '.join(sorted(counts))}; remove the older"
-        )
-    count = int(counts.pop())
+        several = " and of ".join(map(str, sorted(counts)))
+        raise DataError(f"{folder} holds parts of two divisions, of {several}; remove the older")
+    count = counts.pop()
     whole = [folder / f"part-{number}-of-{count}.parquet" for number in range(1, count + 1)]
     if missing := [file.name for file in whole if not file.exists()]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -296,7 +304,9 @@ def _origin(reader: pq.ParquetFile, file: Path) -> tuple[Schema | None, Mapping[
     try:
         stored = json.loads(said)
         columns = tuple(Column(**column) for column in stored["schema"].pop("columns"))
-        return Schema(**stored["schema"], columns=columns), stored["facts"]
+        facts: Mapping[str, Any] = stored["facts"]
+        _ = facts["fingerprint"], facts["model"]
+        return Schema(**stored["schema"], columns=columns), facts
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: what it says of its model is damaged ({error})") from None
 
@@ -308,14 +318,16 @@ def gallery_for(source: Source, where: str, model: Recognizer | None = None) -> 
     """
     from resight.gallery.stores import store_exists
 
+    if source.facts is None and model is None:
+        raise DataError(f"{source.name} does not say which model made it; give its run: --model RUN")
     if store_exists(where):
         gallery = Gallery.open(where, model=model)
     elif model is not None:
         gallery = Gallery.create(where, model, empty=False)
-    elif source.schema is not None and source.facts is not None:
-        gallery = Gallery.planned(where, source.schema, source.facts)
     else:
-        raise DataError(f"{source.name} does not say which model made it; give its run: --model RUN")
+        assert source.schema is not None
+        assert source.facts is not None
+        gallery = Gallery.planned(where, source.schema, source.facts)
     if source.facts is not None and source.facts["fingerprint"] != gallery.facts["fingerprint"]:
         raise DataError(
             f"{source.name} holds embeddings of another model than {gallery.where}, and they cannot be compared; "
