@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -27,6 +27,7 @@ __all__ = [
     "JUNK_KIND",
     "NO_ATTRIBUTES",
     "NO_CAMERA",
+    "TRACKLET_IMAGES",
     "UNLABELLED",
     "AttributeSchema",
     "Embeddings",
@@ -47,6 +48,8 @@ DISTRACTOR = 0
 """Identity of a distractor, whose individual is no query (Market-1501's `0000`); it counts as a wrong answer."""
 NO_CAMERA = -1
 """Camera of an image whose camera is unknown."""
+TRACKLET_IMAGES = "tracklet_images"
+"""The attribute of an entry that is a whole tracklet: how many images it is the mean of."""
 JUNK_KIND = "junk_kind"
 """Attribute that says what is wrong with an image; `resight data synthesize` lists it in pictures.csv."""
 
@@ -291,21 +294,24 @@ class Embeddings:
 @contextmanager
 def features_written(
     path: str | os.PathLike[str], metadata: Mapping[bytes, bytes] | None = None
-) -> Iterator[Callable[[Embeddings], None]]:
+) -> Iterator[Callable[..., None]]:
     """Write a file that `Embeddings.load` reads, a piece at a time; there is none where the block ends with an error.
 
     >>> with features_written("features.parquet") as write:
     ...     write(embeddings)
 
-    The pieces are of one model; `metadata` stands at the file's end.
+    `write(embeddings, {name: cells})` adds further columns, the same for each piece. The pieces are of one model;
+    `metadata` stands at the file's end.
     """
     import pyarrow.parquet as pq
 
     with written_whole(path) as partial, ExitStack() as opened:
         writer: list[pq.ParquetWriter] = []
 
-        def write(piece: Embeddings) -> None:
+        def write(piece: Embeddings, beside: Mapping[str, Any] | None = None) -> None:
             table = record_table(piece.records, piece.attributes).append_column("feature", _vectors(piece.features))
+            for name, cells in (beside or {}).items():
+                table = table.append_column(name, cells)
             if not writer:
                 schema = table.schema.with_metadata(metadata)
                 writer.append(opened.enter_context(pq.ParquetWriter(partial, schema, compression="zstd")))

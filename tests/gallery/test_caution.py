@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from resight.gallery.caution import POOLED, caution_of
+from resight.gallery.caution import caution_of
 from resight.retrieval.calibration import Calibration, FittedOn
-from resight.tasks.tracklets.pooling import IMAGES
 
 STREET = FittedOn("street", "f", "Street", (1, 2), 75, 750, 10, 1859, "2026-11-26")
 HERE, ELSEWHERE = "/moved/Street/test/1.jpg", "/data/mall/1.jpg"
@@ -34,7 +33,6 @@ def test_other_folders_and_other_cameras_are_told(paths: list[str], cameras: lis
 
 
 def test_entries_that_are_tracklets_are_told_of() -> None:
-    assert POOLED == IMAGES
     told = caution_of(Calibration(None, None, fitted_on=STREET), [HERE], [1], pooled=True)
     assert told == "the probabilities were fitted on single images; of whole tracklets, as here, they are too high"
 

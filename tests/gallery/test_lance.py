@@ -253,7 +253,7 @@ def test_old_versions_are_cleared_by_an_addition(store: LanceStore, monkeypatch:
     versions = store.folder / "rows.lance" / "_versions"
     for start in range(100, 160):
         if start == 140:
-            monkeypatch.setattr("resight.gallery.lance._KEPT", timedelta(0))
+            monkeypatch.setattr("resight.gallery.lance.KEPT", timedelta(0))
             monkeypatch.setattr("resight.gallery.lance._VERSIONS", 20)
             assert len(list(versions.iterdir())) > 40
         store.upsert(rows([start]))

@@ -91,7 +91,9 @@ def open_page(browser: Any, home: str) -> Iterator[Any]:
     contexts, complaints = [], []
 
     def opened(path: str = "/", **options: Any) -> Any:
-        context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
+        context = browser.new_context(
+            **({"viewport": {"width": 1200, "height": 900}, "reduced_motion": "reduce"} | options)
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
@@ -101,6 +103,7 @@ def open_page(browser: Any, home: str) -> Iterator[Any]:
         page.set_default_timeout(10_000)
         page.goto(home + path)
         page.wait_for_selector("#frame:not([hidden])")
+        settled(page)
         return page
 
     yield opened
@@ -118,8 +121,14 @@ def pick(page: Any, *crops: Record) -> list[str]:
 
 def shown(page: Any, answer: Any) -> list[str]:
     ids = [hit["id"] for hit in answer.json()["hits"]]
-    page.wait_for_function("ids => ids.every(id => document.querySelector(`[data-id='${id}']`))", arg=ids)
+    settled(page)
+    assert set(page.locator(".card").evaluate_all("all => all.map(one => one.dataset.id)")) == set(ids)
     return ids
+
+
+def settled(page: Any) -> None:
+    """Waits until the page shows what it last asked the server for."""
+    page.wait_for_selector("[aria-busy=true]", state="detached")
 
 
 def again(page: Any, act: Any) -> dict[str, Any]:
@@ -180,7 +189,7 @@ def test_pictures_are_dropped_and_pasted(open_page: Any, crops: list[Record]) ->
     again(page, lambda: page.get_by_role("button", name="Remove crop.png").first.click())
     assert page.locator("#query img").count() == 1
     page.set_input_files("#pick", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no"})
-    assert page.inner_text("#error") == "That is not a picture."
+    page.wait_for_selector("#error:has-text('That is not a picture.')")
 
 
 def test_chips_count_and_narrow(open_page: Any, crops: list[Record]) -> None:

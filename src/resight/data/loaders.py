@@ -293,7 +293,7 @@ def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: Loade
 
 def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoader[Batch]:
     """Every image once, in order."""
-    return _loader(dataset, options, batch_size=options.batch_size, shuffle=False, multiprocessing_context=_start())
+    return _loader(dataset, options, batch_size=options.batch_size, shuffle=False, start=_start())
 
 
 def _start() -> str | None:
@@ -322,17 +322,18 @@ def judged_loader(
     return _loader(images, options, batch_size=options.batch_size, sampler=draws)
 
 
-def _loader(dataset: ImageDataset, options: LoaderOptions, **how: object) -> DataLoader[Batch]:
+def _loader(
+    dataset: ImageDataset, options: LoaderOptions, *, start: str | None = None, **how: object
+) -> DataLoader[Batch]:
     # Few images are read faster than workers start, and decoded ones faster than they hand them over.
     work = len(dataset) > 4 * options.batch_size and (dataset.crops is None or dataset.augment is not None)
     workers = options.workers if work else 0
-    if not workers:
-        how.pop("multiprocessing_context", None)
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # typed by what it collates to
         collate_fn=dataset.collate,
         num_workers=workers,
         persistent_workers=workers > 0,
+        multiprocessing_context=start if workers else None,
         pin_memory=torch.cuda.is_available(),
         **how,  # type: ignore[arg-type]
     )

@@ -8,14 +8,10 @@ from pathlib import PurePath
 from resight.records import NO_CAMERA
 from resight.retrieval.calibration import Calibration
 
-__all__ = ["POOLED", "caution_of"]
+__all__ = ["caution_of"]
 
 _MOST = 0.5
 """Share of a gallery's images that must lie in the folder whose images were fitted."""
-
-
-POOLED = "tracklet_images"
-"""The column of galleries whose entries are tracklets, with the number of their images."""
 
 
 def caution_of(

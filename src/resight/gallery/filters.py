@@ -188,9 +188,26 @@ def where_of_options(options: Sequence[str], columns: Columns) -> Filter:
 
 
 def _text(where: Filter, name: Callable[[str], str], value: Callable[[Value], str], modulo: str = "%") -> str:
-    """One text for both databases. Each condition that has parts puts each in parentheses."""
+    """One text for both databases. Each condition that has parts puts each in parentheses.
 
-    def of(where: Filter) -> str:
+    An opposite is carried down to the columns, and what is not known is left out there: DataFusion makes FALSE of
+    `a IN (1) AND a IN (2)`, also where `a` is NULL, and would find such rows by its opposite.
+    """
+
+    def of(where: Filter, holds: bool) -> str:
+        match where:
+            case Not(part):
+                return of(part, not holds)
+            case And(parts) | Or(parts):
+                every = isinstance(where, And) == holds
+                joined = (" AND " if every else " OR ").join(f"({of(part, holds)})" for part in parts)
+                return joined or ("TRUE" if every else "FALSE")
+            case In(_, ()):
+                return "FALSE" if holds else "TRUE"
+        condition, column = leaf(where), name(where.column)
+        return condition if holds else f"{column} IS NOT NULL AND NOT ({condition})"
+
+    def leaf(where: Equals | In | Between | Daily) -> str:
         match where:
             case Equals(column, wanted):
                 return _equal(name(column), value, wanted)
@@ -202,14 +219,8 @@ def _text(where: Filter, name: Callable[[str], str], value: Callable[[Value], st
                 day = f"(({name(column)} {modulo} {DAY}) + {DAY}) {modulo} {DAY}"  # below 0 before 1970
                 ends = f"{day} >= {value(low)}", f"{day} <= {value(high)}"
                 return (" AND " if low <= high else " OR ").join(ends)
-            case And(parts):
-                return " AND ".join(f"({of(part)})" for part in parts) or "TRUE"
-            case Or(parts):
-                return " OR ".join(f"({of(part)})" for part in parts) or "FALSE"
-            case Not(part):
-                return f"NOT ({of(part)})"
 
-    return of(where)
+    return of(where, True)
 
 
 def _equal(column: str, value: Callable[[Value], str], wanted: Value) -> str:
@@ -217,7 +228,7 @@ def _equal(column: str, value: Callable[[Value], str], wanted: Value) -> str:
 
 
 def _in(column: str, value: Callable[[Value], str], wanted: tuple[Value, ...]) -> str:
-    return f"{column} IN ({', '.join(map(value, _both_zeros(wanted)))})" if wanted else "FALSE"
+    return f"{column} IN ({', '.join(map(value, _both_zeros(wanted)))})"
 
 
 def _both_zeros(values: tuple[Value, ...]) -> tuple[Value, ...]:

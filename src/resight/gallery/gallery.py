@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -24,7 +23,7 @@ from PIL import Image
 from resight.embedding import pieces
 from resight.errors import DataError, RunError, none_readable
 from resight.files import file_key
-from resight.gallery.caution import POOLED, caution_of
+from resight.gallery.caution import caution_of
 from resight.gallery.filters import Filter, In, Kind, where_of
 from resight.gallery.hit import Hit
 from resight.gallery.individual import Combine, Individual, reordered, similarities, unit
@@ -41,10 +40,10 @@ from resight.gallery.rows import (
     shown,
     vectors_of,
 )
-from resight.gallery.store import PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
+from resight.gallery.store import KEPT, PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, kept_calibration, load
-from resight.records import NO_CAMERA, AttributeSchema, Embeddings, Record, as_records, nameable
+from resight.records import NO_CAMERA, TRACKLET_IMAGES, AttributeSchema, Embeddings, Record, as_records, nameable
 from resight.retrieval.calibration import Calibration
 
 __all__ = ["Added", "Gallery", "Ranked", "Where", "plan_of"]
@@ -214,7 +213,8 @@ class Gallery:
     @cached_property
     def _kept_calibration(self) -> Calibration | None:
         """Of the run's folder, where it is still there, or of the gallery; no model is loaded."""
-        if found := kept_calibration(self._facts["model"] or "", self._facts["fingerprint"]):
+        run = self._facts["model"]
+        if run is not None and (found := kept_calibration(run, self._facts["fingerprint"])):
             return found
         told = self._facts.get("calibration")
         return None if told is None else Calibration.from_json(told)
@@ -225,7 +225,7 @@ class Gallery:
         """`near`: whether of the query's camera; `together`: whether the query is several pictures."""
         if self.calibration is None or not len(scores):
             return [None] * len(scores)
-        calibration = self.calibration.of(tracklets=POOLED in self.columns, together=together)
+        calibration = self.calibration.of(tracklets=TRACKLET_IMAGES in self.columns, together=together)
         if self._size is None:
             self._size = len(self)
         found = calibration.probability(scores, near, self._size)
@@ -241,7 +241,7 @@ class Gallery:
             return None
         first = next(iter(self._store.scan(["path"])), None)
         paths = [] if first is None else first.column(0).to_pylist()
-        return caution_of(self.calibration, paths, list(self.counts("camera")), pooled=POOLED in self.columns)
+        return caution_of(self.calibration, paths, list(self.counts("camera")), pooled=TRACKLET_IMAGES in self.columns)
 
     def _require(self, model: Recognizer, otherwise: str) -> None:
         if model.fingerprint != self._facts["fingerprint"]:
@@ -406,17 +406,15 @@ class Gallery:
         if self._store is not None and self._store.facts["fingerprint"] != self._facts["fingerprint"]:
             raise RunError(f"{self.where} was made anew with another model meanwhile; open it again")
 
-    def _append(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array] = MappingProxyType({})) -> None:
+    def _append(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array]) -> None:
         self._require_fitting("these have", embeddings.features, embeddings.attributes)
         if self.metric == "cosine":
             embeddings = Embeddings(unit(embeddings.features), embeddings.records, embeddings.attributes)
         classes = AttributeSchema({name: tuple(values) for name, values in self._facts.get("classes", {}).items()})
         columns = {column.name: column for column in (*attribute_columns(embeddings.records, classes), *beside)}
         rows = rows_of(embeddings, classes)
-        for column, cells in beside.items():
-            place = rows.column_names.index(column.name) if column.name in rows.column_names else len(rows.column_names)
-            kept = rows if place == len(rows.column_names) else rows.remove_column(place)
-            rows = kept.add_column(place, column.name, cells)
+        given = {column.name: cells for column, cells in beside.items()}
+        rows = pa.table({**{name: rows[name] for name in rows.column_names}, **given})
         if self._store is None:
             try:
                 self._store = make_store(self._address, self._planned, self._facts)
@@ -492,7 +490,7 @@ class Gallery:
         self._size = None
         return self._begun.delete(condition if condition is not None else np.asarray(ids, np.int64))
 
-    def compact(self, keep: timedelta = timedelta(hours=1)) -> None:
+    def compact(self, keep: timedelta = KEPT) -> None:
         """Join what many small additions wrote; searches become quicker, and the index is measured again.
 
         Versions younger than `keep` stay on disk for those who read them now.

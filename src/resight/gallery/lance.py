@@ -44,6 +44,7 @@ from resight.gallery.neighbours import Neighbours, squared_lengths
 from resight.gallery.rows import vectors_of
 from resight.gallery.store import (
     EXACT_ROWS,
+    KEPT,
     PROBABILITIES,
     VECTOR,
     Column,
@@ -73,8 +74,6 @@ _QUICK = 10**8
 177 on a busy machine (benchmarks/gallery.py)."""
 _IDS = 2000
 """Ids in one question to the table."""
-_KEPT = timedelta(hours=1)
-"""How long a version stays for its readers."""
 _VERSIONS = 100
 """Versions of longer ago, and a thousandth of the rows, beyond which small additions have a gallery compacted."""
 _INDEXED = 10_000
@@ -150,8 +149,8 @@ class LanceStore:
             for name in files:
                 with suppress(FileNotFoundError):  # another process has compacted meanwhile
                     size += os.stat(os.path.join(place, name)).st_size
-        pieces = self._reading(lambda now: now.table.stats()["fragment_stats"]["num_fragments"])
-        return Storage(f"LanceDB {lancedb.__version__}", size, pieces)
+        count = self._reading(lambda now: now.table.stats()["fragment_stats"]["num_fragments"])
+        return Storage(f"LanceDB {lancedb.__version__}", size, count)
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         with self._writing():
@@ -215,7 +214,7 @@ class LanceStore:
                 return 0
             return table.delete(condition).num_deleted_rows
 
-    def compact(self, keep: timedelta = _KEPT) -> None:
+    def compact(self, keep: timedelta = KEPT) -> None:
         with self._writing() as table:
             self._compact(table, keep)
 
@@ -244,8 +243,8 @@ class LanceStore:
         rows = pieces.counted(table.search().select(["_rowaddr"]).to_batches())
         small = pieces.small_ones(rows)
         left = len(rows) - len(small)
-        if not left or left > pieces.few(count) or self._outdated(_KEPT) > _VERSIONS + count // 1000:
-            self._compact(table, _KEPT)
+        if not left or left > pieces.few(count) or self._outdated(KEPT) > _VERSIONS + count // 1000:
+            self._compact(table, KEPT)
         else:
             joined = table.search().where(pieces.rows_in(small)).to_arrow()
             table.merge_insert("id").when_matched_update_all().execute(joined)

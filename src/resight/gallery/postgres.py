@@ -26,6 +26,7 @@ from resight.gallery.filters import Filter, sql_bound
 from resight.gallery.hnsw import SPARE, Hnsw
 from resight.gallery.store import (
     EXACT_ROWS,
+    KEPT,
     PROBABILITIES,
     VECTOR,
     Column,
@@ -197,7 +198,7 @@ class PostgresStore:
             self._commit(connection, added=-deleted)
         return deleted
 
-    def compact(self, keep: timedelta = timedelta(hours=1)) -> None:
+    def compact(self, keep: timedelta = KEPT) -> None:
         """Frees the places of deleted rows and measures the index again. The server itself keeps what readers read."""
         with self._database.connection() as connection:
             connection.execute(f"VACUUM (ANALYZE) {self._quoted}", ())

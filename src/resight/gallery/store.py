@@ -21,6 +21,7 @@ from resight.gallery.filters import Filter, Kind
 
 __all__ = [
     "EXACT_ROWS",
+    "KEPT",
     "PROBABILITIES",
     "VECTOR",
     "Column",
@@ -36,6 +37,8 @@ __all__ = [
 How = Literal["auto", "exact", "ann"]
 VECTOR = "vector"
 PROBABILITIES = "attribute_probabilities"
+KEPT = timedelta(hours=1)
+"""How long compaction leaves a version to its readers."""
 EXACT_ROWS = 50_000
 """Rows that a search without an index is quick on: `auto` uses the index only where the condition leaves more."""
 _TYPES = {"int": pa.int64(), "float": pa.float64(), "text": pa.string(), "time": pa.int64(), "bool": pa.bool_()}
@@ -252,7 +255,7 @@ class Store(Protocol):
         """Delete the rows that fulfil a condition, or have these ids; returns how many."""
         ...  # pragma: no cover
 
-    def compact(self, keep: timedelta = timedelta(hours=1)) -> None:
+    def compact(self, keep: timedelta = KEPT) -> None:
         """Join small pieces, take in what the index lacks, measure it again; versions younger than `keep` stay readable."""
         ...  # pragma: no cover
 

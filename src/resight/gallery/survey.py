@@ -44,13 +44,12 @@ class Survey:
 
     def summary(self) -> dict[str, Any]:
         """As JSON holds it."""
-        first, last = self.times or (None, None)
         return {
             "gallery": self.where,
             "images": self.images,
             "identities": self.identities,
             "cameras": list(self.cameras),
-            "time": None if self.times is None else [_date(first), _date(last)],
+            "time": None if self.times is None else [_date(end) for end in self.times],
             "columns": {
                 name: {"kind": kind, "known": self.known[name]} for name, kind in self.kinds.items() if name != "id"
             },
@@ -69,7 +68,7 @@ class Survey:
     def lines(self) -> list[tuple[str, str]]:
         """What a terminal shows, in words: what it is about, and what is so."""
         vectors = self.images * self.width * 4
-        times = "–" if self.times is None else f"{_date(self.times[0])} to {_date(self.times[1])}"
+        times = "–" if self.times is None else " to ".join(map(_date, self.times))
         share = f", {self.storage.bytes / vectors:.2f} × the vectors alone" if vectors else ""
         pieces = f", in {self.storage.pieces} pieces" if self.storage.pieces > 1 else ""
         named = ", ".join(map(str, self.cameras[:12])) + (" …" if len(self.cameras) > 12 else "")
@@ -136,6 +135,6 @@ def _different(column: pa.Array) -> list[int]:
     return values
 
 
-def _date(moment: int | None) -> str:
+def _date(moment: int) -> str:
     """A whole second in ISO's form, UTC."""
-    return datetime.fromtimestamp((moment or 0) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,10 +24,10 @@ import pyarrow.parquet as pq
 from resight.errors import DataError
 from resight.files import written_whole
 from resight.gallery.gallery import Gallery, Where, plan_of
-from resight.gallery.rows import FIELDS, FILE, records_of, vector_column, vectors_of
+from resight.gallery.rows import FIELDS, FILE, records_of, vectors_of
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, Schema
 from resight.recognizer import Progress, Recognizer
-from resight.records import Embeddings, record_table, table_attributes, table_records
+from resight.records import Embeddings, features_written, table_attributes, table_records
 
 __all__ = [
     "Source",
@@ -46,6 +47,8 @@ _BUFFER = 2**20
 _METADATA = b"resight"
 _PART = re.compile(r"part-(\d+)-of-([1-9]\d*)\.parquet")
 _FIELDS = frozenset(column.name for column in FIELDS)
+_OURS = frozenset({"attributes", "feature"})
+"""Columns of a feature file that are its own: a gallery's of these names go along among the attributes, as text."""
 Piece = tuple[Embeddings, dict[Column, pa.Array]]
 """Embeddings, and the columns that stand beside their records."""
 
@@ -64,35 +67,16 @@ def export_features(
 ) -> int:
     """Write a Parquet file with the features and all columns of a gallery's images, whole or not at all; returns how many.
 
-    `resight.records.Embeddings.load` reads it, `import_into` with everything.
+    `resight.records.Embeddings.load` reads it, `import_into` with everything. Raises DataError where no image fulfils the
+    condition, as the others do.
     """
-    own = [column for column in gallery.schema.columns if column.name not in _FIELDS]
-    plan = gallery.schema
-
-    def pieces() -> Iterator[pa.Table]:
-        for rows in _pieces(gallery, where):
-            probabilities = vectors_of(rows[PROBABILITIES]) if plan.attributes else None
-            table = record_table(records_of(rows), probabilities)
-            table = table.append_column("feature", vector_column(vectors_of(rows[VECTOR])))
-            for column in own:
-                if column.name not in table.column_names:
-                    table = table.append_column(column.name, rows[column.name])
-            yield table.replace_schema_metadata(_said(plan, gallery.facts))
-
     count = 0
-    with written_whole(path) as partial:
-        writer = None
-        try:
-            for table in pieces():
-                writer = writer or pq.ParquetWriter(partial, table.schema, compression="zstd")
-                writer.write_table(table)
-                count += len(table)
-                _advance(progress, len(table))
-        finally:
-            if writer is not None:
-                writer.close()
-        if not count:
-            raise DataError(f"{gallery.where}: no image fulfils the condition, so there is nothing to write")
+    with features_written(path, _said(gallery.schema, gallery.facts)) as write:
+        for embeddings, beside in _embedded(gallery, where):
+            write(embeddings, {column.name: cells for column, cells in beside.items() if column.name not in _OURS})
+            count += len(embeddings)
+            _advance(progress, len(embeddings))
+        _require_some(count, gallery)
     return count
 
 
@@ -113,7 +97,7 @@ def export_manifest(
     kept = [
         column.name
         for column in gallery.schema.columns
-        if column.name != FILE and (column.name in _FIELDS or column.kind == "text")
+        if column.name not in (FILE, "split") and (column.name in _FIELDS or column.kind == "text")
     ]
 
     def tables() -> Iterator[pa.Table]:
@@ -128,20 +112,21 @@ def _written(
     path: str | os.PathLike[str], gallery: Gallery, tables: Iterator[pa.Table], progress: Progress | None
 ) -> int:
     count = 0
-    with written_whole(path) as partial:
+    with written_whole(path) as partial, ExitStack() as opened:
         writer = None
-        try:
-            for table in tables:
-                writer = writer or csv.CSVWriter(partial, table.schema)
-                writer.write_table(table)
-                count += len(table)
-                _advance(progress, len(table))
-        finally:
-            if writer is not None:
-                writer.close()
-        if not count:
-            raise DataError(f"{gallery.where}: no image fulfils the condition, so there is nothing to write")
+        for table in tables:
+            writer = writer or opened.enter_context(csv.CSVWriter(partial, table.schema))
+            writer.write_table(table)
+            count += len(table)
+            _advance(progress, len(table))
+        _require_some(count, gallery)
+        opened.close()  # what it still writes must be there before the file is moved
     return count
+
+
+def _require_some(count: int, gallery: Gallery) -> None:
+    if not count:
+        raise DataError(f"{gallery.where}: no image fulfils the condition, so there is nothing to write")
 
 
 def _readable(rows: pa.Table) -> pa.Table:
@@ -149,6 +134,20 @@ def _readable(rows: pa.Table) -> pa.Table:
     place = rows.column_names.index("time")
     moments = pc.strftime(rows["time"].cast(pa.timestamp("ms")), format="%Y-%m-%dT%H:%M:%S")
     return rows.set_column(place, "time", moments)
+
+
+def _embedded(gallery: Gallery, where: Where = None) -> Iterator[Piece]:
+    """The images in pieces, with the columns that are not their records'."""
+    own = _own(gallery.schema)
+    for rows in _pieces(gallery, where):
+        probabilities = vectors_of(rows[PROBABILITIES]) if gallery.schema.attributes else None
+        beside = {column: rows[column.name] for column in own}
+        yield Embeddings(vectors_of(rows[VECTOR]), records_of(rows), probabilities), beside
+
+
+def _own(schema: Schema) -> list[Column]:
+    """The columns that not every gallery has."""
+    return [column for column in schema.columns if column.name not in _FIELDS]
 
 
 def _pieces(gallery: Gallery, where: Where, *, vectors: bool = True) -> Iterator[pa.Table]:
@@ -209,11 +208,7 @@ class _Another:
         return len(self.gallery)
 
     def pieces(self) -> Iterator[Piece]:
-        own = [column for column in self.schema.columns if column.name not in _FIELDS]
-        for rows in _pieces(self.gallery, None):
-            probabilities = vectors_of(rows[PROBABILITIES]) if self.schema.attributes else None
-            beside = {column: rows[column.name] for column in own}
-            yield Embeddings(vectors_of(rows[VECTOR]), records_of(rows), probabilities), beside
+        return _embedded(self.gallery)
 
 
 class _Files:
@@ -240,7 +235,7 @@ class _Files:
         return self._count
 
     def pieces(self) -> Iterator[Piece]:
-        own = [] if self.schema is None else [column for column in self.schema.columns if column.name not in _FIELDS]
+        own = [] if self.schema is None else [one for one in _own(self.schema) if one.name not in _OURS]
         for file in self.files:
             try:
                 with _opened(file) as reader:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.retrieval.arrays import Array, as_labels
-from resight.retrieval.distance import Distance, checked_pair, the_metric
+from resight.retrieval.distance import Distance, checked_pair, the_metric, tiles_among
 from resight.retrieval.protocol import Judgement, Positions
 from resight.retrieval.scores import AVERAGE_PRECISION, right_ranks
 from resight.retrieval.tiles import over_tiles
@@ -68,7 +68,7 @@ def camera_pairs(
     columns = judgement.columns
     theirs = as_labels(gallery_cameras, "gallery_cameras", len(gallery), "the gallery")[columns]
     ours = as_labels(query_cameras, "query_cameras", len(query), "the queries")
-    tiles = the_metric(metric).tiles(query, gallery, columns if len(columns) < len(gallery) else None)
+    tiles = tiles_among(the_metric(metric), query, gallery, columns)
     order = np.argsort(theirs, kind="stable")
     names, firsts = np.unique(theirs[order], return_index=True)
     bounds = np.append(firsts, len(order))

@@ -25,6 +25,7 @@ __all__ = [
     "nearest",
     "normalised",
     "the_metric",
+    "tiles_among",
 ]
 
 
@@ -170,6 +171,11 @@ class _Last:
         junk = tile[:, self._images]
         tile[:, self._images] = _BEHIND * (1 + junk / (1 + np.abs(junk)))
         return tile
+
+
+def tiles_among(metric: Distance, query: Array, gallery: Array, columns: NDArray[np.int64]) -> Tiles:
+    """The metric's tiles of the gallery images that count, given by ascending positions; nothing is copied where all do."""
+    return metric.tiles(query, gallery, columns if len(columns) < len(gallery) else None)
 
 
 METRICS: dict[str, Distance] = {"cosine": Cosine(), "euclidean": Euclidean()}

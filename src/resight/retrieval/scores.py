@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError, did_you_mean
 from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
-from resight.retrieval.distance import Distance, checked_pair, distances, the_metric
+from resight.retrieval.distance import Distance, checked_pair, distances, the_metric, tiles_among
 from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, within, without_themselves
 from resight.retrieval.tiles import Tiles, over_tiles
 
@@ -151,7 +151,7 @@ def evaluate(
     else:
         metric = the_metric(metric)
         tiles, name = (
-            metric.tiles(query, gallery, columns if len(columns) < len(gallery) else None),
+            tiles_among(metric, query, gallery, columns),
             metric.name,
         )
     measure = _Measures(max_rank, average_precision, gallery_tracks, name, reranked=rerank is not None)

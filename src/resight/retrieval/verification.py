@@ -6,14 +6,13 @@ where its distance is small. Counts are exact, over all pairs, whose distances a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.retrieval.arrays import Array
-from resight.retrieval.distance import Distance, checked_pair, the_metric
+from resight.retrieval.distance import Distance, checked_pair, the_metric, tiles_among
 from resight.retrieval.protocol import Judgement
 from resight.retrieval.tiles import Tiles, over_tiles
 
@@ -59,14 +58,10 @@ class Verification:
 
     def detection_at(self, rate: float) -> float:
         """DIR at a false alarm rate; nan where there are too few searches to tell."""
-        if len(self.false_alarm) and len(self.detection) and rate * self._searches < 1:
+        if rate * (len(self.false_alarm) - 1) < 1:
             return float("nan")
         within = np.searchsorted(self.false_alarm, rate, side="right")
         return float(self.detection[within - 1]) if within else 0.0
-
-    @property
-    def _searches(self) -> int:
-        return len(self.false_alarm) - 1
 
     @property
     def figures(self) -> dict[str, float]:
@@ -103,8 +98,7 @@ def verify(
     None where there is no matching pair, or no other. Raises DataError for bad features.
     """
     query, gallery = checked_pair(query_features, gallery_features)
-    columns = judgement.columns
-    tiles = the_metric(metric).tiles(query, gallery, columns if len(columns) < len(gallery) else None)
+    tiles = tiles_among(the_metric(metric), query, gallery, judgement.columns)
     looked = over_tiles(
         _Look(tiles, judgement, tiles.rows * tiles.columns <= _HELD), tiles.rows, tiles.columns, threads
     )
@@ -165,7 +159,7 @@ class _Look:
         for row, places in zip(tile, out, strict=True):
             row[places] = np.inf
         nearest = tile.argmin(1)
-        right = np.array([place in set(places.tolist()) for place, places in zip(nearest, good, strict=True)], bool)
+        right = np.array([place in places for place, places in zip(nearest, good, strict=True)], bool)
         first = np.where(right, tile[np.arange(len(tile)), nearest], np.inf)
         matching = np.concatenate([row[places] for row, places in zip(tile, good, strict=True)])
         for row, places in zip(tile, good, strict=True):
@@ -201,10 +195,10 @@ def _equal_error(below: Floats, upto: Floats, accepted: Floats) -> float:
 
 
 def _detection(
-    first: NDArray[np.floating], stranger: NDArray[np.floating], mated: Sequence[bool] | NDArray[np.bool_]
+    first: NDArray[np.floating], stranger: NDArray[np.floating], mated: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """False alarm rates, 0 to 1 by strangers, and the detection and identification rate at each."""
     limits = np.append(np.sort(stranger), np.inf)  # below the next stranger's distance, so many are alarms
-    near = np.sort(first[np.asarray(mated, bool) & np.isfinite(first)])
+    near = np.sort(first[mated & np.isfinite(first)])
     found = np.searchsorted(near, limits, side="left")
-    return np.arange(len(limits)) / max(1, len(stranger)), found / max(1, int(np.sum(mated)))
+    return np.arange(len(limits)) / max(1, len(stranger)), found / max(1, int(mated.sum()))

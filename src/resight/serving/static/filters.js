@@ -46,6 +46,7 @@ export class Filters {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
+    at("filters").setAttribute("aria-busy", "true");
     try {
       const filtered = [...this.chosen.keys()].filter(column => this.chosen.get(column).size);
       const [all, ...own] = await Promise.all(
@@ -56,6 +57,8 @@ export class Filters {
       this._show(all.columns);
     } catch (error) {
       if (error.name !== "AbortError") this.fail(error);
+    } finally {
+      if (this.loading.signal === signal) at("filters").setAttribute("aria-busy", "false");
     }
   }
 
@@ -114,17 +117,18 @@ export class Filters {
         "data-chip": `${column}=${value}`,
         "aria-pressed": String(this._has(column, value)),
         "aria-label": `${said}, ${number(count)}`,
-        onclick: () => this._toggle(column, value),
+        onclick: event => this._toggle(column, value, event.currentTarget),
       },
       make("span", { text }),
       make("span", { class: "count", text: number(count) }),
     );
   }
 
-  _toggle(column, value) {
+  _toggle(column, value, chip) {
     const values = this.chosen.get(column) ?? new Set();
     if (!values.delete(value)) values.add(value);
     this.chosen.set(column, values);
+    chip.setAttribute("aria-pressed", String(values.has(value))); // before the server has counted again
     this._change();
   }
 

@@ -14,6 +14,7 @@ const PATIENCE = 150; // milliseconds before a search is said to go on
 
 let gallery = null; // what the server says of it
 let running = null; // the search under way
+let slow = 0; // the timer after which it is said to go on
 let searchedWith = ""; // marks of the last search
 const results = new Results(act);
 const query = new Query(() => { results.marks.clear(); results.refresh(); search(); }, fail);
@@ -43,7 +44,7 @@ async function search() {
   running?.abort();
   if (!query.parts.length && !results.right.length) return rest();
   const mine = (running = new AbortController());
-  const slow = setTimeout(() => busy(true), PATIENCE);
+  busy(true);
   try {
     const asked = options(), with_ = marks();
     const found = await api.search(query.files, asked, mine.signal);
@@ -54,15 +55,20 @@ async function search() {
   } catch (error) {
     if (error.name !== "AbortError") fail(error);
   } finally {
-    clearTimeout(slow);
     if (running === mine) busy(false);
   }
 }
 
 function busy(is) {
-  document.body.classList.toggle("busy", is);
   at("results").setAttribute("aria-busy", String(is));
-  if (is) at("status").textContent = "Searching …";
+  clearTimeout(slow);
+  if (is) slow = setTimeout(sayBusy, PATIENCE);
+  else document.body.classList.remove("busy");
+}
+
+function sayBusy() {
+  document.body.classList.add("busy");
+  at("status").textContent = "Searching …";
 }
 
 function showFound(found, asked) {

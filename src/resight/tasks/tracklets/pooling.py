@@ -16,13 +16,13 @@ from torch import Tensor
 
 from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer
-from resight.records import Embeddings, Record
+from resight.records import TRACKLET_IMAGES, Embeddings, Record
 from resight.retrieval.pooling import pool
 from resight.tasks.junk.evaluation import default_score, junk_scores, scan
 
 __all__ = ["END", "IMAGES", "START", "Pooled", "groups", "pool_tracklets", "qualities", "sharpness"]
 
-START, END, IMAGES = "tracklet_start", "tracklet_end", "tracklet_images"
+START, END, IMAGES = "tracklet_start", "tracklet_end", TRACKLET_IMAGES
 """Attributes of an entry: when its tracklet begins and ends, in milliseconds as `Record.time`, and its images."""
 
 _SURE_JUNK = 0.5
