@@ -74,6 +74,17 @@ def test_a_gallery_is_equal_after_a_file_and_after_a_copy(gallery: Gallery, else
     assert everything(back) == everything(gallery)
 
 
+def test_columns_may_be_called_as_those_of_the_files(gallery: Gallery, tmp_path: Path) -> None:
+    gallery.update(gallery.ids()[:3], {"feature": "limps", "attributes": "few", "split": "train"})
+    file, table = tmp_path / "features.parquet", tmp_path / "dataset.csv"
+    export_features(gallery, file)
+    copy = gallery_for(source_of(str(file)), str(tmp_path / "copy"))
+    import_into(copy, source_of(str(file)))
+    assert everything(copy) == everything(gallery)
+    export_manifest(gallery, table)
+    assert len(read_dataset(f"manifest:{table}").gallery) == len(gallery)
+
+
 def test_a_condition_and_others_read_the_file(gallery: Gallery, tmp_path: Path) -> None:
     file = tmp_path / "features.parquet"
     assert export_features(gallery, file, {"name": "Ann, B"}) == 3
