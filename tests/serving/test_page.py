@@ -19,9 +19,9 @@ from resight.records import DISTRACTOR, JUNK, Record
 from resight.serving.app import create_app
 from resight.serving.limits import Limits
 from resight.serving.security import Access, Names
-from tests.support.browser import CONTRAST, chromium, serving, why_no_browser
+from tests.support.browser import CONTRAST, chromium, why_no_browser
 from tests.support.calibrations import calibrated
-from tests.support.serving import TOKEN
+from tests.support.serving import TOKEN, serving
 
 pytestmark = [
     pytest.mark.slow,

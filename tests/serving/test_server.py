@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +18,7 @@ from resight.gallery import Gallery
 from resight.serving.app import create_app
 from resight.serving.limits import Limits
 from resight.serving.security import Access, Names
-from resight.serving.server import listen, server
-from tests.support.serving import jpeg
+from tests.support.serving import jpeg, serving
 
 ClientOf = Callable[..., TestClient]
 
@@ -28,22 +26,12 @@ ClientOf = Callable[..., TestClient]
 @contextmanager
 def _running(gallery: Gallery, limits: Limits, app: ASGIApp | None = None) -> Iterator[int]:
     """A real server of a gallery, or of another app, on a free port."""
-    made = listen("127.0.0.1", 0)
-    port = made.getsockname()[1]
-    one = server(app or create_app(gallery, Access(Names.of("127.0.0.1", port)), limits), limits)
-    one.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # of another thread
-    thread = threading.Thread(target=one.run, args=([made],), daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not one.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert one.started
-    try:
-        yield port
-    finally:
-        one.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
+
+    def made(port: int) -> ASGIApp:
+        return app or create_app(gallery, Access(Names.of("127.0.0.1", port)), limits)
+
+    with serving(made, limits) as home:
+        yield int(home.rpartition(":")[2])
 
 
 @pytest.mark.slow

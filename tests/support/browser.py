@@ -1,21 +1,11 @@
-"""A real browser on a real server, and what is asked of every page in it."""
+"""A real browser, and what is asked of every page in it."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-from starlette.types import ASGIApp
-
-from resight.serving.limits import Limits
-from resight.serving.server import listen, server
-
-__all__ = ["CONTRAST", "chromium", "serving", "why_no_browser"]
+__all__ = ["CONTRAST", "chromium", "why_no_browser"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -61,24 +51,3 @@ def why_no_browser() -> str | None:
     if chromium() is None:
         return "no Chromium; on Debian: apt-get install chromium"
     return None
-
-
-@contextmanager
-def serving(app_of: Any, limits: Limits) -> Iterator[str]:
-    """The address of a real server, in a thread, of the app that `app_of(port)` makes."""
-    socket = listen("127.0.0.1", 0)
-    port = socket.getsockname()[1]
-    app: ASGIApp = app_of(port)
-    one = server(app, limits)
-    one.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # of another thread
-    thread = threading.Thread(target=one.run, args=([socket],), daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not one.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert one.started
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        one.should_exit = True
-        thread.join(20)

@@ -20,8 +20,10 @@ __all__ = [
     "DataOption",
     "EmbedderArgument",
     "ForceOption",
+    "GalleryArgument",
     "ImagesArgument",
     "RunArgument",
+    "WhereOption",
     "errors",
     "images_of",
     "name_failed",
@@ -44,6 +46,17 @@ DataOption = Annotated[
 
 GALLERY = "Gallery folder, or postgresql://USER@HOST/DATABASE?table=NAME"
 """What a gallery's address may be, for the help of those who take one."""
+
+GalleryArgument = Annotated[str, typer.Argument(metavar="GALLERY", help=f"{GALLERY}, as `resight index` made it.")]
+
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="COLUMN=VALUE",
+        help="Only images of which this holds: camera=1,2, time=08:00..09:30, upper_color!=red. May be given several times; all must hold.",
+    ),
+]
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or hf:owner/name.")]
 

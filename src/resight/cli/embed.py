@@ -75,6 +75,7 @@ def embed(
     from resight.cli.destinations import replaced, require_file, require_folder, require_free
     from resight.cli.options import needs
     from resight.data.sharding import Shard
+    from resight.errors import none_readable
     from resight.gallery.transfer import origin_of
     from resight.recognizer import load
     from resight.records import features_written
@@ -106,8 +107,6 @@ def embed(
             if len(piece.embeddings):
                 write(piece.embeddings)
         if not count:
-            from resight.errors import none_readable
-
             raise none_readable(len(records), lines)
     name_failed(lines, listed=failed)
     beside = f" and {model.schema.width} attribute probabilities" if model.weighs_attributes else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resight.cli.console import ForceOption
+from resight.cli.console import ForceOption, GalleryArgument, WhereOption
 
 if TYPE_CHECKING:
     from resight.gallery import Gallery
@@ -25,21 +25,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-GalleryArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="GALLERY",
-        help="Gallery folder, or postgresql://USER@HOST/DATABASE?table=NAME, as `resight index` made it.",
-    ),
-]
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="COLUMN=VALUE",
-        help="Images of which this holds: camera=1,2, time=08:00..09:30, upper_color!=red. May be given several times; all must hold.",
-    ),
-]
 IdsOption = Annotated[
     str | None,
     typer.Option("--ids", metavar="ID,ID", help="These images, by the ids that `resight search --json` prints."),

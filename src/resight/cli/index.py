@@ -81,12 +81,13 @@ def index(
     if gallery is None:
         gallery = Gallery.create(out, model=run, empty=False)
     if tracklets:
+        unreadable: list[str] = []
         if judge is not None:
-            records = _annotated(judge, records, drop_junk)
+            records, unreadable = _annotated(judge, records, drop_junk)
         entries, lines = pooled(gallery.model, records, junk)
         before = len(gallery)
         gallery.add_embeddings(entries)
-        name_failed(lines, listed=failed)
+        name_failed(unreadable + lines, listed=failed)
         told = f"{len(entries)} entries indexed ({len(gallery) - before} of them new)"
         output().print(f"{told}, {len(gallery)} in {gallery.where}", markup=False)
         return
@@ -123,7 +124,6 @@ def _recognised(
     gallery: Gallery, judge: Recognizer, records: list[Record], drop_junk: bool, advance: Callable[[int], None]
 ) -> Added:
     """Add images with their attributes, a piece at a time, each looked at once more."""
-    from resight.cli.console import output
     from resight.embedding import PIECE
     from resight.errors import DataError, none_readable
     from resight.gallery import Added
@@ -135,7 +135,7 @@ def _recognised(
     count, seen, junk, failed = 0, 0, 0, list[str]()
     for start in range(0, len(new), PIECE):
         found = annotate(judge, new[start : start + PIECE])
-        kept = [record for record in found.records if not (drop_junk and _is_junk(record))]
+        kept = _kept(found.records, drop_junk)
         failed += found.failed
         seen += len(found.records)
         junk += len(found.records) - len(kept)
@@ -147,29 +147,34 @@ def _recognised(
     if failed and not (seen or known):
         raise none_readable(len(failed), failed)
     if drop_junk:
-        output().print(f"{junk} of {seen} images are junk and left out", markup=False)
+        _say_junk(junk, seen)
     if not (count or known):
         raise DataError("no image is left to index")
     return Added(count, failed, known)
 
 
-def _annotated(judge: Recognizer, records: list[Record], drop_junk: bool) -> list[Record]:
-    """The records with the attributes that a run recognises, with `drop_junk` without those recognised as junk."""
-    from resight.cli.console import name_failed, output, progress
+def _annotated(judge: Recognizer, records: list[Record], drop_junk: bool) -> tuple[list[Record], list[str]]:
+    """The records with the attributes that a run recognises, with `drop_junk` without those recognised as junk; and
+    those that cannot be read."""
+    from resight.cli.console import progress
     from resight.errors import DataError
     from resight.tasks.attributes.prediction import annotate
 
     with progress("recognising", len(records)) as advance:
         found = annotate(judge, records, progress=advance)
-    name_failed(found.failed)
-    kept = [record for record in found.records if not (drop_junk and _is_junk(record))]
+    kept = _kept(found.records, drop_junk)
     if drop_junk:
-        left_out = len(found.records) - len(kept)
-        output().print(f"{left_out} of {len(found.records)} images are junk and left out", markup=False)
+        _say_junk(len(found.records) - len(kept), len(found.records))
     if not kept:
         raise DataError("no image is left to index")
-    return kept
+    return kept, found.failed
 
 
-def _is_junk(record: Record) -> bool:
-    return record.attributes.get("junk") == "yes"
+def _kept(records: list[Record], drop_junk: bool) -> list[Record]:
+    return [record for record in records if not (drop_junk and record.attributes.get("junk") == "yes")]
+
+
+def _say_junk(junk: int, seen: int) -> None:
+    from resight.cli.console import output
+
+    output().print(f"{junk} of {seen} images are junk and left out", markup=False)

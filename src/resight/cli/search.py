@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resight.cli.console import GALLERY
+from resight.cli.console import GalleryArgument, WhereOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class HowChoice(StrEnum):
 
 def search(
     context: typer.Context,
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help=f"{GALLERY}, as `resight index` made it.")],
+    gallery: GalleryArgument,
     queries: Annotated[
         list[str],
         typer.Argument(
@@ -49,14 +49,7 @@ def search(
         bool,
         typer.Option("--drop-junk", help="Leave out images that are stored as junk; see `resight index --attributes`."),
     ] = False,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            metavar="COLUMN=VALUE",
-            help="Only images of which this holds: camera=1,2, time=08:00..09:30, upper_color!=red. May be given several times; all must hold.",
-        ),
-    ] = None,
+    where: WhereOption = None,
     how: Annotated[
         HowChoice,
         typer.Option(

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from resight.cli.console import GalleryArgument
+
 __all__ = ["serve"]
 
 
 def serve(
-    gallery: Annotated[
-        str, typer.Argument(metavar="GALLERY", help="Gallery that `resight index` made: a folder, or postgresql://…")
-    ],
+    gallery: GalleryArgument,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="New place of the gallery's run, if it was moved.")
     ] = None,
