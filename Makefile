@@ -36,10 +36,8 @@ check: setup  ## style, types, layers, documentation
 docs: setup  ## write docs/commands from the commands' own help
 	$(BIN)/python docs/generate.py
 
-bench: setup  ## ratios against the hardware's limits, side by side
-	$(BIN)/python benchmarks/evaluation.py
-	$(BIN)/python benchmarks/reranking.py
-	$(BIN)/python benchmarks/synthesis.py
+bench: setup  ## every figure beside its limit, into benchmarks/RESULTS.csv; TORCHREID=DIR for that side of the comparison
+	$(BIN)/python benchmarks/run.py $(if $(TORCHREID),--torchreid $(TORCHREID))
 
 clean:
 	rm -rf $(VENV) build dist

@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from resight.retrieval.clusters import Density, GaussianMixture, Hierarchical, Method, cluster, score_clusters
+from results import report
 from side_by_side import Memory, where
 
 
@@ -45,6 +46,9 @@ def main() -> None:
         taken, scores = time.perf_counter() - started, score_clusters(found.labels, ids)
         told = f"{scores.clusters:,} clusters, adjusted Rand {scores.adjusted_rand:.2f}"
         print(f"{name:20} {taken:7.1f} s {memory.mebibytes:7,.0f} MiB  {told}", flush=True)
+        report(f"{name}: time", taken, "s")
+        report(f"{name}: memory above the inputs", memory.mebibytes, "MiB")
+        report(f"{name}: adjusted Rand", scores.adjusted_rand, "")
 
 
 if __name__ == "__main__":

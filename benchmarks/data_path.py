@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from results import report
 from side_by_side import seconds, where
 
 
@@ -126,6 +127,8 @@ def _in_turn(options: argparse.Namespace, ways: dict[str, Callable[[], Iterator[
     reference, limit = speeds["files, one by one"], next(iter(speeds.values()))
     for name, speed in speeds.items():
         print(f"{name:38} {speed:12,.0f} images/s  {1000 / speed:8.4f} ms an image  {speed / reference:7.1f} times the files  {100 * speed / limit:5.1f} % of the limit", flush=True)  # fmt: skip
+        report(f"{name}: images/s", speed, "")
+        report(f"{name}: times as fast as files, one by one", speed / reference)
 
 
 def _train(options: argparse.Namespace, records: list, folder: Path) -> None:
@@ -158,6 +161,7 @@ def _train(options: argparse.Namespace, records: list, folder: Path) -> None:
         rows = list(csv.DictReader(file))
     waits = ", ".join(f"{100 * float(row['data/wait']):.2f} %" for row in rows)
     epochs = ", ".join(f"{float(row['seconds']):.2f} s" for row in rows)
+    report(f"{options.backbone}: waiting for images, of an epoch's time", 100 * statistics.median(float(row["data/wait"]) for row in rows[1:] or rows), "%", most=3)  # fmt: skip
     print(f"training {options.backbone}: waited for images {waits} of its epochs, which took {epochs} ({taken:.1f} s in all)")  # fmt: skip
 
 

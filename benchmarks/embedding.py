@@ -28,6 +28,7 @@ from resight.models.cost import multiply_adds
 from resight.recipe import load_recipe
 from resight.recognizer import Recognizer, inexactness
 from resight.run import build_model
+from results import report
 from side_by_side import seconds, where
 from theirs import torchreid_extractor
 
@@ -59,8 +60,11 @@ def main() -> None:
     print(f"least cosine: {float(np.sum(some[:2048] * exact, axis=1).min()):.6f}")
     for name, speed in speeds.items():
         print(f"{name:24} {speed:9,.0f} images/s  {operations * speed / 1e12:7.2f} TFLOP/s, {100 * operations * speed / most:4.1f} % of the ceiling")  # fmt: skip
+        cached_on_gpu = name.endswith("cache") and options.device != "cpu"
+        report(f"{name}: images/s", speed, "", least=10_000 if cached_on_gpu else None, ceiling=operations * speed / most)  # fmt: skip
     if "torchreid" in speeds:
         print(f"resight / torchreid: {speeds['resight'] / speeds['torchreid']:.2f}")
+        report("resight / torchreid, from JPEG files", speeds["resight"] / speeds["torchreid"], least=3)
 
 
 def _options() -> argparse.Namespace:

@@ -16,6 +16,7 @@ import time
 import numpy as np
 
 from resight.retrieval import evaluate
+from results import report
 from side_by_side import Memory, seconds, where
 
 SIZES = {
@@ -23,6 +24,9 @@ SIZES = {
     "msmt17": (11_659, 82_161, 3_060, 15),
     "small": (500, 3_000, 120, 6),
 }
+GOAL = 1.2
+GOAL_MEMORY = {"market1501": 1024, "msmt17": 4096, "small": 256}
+"""MiB."""
 
 
 def main() -> None:
@@ -63,7 +67,11 @@ def main() -> None:
         whole = time.perf_counter() - started
         ratios.append(whole / product)
         print(f"product {product:7.3f} s  evaluation {whole:7.3f} s  ratio {ratios[-1]:.2f}")
-    print(f"median ratio {statistics.median(ratios):.2f}")
+    ratio = statistics.median(ratios)
+    print(f"median ratio {ratio:.2f}")
+    size = f"{queries:,} × {gallery:,} × {options.dimensions:,}"
+    report(f"evaluation / product, {size}", ratio, most=GOAL)
+    report("memory above the inputs", memory.mebibytes, "MiB", most=GOAL_MEMORY[options.size])
 
 
 if __name__ == "__main__":

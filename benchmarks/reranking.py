@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.retrieval import rerank
+from results import report
 from side_by_side import Memory, seconds, where
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -56,7 +57,10 @@ def main() -> None:
             f"product {alone:6.2f} s  re-ranking {ours:6.2f} s  ratio {ratios[-1]:.2f}"
             f"  memory above the inputs {memory.mebibytes:,.0f} MiB"
         )
-    print(f"median ratio {statistics.median(ratios):.2f}\n\nthe dense code, 1 image in 6 a query:")
+    ratio = statistics.median(ratios)
+    print(f"median ratio {ratio:.2f}\n\nthe dense code, 1 image in 6 a query:")
+    report(f"re-ranking / product, {count:,} × {options.dimensions:,}", ratio, most=1.2)
+    report("memory above the inputs", memory.mebibytes, "MiB", most=3072)
     for size in options.dense:
         some = values[:size]
         with Memory() as memory:
@@ -66,6 +70,7 @@ def main() -> None:
             f"{size:6,} images: dense {dense:7.2f} s, {memory.mebibytes:6,.0f} MiB"
             f"  ours {ours:6.3f} s  dense / ours {dense / ours:6.1f}"
         )
+        report(f"the usual dense code / ours, {size:,} images", dense / ours)
 
 
 def _cosine(values: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from resight.gallery import Gallery
 from resight.recipe import load_recipe
 from resight.records import NO_ATTRIBUTES, Embeddings, Record
 from resight.run import Run, build_model
+from results import report
 from side_by_side import where
 
 CLIENTS = (1, 8, 32)
@@ -98,6 +99,8 @@ def _alone(place: str, data: bytes) -> float:
         rates[batch] = done / (time.perf_counter() - began)
     print(f"{'alone, one by one':28}{rates[1]:8.1f}/s")
     print(f"{'alone, batches of 32':28}{rates[32]:8.1f}/s")
+    report("alone, one by one: requests/s", rates[1], "")
+    report("alone, batches of 32: requests/s", rates[32], "")
     return rates[32]
 
 
@@ -115,8 +118,13 @@ def _served(place: str, data: bytes, seconds: float, limit: float) -> None:
                 continue
             rate = len(times) / elapsed
             p50, p99 = 1000 * statistics.median(times), 1000 * float(np.percentile(times, 99))
+            named = "1 client" if clients == 1 else f"{clients} clients"
+            report(f"{named}: requests/s", rate, "")
+            report(f"{named}: p50", p50, "ms")
+            report(f"{named}: p99", p99, "ms")
+            report(f"{named}: of what batches of 32 alone reach", rate / limit)
             print(
-                f"{f'served, {clients} clients':28}{rate:8.1f}/s  p50 {p50:6.0f} ms  p99 {p99:6.0f} ms  "
+                f"{f'served, {named}':28}{rate:8.1f}/s  p50 {p50:6.0f} ms  p99 {p99:6.0f} ms  "
                 f"{rate / limit:5.2f} of the limit  {refused} told to wait"
             )
     finally:

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from results import matrix_units, report
 from side_by_side import where
 
 
@@ -107,17 +108,28 @@ class _Times:
         print(
             f"12,936 images, Market-1501's epoch: {whole:.2f} s of steps alone, {12_936 / speeds['resight']:.2f} s in all"
         )
+        report("12,936 images, Market-1501's epoch", 12_936 / speeds["resight"], "s", most=None if self.options.device == "cpu" else 3)  # fmt: skip
         for name, speed in speeds.items():
             print(
                 f"{name:10} {speed:8,.0f} images/s  {1000 * self.options.batch / speed:8.1f} ms a step  "
                 f"{operations * speed / 1e12:7.2f} TFLOP/s, {100 * operations * speed / most:4.1f} % of the ceiling  "
                 f"{1000 * processor[name] * self.options.batch:8.1f} ms of processor time a step"
             )
+            report(f"{name}: images/s", speed, "", ceiling=operations * speed / most)
         for name in self.others:
             print(
                 f"resight / {name}: {speeds['resight'] / speeds[name]:.2f} by the clock, "
                 f"{processor[name] / processor['resight']:.2f} by processor time"
             )
+            goal = self._goal() if name == "torchreid" else None
+            report(f"resight / {name}", speeds["resight"] / speeds[name], least=goal)
+            report(f"resight / {name}, by processor time", processor[name] / processor["resight"])
+
+    def _goal(self) -> float:
+        """Times as fast as torchreid; a CPU without units for bfloat16 is to be not slower."""
+        if self.options.device != "cpu":
+            return 5
+        return 1.8 if matrix_units() in ("AMX", "AVX512-BF16") else 1
 
 
 def _operations(options: argparse.Namespace) -> float:

@@ -59,6 +59,7 @@ UNMIRRORED = {
 
 # Tests that belong to no one module, and what they are about.
 CROSS_CUTTING = {
+    "test_benchmarks.py": "the figures of benchmarks/",
     "test_docs.py": "the names on the page of the house",
     "test_contributing.py": "the examples of CONTRIBUTING.md and the README",
     "test_house.py": "this",
