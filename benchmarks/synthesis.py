@@ -25,7 +25,7 @@ from results import report
 from side_by_side import where
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.synthetic.test_synthesize import histogram_figures
+from tests.synthetic.test_generate import histogram_figures
 
 
 def jpeg(count: int, size: tuple[int, int]) -> None:

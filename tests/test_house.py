@@ -69,6 +69,7 @@ CROSS_CUTTING = {
     "test_wheel.py": "what is installed",
     "serving/test_page.py": "the page's own scripts, in a browser",
     "tasks/test_resume.py": "exact resume of every system",
+    "tasks/test_waits.py": "no step of training waits for a GPU, in every task",
     "tasks/test_validation_figures.py": "validation and evaluation agree, in every task",
     "tasks/test_validation_pictures.py": "what validation draws, in every task",
     "reproduce/test_tables.py": "every built-in table",

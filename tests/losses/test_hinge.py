@@ -62,10 +62,12 @@ def test_branches_have_the_same_weight_and_validation_none() -> None:
     assert told(loss)["norm"] == pytest.approx((3 + 9) / 2)
 
 
-def test_a_batch_without_triplets_has_no_figures() -> None:
-    loss = TripletLoss()
-    loss(LINE, torch.tensor([1, 2, 3, 4]))
-    assert loss.figures() == {}
+def test_a_batch_without_triplets_has_no_distances() -> None:
+    for loss in (TripletLoss(), CentroidTripletLoss()):
+        loss(LINE, torch.tensor([1, 2, 3, 4]))
+        found = told(loss)
+        assert (found["active"], found["positive"], found["negative"]) == (0, 0, 0)
+        assert found["norm"] == 3
 
 
 def test_figures_take_no_part_in_the_gradient() -> None:

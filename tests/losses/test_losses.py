@@ -11,6 +11,7 @@ import torch
 from resight.losses import LOSSES
 from resight.losses.base import Loss
 from resight.recipe import make
+from tests.support.syncs import Waits
 
 IDS = torch.tensor([0, 0, 0, 1, 1, 2, 2, 3])
 
@@ -45,6 +46,28 @@ def test_mixed_precision_changes_nothing_but_the_input(name: str) -> None:
     assert mixed.dtype == torch.float32
     assert mixed.item() == plain.item()
     assert all(parameter.dtype == torch.float32 for parameter in loss.parameters())
+
+
+# pytorch-metric-learning looks for pairs by `nonzero` and for the right identity by a mask.
+@pytest.mark.parametrize(
+    "name", [name for name in LOSSES if name not in ("arcface", "circle", "cosface", "sphereface")]
+)
+def test_a_gpu_is_not_waited_for(name: str) -> None:
+    loss = loss_of(name)
+    values = values_for(loss).requires_grad_()
+    with Waits() as waits:
+        loss(values, IDS, IDS % 2).backward()
+    assert waits.found == []
+
+
+def test_what_would_wait_for_a_gpu_is_seen() -> None:
+    with Waits() as waits:
+        loss_of("circle")(values_for(loss_of("circle")), IDS)
+    assert any(found.startswith("nonzero at losses/circle.py") for found in waits.found)
+    for asks in (lambda x: x[x > 0], lambda x: float(x.sum()), lambda x: x.unique(), lambda x: bool((x > 0).any())):
+        with Waits() as waits:
+            asks(torch.randn(5))
+        assert waits.found
 
 
 @pytest.mark.parametrize("name", ["triplet", "centroid-triplet", "circle", "verification"])

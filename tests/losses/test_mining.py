@@ -10,7 +10,16 @@ import torch
 
 from resight.errors import RecipeError
 from resight.losses.distances import pairwise_distances
-from resight.losses.mining import MINING, BatchAll, BatchHard, CameraBatchHard, DrawnTriplets, RandomMining, pair_masks
+from resight.losses.mining import (
+    MINING,
+    BatchAll,
+    BatchHard,
+    CameraBatchHard,
+    DrawnTriplets,
+    RandomMining,
+    Triplets,
+    pair_masks,
+)
 from resight.losses.triplet import TripletLoss
 
 
@@ -20,10 +29,17 @@ def test_pairs_are_of_the_same_identity_but_never_an_image_with_itself() -> None
     assert negative.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
 
 
+def taken(triplets: Triplets) -> list[tuple[int, ...]]:
+    """Anchor, positive and negative of each that counts."""
+    *places, valid = torch.broadcast_tensors(*triplets)
+    return list(zip(*(part[valid].tolist() for part in places), strict=True))
+
+
 def test_batch_all_takes_every_positive_with_every_negative() -> None:
     ids = [0, 0, 0, 1, 1, 2]
-    found = set(zip(*(part.tolist() for part in BatchAll()(torch.zeros(6, 6), torch.tensor(ids))), strict=True))
-    assert found == {
+    found = taken(BatchAll()(torch.zeros(6, 6), torch.tensor(ids)))
+    assert len(set(found)) == len(found)
+    assert set(found) == {
         (a, p, n)
         for a in range(6)
         for p in range(6)
@@ -33,7 +49,8 @@ def test_batch_all_takes_every_positive_with_every_negative() -> None:
 
 
 def test_equal_distances_go_to_the_lowest_index() -> None:
-    anchors, positives, negatives = BatchHard()(torch.ones(5, 5), torch.tensor([0, 0, 0, 1, 1]))
+    anchors, positives, negatives, valid = BatchHard()(torch.ones(5, 5), torch.tensor([0, 0, 0, 1, 1]))
+    assert valid.all()
     assert anchors.tolist() == [0, 1, 2, 3, 4]
     assert positives.tolist() == [1, 0, 0, 4, 3]
     assert negatives.tolist() == [3, 3, 3, 0, 0]
@@ -41,15 +58,17 @@ def test_equal_distances_go_to_the_lowest_index() -> None:
 
 def test_drawn_triplets_are_read_in_threes() -> None:
     found = DrawnTriplets()(torch.zeros(6, 6), torch.tensor([1, 1, 2, 3, 3, 1]))
-    assert [part.tolist() for part in found] == [[0, 3], [1, 4], [2, 5]]
+    assert taken(found) == [(0, 1, 2), (3, 4, 5)]
 
 
 @pytest.mark.parametrize("name", [name for name in MINING if name != "drawn"])
 def test_an_anchor_without_a_positive_or_a_negative_is_left_out(name: str) -> None:
     mining, cameras = MINING[name](), torch.zeros(4, dtype=torch.int64)
-    assert set(mining(torch.rand(4, 4), torch.tensor([0, 0, 1, 2]), cameras).anchors.tolist()) == {0, 1}
+    found = taken(mining(torch.rand(4, 4), torch.tensor([0, 0, 1, 2]), cameras))
+    assert {(anchor, positive) for anchor, positive, _ in found} == {(0, 1), (1, 0)}
+    assert {negative for *_, negative in found} <= {2, 3}
     for ids in ([0, 0, 0, 0], [0, 1, 2, 3]):
-        assert len(mining(torch.rand(4, 4), torch.tensor(ids), cameras).anchors) == 0
+        assert not mining(torch.rand(4, 4), torch.tensor(ids), cameras).valid.any()
 
 
 def test_random_mining_draws_valid_triplets_alike_anew_and_again_under_a_seed() -> None:
@@ -57,11 +76,12 @@ def test_random_mining_draws_valid_triplets_alike_anew_and_again_under_a_seed() 
     distances, mining = torch.zeros(7, 7), RandomMining()
     torch.manual_seed(0)
     drawn = [mining(distances, ids) for _ in range(400)]
-    for anchors, positives, negatives in drawn:
-        assert anchors.tolist() == [0, 1, 2, 3, 4, 5]
-        assert (ids[anchors] == ids[positives]).all()
-        assert (anchors != positives).all()
-        assert (ids[anchors] != ids[negatives]).all()
+    for triplets in drawn:
+        chosen = taken(triplets)
+        assert [anchor for anchor, *_ in chosen] == [0, 1, 2, 3, 4, 5]
+        for anchor, positive, negative in chosen:
+            assert ids[anchor] == ids[positive] != ids[negative]
+            assert anchor != positive
     # anchor 0 has the positives 1, 2 and the negatives 3 to 6; 400 draws each: 200 and 100 within four deviations
     positives = Counter(int(triplets.positives[0]) for triplets in drawn)
     negatives = Counter(int(triplets.negatives[0]) for triplets in drawn)
@@ -156,7 +176,8 @@ def test_camera_mining_changes_the_choice_not_the_loss_value() -> None:
     mining = CameraBatchHard(k=3)
     loss = TripletLoss(margin=1.0, mining=mining)(embeddings, ids, cameras).item()
     distances = pairwise_distances(embeddings)
-    anchors, positives, negatives = mining(distances, ids, cameras)
+    anchors, positives, negatives, valid = mining(distances, ids, cameras)
+    assert valid.all()
     terms = (distances[anchors, positives] - distances[anchors, negatives] + 1).clamp(min=0)
     assert loss == pytest.approx(terms.mean().item())
 

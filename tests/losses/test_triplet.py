@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
-from resight.losses.mining import BatchAll, CameraBatchHard, DrawnTriplets, Mining, RandomMining
+from resight.losses.mining import MINING, BatchAll, CameraBatchHard, DrawnTriplets, Mining, RandomMining
 from resight.losses.triplet import TripletLoss
+from tests.support.syncs import Waits
 
 
 def loop_batch_hard(embeddings: torch.Tensor, ids: list[int], margin: float) -> float:
@@ -101,7 +102,8 @@ def test_random_mining_equals_the_peer_on_its_triplets() -> None:
     torch.manual_seed(3)
     ours = TripletLoss(margin=1, distance="squared-euclidean", mining=RandomMining())(embeddings, ids).item()
     torch.manual_seed(3)
-    anchors, positives, negatives = RandomMining()(torch.zeros(12, 12), ids)
+    anchors, positives, negatives, valid = RandomMining()(torch.zeros(12, 12), ids)
+    assert valid.all()
     loop = [
         max(
             0.0,
@@ -144,6 +146,16 @@ def test_gradient_is_finite_for_equal_images() -> None:
     same = torch.zeros(4, 4, requires_grad=True)
     TripletLoss(margin=5.0)(same, torch.tensor([0, 0, 1, 1])).backward()
     assert torch.isfinite(same.grad).all()
+
+
+@pytest.mark.parametrize("mining", MINING)
+def test_mining_waits_for_no_gpu(mining: str) -> None:
+    embeddings, ids = torch.randn(12, 5, requires_grad=True), torch.arange(4).repeat_interleave(3)
+    loss = TripletLoss(mining=MINING[mining]())
+    with Waits() as waits:
+        loss(embeddings, ids, ids % 2).backward()
+        loss.end_batch()
+    assert waits.found == []
 
 
 def test_no_triplet_is_a_loss_of_zero_with_a_gradient() -> None:

@@ -45,7 +45,8 @@ __all__ = [
 class Batch(NamedTuple):
     """Images uint8 (batch, 3, height, width) and what is known of them.
 
-    `index` are their positions in the records; `failed` has a line for each image that could not be read.
+    `index` are their positions in the records; `failed` has a line for each image that could not be read. What decides
+    the shape of a step is no tensor: it stays on the CPU, where it can be looked at without waiting for a GPU.
     """
 
     images: Tensor
@@ -56,16 +57,16 @@ class Batch(NamedTuple):
     masks: Tensor
     """uint8 (batch, 1, height, width), 1 for the individual; (batch, 0, height, width) where no masks are learned."""
     index: Tensor  # type: ignore[assignment]
-    places: Tensor
+    places: NDArray[np.int64]
     """Each image's position in the sampler's batch; the positions of images that could not be read are missing."""
-    junk: Tensor
+    junk: NDArray[np.bool_]
     """True where a random part of the image is shown instead of the image."""
     failed: list[str]
     seeds: NDArray[np.int64] = np.empty(0, np.int64)
     """Of each image's random changes; 0 for one that has none."""
 
 
-def whole_groups(places: Tensor, size: int) -> Tensor:
+def whole_groups(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Rows of the complete groups of a batch, int64 (groups, size).
 
     The sampler deals `size` images that belong together side by side, such as a triplet; a group is complete when all
@@ -73,8 +74,7 @@ def whole_groups(places: Tensor, size: int) -> Tensor:
     image 4 the first has the rows 0 to 2 and the third the rows 5 to 7.
     """
     number = places // size
-    rows = torch.nonzero(torch.bincount(number)[number] == size).flatten()
-    return rows.view(-1, size)
+    return np.flatnonzero(np.bincount(number)[number] == size).reshape(-1, size)
 
 
 class Item(NamedTuple):
@@ -137,7 +137,7 @@ class ImageDataset(Dataset[Item]):
         assert self.crops is not None
         index = torch.tensor([draw.index for draw in draws], dtype=torch.int64)
         known = self.crops.readable(index)
-        places = torch.nonzero(known).flatten()
+        places = np.flatnonzero(known.numpy())
         kept = [draws[place] for place in places.tolist()]
         crops = self.crops.host if self.batched is None else self.crops
         pixels = crops.gather(index[known], pinned=torch.cuda.is_available())
@@ -149,7 +149,7 @@ class ImageDataset(Dataset[Item]):
                 if mask is not None:
                     masks[row] = mask
         failed = [self.crops.failed[number] for number in index[~known].tolist()]
-        junk = torch.tensor([draw.junk for draw in kept], dtype=torch.bool)
+        junk = np.array([draw.junk for draw in kept], bool)
         seeds = np.array([draw.seed for draw in kept], np.int64)
         return self._batch(images, masks, index[known], places, junk, failed, seeds)
 
@@ -203,8 +203,8 @@ class ImageDataset(Dataset[Item]):
             images,
             masks,
             torch.tensor([item.index for item in kept], dtype=torch.int64),
-            torch.tensor(places, dtype=torch.int64),
-            torch.tensor([item.junk for item in kept], dtype=torch.bool),
+            np.array(places, np.int64),
+            np.array([item.junk for item in kept], bool),
             [item.failed for item in items if item.failed is not None],
             np.array([item.seed for item in kept], np.int64),
         )
@@ -214,12 +214,12 @@ class ImageDataset(Dataset[Item]):
         images: Tensor,
         masks: Tensor,
         index: Tensor,
-        places: Tensor,
-        junk: Tensor,
+        places: NDArray[np.int64],
+        junk: NDArray[np.bool_],
         failed: list[str],
         seeds: NDArray[np.int64],
     ) -> Batch:
-        targets = torch.where(junk[:, None], self.junk_targets[index], self.targets[index])
+        targets = torch.where(torch.from_numpy(junk)[:, None], self.junk_targets[index], self.targets[index])
         known = (self.labels[index], self.cameras[index], targets)
         return Batch(images, *known, masks, index, places, junk, failed, seeds)
 

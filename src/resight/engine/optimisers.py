@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
-__all__ = ["OPTIMISERS", "Apart", "Jointly"]
+__all__ = ["OPTIMISERS", "Apart", "Jointly", "adam"]
 
 Parameters = Iterable[nn.Parameter] | list[dict[str, Any]]
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from resight.losses.distances import Distance, pairwise_distances
 from resight.losses.hinge import HingeLoss, Margin
+from resight.losses.mining import mean_of
 from resight.losses.precision import in_full_precision
 
 __all__ = ["CentroidTripletLoss"]
@@ -28,16 +29,13 @@ class CentroidTripletLoss(HingeLoss):
 
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
-        identities, which = ids.unique(return_inverse=True)
-        members = torch.zeros(len(identities), len(ids), dtype=embeddings.dtype, device=ids.device)
-        members[which, torch.arange(len(ids), device=ids.device)] = 1
+        # A row for each image, not for each identity: how many these are would have to be waited for.
+        same = ids[:, None] == ids[None, :]
+        members = same.to(embeddings.dtype)
         counts, sums = members.sum(1, keepdim=True), members @ embeddings
-        anchors = (counts[which, 0] > 1).nonzero().squeeze(1)
-        if len(identities) < 2 or len(anchors) == 0:
-            return embeddings.sum() * 0.0
-        theirs = which[anchors]
-        rest = (sums[theirs] - embeddings[anchors]) / (counts[theirs] - 1)
-        own = pairwise_distances(embeddings[anchors], self.distance, rest).diagonal()
-        others = pairwise_distances(embeddings[anchors], self.distance, sums / counts)
-        nearest = others.masked_fill(members[:, anchors].T > 0, torch.inf).amin(1)
-        return self.hinged(embeddings, own, nearest).mean()
+        rest = (sums - embeddings) / (counts - 1).clamp(min=1)
+        own = pairwise_distances(embeddings, self.distance, rest).diagonal()
+        others = pairwise_distances(embeddings, self.distance, sums / counts)
+        nearest = others.masked_fill(same, torch.inf).amin(1)
+        valid = (counts[:, 0] > 1) & ~same.all(1)
+        return mean_of(self.hinged(embeddings, own, nearest, valid), valid)

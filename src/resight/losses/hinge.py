@@ -12,6 +12,7 @@ from torch import Tensor
 
 from resight.losses.base import Loss
 from resight.losses.distances import Distance
+from resight.losses.mining import mean_of
 
 __all__ = ["HingeLoss", "Margin", "hinge"]
 
@@ -31,7 +32,7 @@ def hinge(difference: Tensor, margin: Margin) -> Tensor:
 class HingeLoss(Loss):
     """Base of triplet losses: a subclass chooses the distances and calls `hinged`.
 
-    Its figures, means over the calls (each branch has the same weight):
+    Its figures, means over the calls (each branch has the same weight; the first three are 0 without triplets):
 
     - `active`: share of the triplets whose loss is above 0; of a soft margin, whose negative is not farther away by 1.
     - `positive`, `negative`: mean distance of the chosen ones.
@@ -54,21 +55,24 @@ class HingeLoss(Loss):
         """How much farther away a negative has to be."""
         return _SOFT if self.margin == "soft" else self.margin
 
-    def hinged(self, embeddings: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """Embeddings (batch, dim), distances of triplets' positives and negatives -> the triplets' losses, (triplets,) each."""
-        if self.training:
-            self._note(embeddings, positive, negative)
+    def hinged(self, embeddings: Tensor, positive: Tensor, negative: Tensor, valid: Tensor) -> Tensor:
+        """Embeddings (batch, dim), distances of triplets' positives and negatives -> the triplets' losses.
+
+        The distances broadcast to the shape of `valid`, which says what is a triplet, and so does the result.
+        """
+        if self.training and len(embeddings) > 1:
+            self._note(embeddings, positive, negative, valid)
         return hinge(positive - negative, self.margin)
 
     @torch.no_grad()
-    def _note(self, embeddings: Tensor, positive: Tensor, negative: Tensor) -> None:
+    def _note(self, embeddings: Tensor, positive: Tensor, negative: Tensor, valid: Tensor) -> None:
         norms = embeddings.norm(dim=1)
         # The mean squared distance of two different rows is twice their variance: no matrix of distances is needed.
         apart = 2 * embeddings.var(0).sum() / norms.square().mean().clamp(min=1e-12)
         found = {
-            "active": (positive - negative + self.reach > 0).to(norms.dtype).mean(),
-            "positive": positive.mean(),
-            "negative": negative.mean(),
+            "active": mean_of((positive - negative + self.reach > 0).to(norms.dtype), valid),
+            "positive": mean_of(positive, valid),
+            "negative": mean_of(negative, valid),
             "spread": apart.sqrt(),
             "norm": norms.mean(),
         }

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from resight.losses.base import Loss
-from resight.losses.mining import pair_masks
+from resight.losses.mining import mean_of, pair_masks
 from resight.losses.precision import in_full_precision
 
 __all__ = ["IdentityLoss", "VerificationLoss"]
@@ -58,7 +58,5 @@ class VerificationLoss(Loss):
         unit = F.normalize(embeddings, dim=1)
         scores = self.scale * (unit @ unit.T - self.offset)
         positive, negative = pair_masks(ids)
-        losses = [
-            F.softplus(sign * scores[mask]).mean() for sign, mask in ((-1, positive), (1, negative)) if mask.any()
-        ]
-        return torch.stack(losses).mean() if losses else embeddings.sum() * 0.0
+        losses = torch.stack([mean_of(F.softplus(-scores), positive), mean_of(F.softplus(scores), negative)])
+        return mean_of(losses, torch.stack([positive.any(), negative.any()]))

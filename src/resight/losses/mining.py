@@ -1,4 +1,7 @@
-"""Mining: the choice of positives and negatives for the anchors of a batch. It does not change the distances."""
+"""Mining: the choice of positives and negatives for the anchors of a batch. It does not change the distances.
+
+All shapes follow from the batch's size alone: what does not count is masked, not left out, so that a GPU is never waited for.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,19 @@ __all__ = [
     "Mining",
     "RandomMining",
     "Triplets",
+    "mean_of",
+    "pair_masks",
 ]
 
 
 class Triplets(NamedTuple):
-    """Positions in the batch, three tensors of the same length: anchors without a positive or negative are left out."""
+    """Positions in the batch, tensors of shapes that broadcast to that of `valid`."""
 
     anchors: Tensor
     positives: Tensor
     negatives: Tensor
+    valid: Tensor
+    """Which are triplets, bool: False where an anchor has no such positive or negative."""
 
 
 class MaskedDistances(NamedTuple):
@@ -67,9 +74,9 @@ class Mining(nn.Module):
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
         raise NotImplementedError
 
-    def mean(self, losses: Tensor) -> Tensor:
-        """(triplets,) -> scalar."""
-        return losses.mean()
+    def mean(self, losses: Tensor, valid: Tensor) -> Tensor:
+        """The triplets' losses, and which of them count -> scalar; 0 where none does."""
+        return mean_of(losses, valid)
 
 
 class RandomMining(Mining):
@@ -82,10 +89,9 @@ class RandomMining(Mining):
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
         positive, negative = pair_masks(ids)
-        usable = _usable(positive, negative)
         lots = torch.rand(2, *positive.shape, device=ids.device)
-        chosen = lots.masked_fill(~torch.stack([positive, negative]), -1.0).argmax(2)[:, usable]
-        return Triplets(usable, chosen[0], chosen[1])
+        chosen = lots.masked_fill(~torch.stack([positive, negative]), -1.0).argmax(2)
+        return Triplets(_each(ids), chosen[0], chosen[1], _usable(positive, negative))
 
 
 class DrawnTriplets(Mining):
@@ -97,7 +103,8 @@ class DrawnTriplets(Mining):
     group = 3
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
-        return Triplets(*torch.arange(len(ids), device=ids.device).view(-1, self.group).unbind(1))
+        anchors, positives, negatives = _each(ids).view(-1, self.group).unbind(1)
+        return Triplets(anchors, positives, negatives, torch.ones_like(anchors, dtype=torch.bool))
 
 
 class BatchAll(Mining):
@@ -106,7 +113,8 @@ class BatchAll(Mining):
     >>> BatchAll()(distances, ids)  # distances (batch, batch), ids (batch,)
 
     `over="non-zero"` is the mean over the triplets whose loss is not 0, which their section 3 prefers ("batch all
-    ≠ 0"): most losses soon are 0 and would dilute the others. `over="all"` is the plain mean.
+    ≠ 0"): most losses soon are 0 and would dilute the others. `over="all"` is the plain mean. Memory grows with the
+    batch's cube: a few hundred megabytes at 256 images.
     """
 
     def __init__(self, over: Literal["non-zero", "all"] = "non-zero") -> None:
@@ -115,12 +123,11 @@ class BatchAll(Mining):
 
     def forward(self, distances: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Triplets:
         positive, negative = pair_masks(ids)
-        return Triplets(*(positive[:, :, None] & negative[:, None, :]).nonzero(as_tuple=True))
+        each, valid = _each(ids), positive[:, :, None] & negative[:, None, :]
+        return Triplets(each[:, None, None], each[None, :, None], each[None, None, :], valid)
 
-    def mean(self, losses: Tensor) -> Tensor:
-        if self.over == "all":
-            return losses.mean()
-        return losses.sum() / (losses > 0).sum().clamp(min=1)
+    def mean(self, losses: Tensor, valid: Tensor) -> Tensor:
+        return mean_of(losses, valid if self.over == "all" else valid & (losses > 0))
 
 
 class BatchHard(Mining):
@@ -141,9 +148,8 @@ class BatchHard(Mining):
             distances.detach().masked_fill(~positive, -torch.inf), distances.detach().masked_fill(~negative, torch.inf)
         )
         adjusted = self.prefer(masked, cameras)
-        usable = _usable(positive, negative)
-        farthest, nearest = adjusted.positives.argmax(1)[usable], adjusted.negatives.argmin(1)[usable]
-        return Choice(masked, adjusted, Triplets(usable, farthest, nearest))
+        farthest, nearest = adjusted.positives.argmax(1), adjusted.negatives.argmin(1)
+        return Choice(masked, adjusted, Triplets(_each(ids), farthest, nearest, _usable(positive, negative)))
 
     def prefer(self, masked: MaskedDistances, cameras: Tensor | None) -> MaskedDistances:
         """Adjust the distances before the choice; for subclasses."""
@@ -214,16 +220,25 @@ class CameraBatchHard(BatchHard):
     def bias(self, distances: Tensor) -> Tensor:
         """k * std(D) / (1 + m * t) of one of the masked matrices, a scalar in the unit of the distances."""
         valid = distances.isfinite()
-        kept = distances[valid] if self.bias_std == "valid" else distances.masked_fill(~valid, 0.0)
-        if kept.numel() == 0:
-            return distances.new_zeros(())
+        counted = valid if self.bias_std == "valid" else torch.ones_like(valid)
+        kept = distances.masked_fill(~valid, 0.0)
+        spread = mean_of((kept - mean_of(kept, counted)).square(), counted).sqrt()
         t = self.iterations if self.decay else 0
-        return self.k * kept.std(correction=0) / (1 + self.m * t)
+        return self.k * spread / (1 + self.m * t)
+
+
+def _each(ids: Tensor) -> Tensor:
+    return torch.arange(len(ids), device=ids.device)
 
 
 def _usable(positive: Tensor, negative: Tensor) -> Tensor:
-    """Positions of the anchors that have a positive and a negative."""
-    return (positive.any(1) & negative.any(1)).nonzero().squeeze(1)
+    """Which anchors have a positive and a negative, (batch,)."""
+    return positive.any(1) & negative.any(1)
+
+
+def mean_of(values: Tensor, valid: Tensor) -> Tensor:
+    """The mean of those values that count, a scalar; 0 where none does. The others may be infinite."""
+    return torch.where(valid, values, 0.0).sum() / valid.sum().clamp(min=1)
 
 
 def pair_masks(ids: Tensor) -> tuple[Tensor, Tensor]:

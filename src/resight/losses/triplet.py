@@ -43,8 +43,6 @@ class TripletLoss(HingeLoss):
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
         distances = pairwise_distances(embeddings, self.distance)
-        anchors, positives, negatives = self.mining(distances, ids, cameras)
-        if len(anchors) == 0:
-            return embeddings.sum() * 0.0
+        anchors, positives, negatives, valid = self.mining(distances, ids, cameras)
         near, far = distances[anchors, positives], distances[anchors, negatives]
-        return self.mining.mean(self.hinged(embeddings, near, far))
+        return self.mining.mean(self.hinged(embeddings, near, far, valid), valid)

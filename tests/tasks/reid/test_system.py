@@ -76,7 +76,7 @@ def test_the_loss_takes_the_triplets_that_the_sampler_drew(
 
     def noted(self, distances, ids, cameras=None):  # type: ignore[no-untyped-def]
         triplets = forward(self, distances, ids, cameras)
-        seen.append([tuple(ids[list(rows)].tolist()) for rows in zip(*(t.tolist() for t in triplets), strict=True)])
+        seen.append([tuple(ids[list(rows)].tolist()) for rows in zip(*(t.tolist() for t in triplets[:3]), strict=True)])
         return triplets
 
     monkeypatch.setattr(DrawnTriplets, "forward", noted)

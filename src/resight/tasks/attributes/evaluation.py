@@ -141,7 +141,7 @@ def _look(model: Recognizer, records: Sequence[Record], progress: Progress | Non
     """What the model says of the images, and then of those made junk of."""
 
     def look(batch: Batch) -> _Found:
-        return model.recognise_batch(batch.images), batch.targets.numpy(), batch.junk.numpy()
+        return model.recognise_batch(batch.images), batch.targets.numpy(), batch.junk
 
     return see(judged_loader(records, model.schema, model.recipe.image, model.recipe.loader), records, look, progress)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch
@@ -45,7 +46,7 @@ class _Shown(NamedTuple):
 
     positions: Tensor
     """Positions of the images among those trained on, or among the validation images, (batch,)."""
-    junk: Tensor
+    junk: NDArray[np.bool_]
     """Whether a random part of the image was shown, (batch,)."""
     confidence: Confidence
 
@@ -140,7 +141,7 @@ class AttributeSystem(System):
         if not shown:  # no image could be read
             return
         # The picture of an image of which a part was shown would show the whole image.
-        whole = [~one.junk.cpu() for one in shown]
+        whole = [torch.from_numpy(~one.junk) for one in shown]
         positions = torch.cat([one.positions.cpu()[rows] for one, rows in zip(shown, whole, strict=True)]).tolist()
         parts = [[part.cpu()[rows] for part in one.confidence] for one, rows in zip(shown, whole, strict=True)]
         found = Confidence(*map(torch.cat, zip(*parts, strict=True)))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn, optim
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
 from resight.data.samplers.items import OTHERS, SAME
 from resight.data.training_set import TrainingSet
-from resight.engine.optimisers import Apart
+from resight.engine.optimisers import Apart, adam
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError
 from resight.losses import BRUNA_LOSSES
@@ -97,7 +99,8 @@ class BrunaSystem(RetrievalSystem):
             losses["attributes"] = self.losses["attributes"](output.logits, batch.targets)
         items = _whole_items(batch)
         if len(items):
-            losses |= self._adversaries(inputs, output.feature.float(), items, batch)
+            rows = torch.from_numpy(items).to(inputs.device, non_blocking=True)
+            losses |= self._adversaries(inputs, output.feature.float(), rows, batch)
         return self.losses.weighed(losses)
 
     def look(self, inputs: Tensor, batch: Batch) -> _Looked:
@@ -119,7 +122,7 @@ class BrunaSystem(RetrievalSystem):
             found["attributes"] = float(np.average([batch.loss for batch in looked], weights=images))
 
         def values(batch: DrawnBatch) -> dict[str, Tensor]:
-            items = batch.rows[whole_groups(batch.places, SAME + OTHERS)].to(self.device)
+            items = batch.rows[torch.from_numpy(whole_groups(batch.places, SAME + OTHERS))].to(self.device)
             if not len(items):
                 return {}
             play = self._play(self.selector.predict(codes[items[:, 0]], codes[items[:, SAME:]]), features, items)
@@ -175,10 +178,10 @@ class BrunaSystem(RetrievalSystem):
         return [Pick(images[:SAME], images[SAME:], guesses, chosen) for images, guesses, chosen in rows]
 
     def apart(self) -> list[Apart]:
-        return [*super().apart(), Apart(self.selector, optim.Adam, self.selector_rate)]
+        return [*super().apart(), Apart(self.selector, partial(adam, weight_decay=0.0), self.selector_rate)]
 
 
-def _whole_items(batch: Batch) -> Tensor:
+def _whole_items(batch: Batch) -> NDArray[np.int64]:
     """Rows of the batch by item, (items, 12), of the items whose images could all be read."""
-    people = torch.nonzero(~batch.junk).flatten()
+    people = np.flatnonzero(~batch.junk)
     return people[whole_groups(batch.places[people], SAME + OTHERS)]

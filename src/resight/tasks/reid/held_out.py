@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from resight.data.samplers import SAMPLERS
@@ -27,7 +29,7 @@ class DrawnBatch(NamedTuple):
 
     rows: Tensor
     """Their rows in what validation looked at, int64 (batch,)."""
-    places: Tensor
+    places: NDArray[np.int64]
     """As `Batch.places`."""
     ids: Tensor
     cameras: Tensor
@@ -55,7 +57,7 @@ class HeldOut:
             seen = [batch[place] for place in places]
             yield DrawnBatch(
                 torch.tensor([row[position] for position in seen], dtype=torch.int64),
-                torch.tensor(places, dtype=torch.int64),
+                np.array(places, np.int64),
                 torch.tensor([self.records[position].identity for position in seen], dtype=torch.int64),
                 torch.tensor([self.records[position].camera for position in seen], dtype=torch.int64),
             )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from resight.data.loaders import Batch, whole_groups
@@ -201,7 +202,7 @@ class EmbeddingSystem(RetrievalSystem):
 
 
 def _over_branches(
-    loss: Loss, fields: Mapping[str, Sequence[Tensor]], ids: Tensor, cameras: Tensor, places: Tensor
+    loss: Loss, fields: Mapping[str, Sequence[Tensor]], ids: Tensor, cameras: Tensor, places: NDArray[np.int64]
 ) -> Tensor:
     """The value of a loss on the fields of a `ReidOutput`, summed over the branches.
 
@@ -209,7 +210,7 @@ def _over_branches(
     """
     branches = list(zip(*(fields[name] for name in loss.reads), strict=True))
     if loss.group > 1:
-        rows = whole_groups(places, loss.group).flatten().to(ids.device)
+        rows = torch.from_numpy(whole_groups(places, loss.group).ravel()).to(ids.device, non_blocking=True)
         ids, cameras = ids[rows], cameras[rows]
         branches = [tuple(values[rows] for values in branch) for branch in branches]
     return torch.stack([loss(*branch, ids, cameras) for branch in branches]).sum()
