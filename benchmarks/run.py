@@ -81,6 +81,7 @@ BENCHMARKS = (
         quick=("--rows", "50000", "--width", "64", "--queries", "20"),
     ),
     Benchmark("serving", "serving.py", quick=("--rows", "2000", "--seconds", "2")),
+    Benchmark("evaluate", "end_to_end.py", quick=("--queries", "100", "--images", "1000")),
     Benchmark("synthesis", "synthesis.py", ("--identities", "30"), quick=("--identities", "6")),
     Benchmark(
         "clustering",
