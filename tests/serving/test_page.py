@@ -219,6 +219,9 @@ def test_switches_change_the_search(open_page: Any, crops: list[Record]) -> None
     assert again(page, lambda: page.locator("label", has_text="Re-rank").click())["options"]["rerank"]
     found = again(page, lambda: page.locator("label", has_text="Expand the query").click())
     assert found["options"]["expand"] == 5
+    found = again(page, lambda: page.select_option("#camera", label="Camera 2"))
+    assert found["options"]["camera"] == 2
+    assert again(page, lambda: page.select_option("#camera", label="any camera"))["options"]["camera"] is None
     found = again(page, lambda: page.select_option("#count", "20"))
     assert len(found["ids"]) == 20
     assert page.locator("#further").is_visible()

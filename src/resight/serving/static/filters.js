@@ -21,6 +21,7 @@ export class Filters {
     this.changed = changed;
     this.fail = fail;
     this.names = [];
+    this.cameras = []; // all that the gallery knows
   }
 
   get count() {
@@ -54,6 +55,7 @@ export class Filters {
       );
       filtered.forEach((column, place) => (all.columns[column] = own[place].columns[column] ?? []));
       this.range ??= all.time;
+      if (!filtered.length && !this.span) this.cameras = (all.columns.camera ?? []).map(one => one.value).filter(value => value !== null && value >= 0).sort((a, b) => a - b);
       this._show(all.columns);
     } catch (error) {
       if (error.name !== "AbortError") this.fail(error);

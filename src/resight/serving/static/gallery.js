@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { at, make } from "./dom.js";
 import { Filters } from "./filters.js";
-import { counted, identity, isSomebody, number, percent } from "./format.js";
+import { camera, counted, identity, isSomebody, number, percent } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Query, takePictures } from "./query.js";
 import { Results } from "./results.js";
@@ -35,6 +35,7 @@ function options() {
     rerank: at("rerank").checked,
     expand: at("expand").checked ? EXPANSION : 0,
     accept: limit(),
+    camera: at("camera").value === "" ? null : Number(at("camera").value),
     right: [...new Set([...query.ids, ...results.right])],
     wrong: results.wrong,
   };
@@ -147,6 +148,7 @@ function showSelection() {
 }
 
 function moreLike(hit) {
+  at("camera").value = filters.cameras.includes(hit.camera) ? hit.camera : "";
   query.become(hit);
   at("results").focus();
   scrollTo({ top: 0 });
@@ -235,7 +237,7 @@ function keys(event) {
 
 function listen() {
   takePictures(files => query.addFiles(files));
-  for (const id of ["rerank", "expand", "count"]) at(id).addEventListener("change", search);
+  for (const id of ["rerank", "expand", "camera", "count"]) at(id).addEventListener("change", search);
   for (const radio of document.querySelectorAll("input[name=combine]")) radio.addEventListener("change", search);
   for (const radio of document.querySelectorAll("input[name=view]")) radio.addEventListener("change", order);
   at("accept").addEventListener("input", sayAccept);
@@ -296,6 +298,8 @@ async function start() {
     sayAccept();
     rest();
     await filters.load();
+    at("camera-field").hidden = !gallery.calibrated || !filters.cameras.length;
+    at("camera").append(...filters.cameras.map(value => make("option", { value, text: camera(value) })));
   });
 }
 
