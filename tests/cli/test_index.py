@@ -107,7 +107,8 @@ def test_a_killed_index_goes_on_where_it_was(
     line = command("index", trained.folder, crops, "--out", gallery)
     slow = (
         "import sys, time, resight.embedding as e; e.pieces.__kwdefaults__['size'] = 64; found = e.pieces\n"
-        "def late(*given, **named):\n    for piece in found(*given, **named):\n        yield piece; time.sleep(0.5)\n"
+        "def late(*given, **named):\n    for number, piece in enumerate(found(*given, **named)):\n"
+        "        yield piece; time.sleep(600 if number == 3 else 0.1)\n"
         "e.pieces = late; sys.argv = ['resight', *sys.argv[1:]]; from resight.cli import main; main()"
     )
     process = subprocess.Popen([line[0], "-c", slow, *line[3:]], env=os.environ)

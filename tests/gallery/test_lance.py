@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -195,27 +196,30 @@ def test_what_was_measured_of_another_index_is_not_believed(store: LanceStore) -
 def test_readers_see_whole_batches_while_another_writes_and_compacts(store: LanceStore) -> None:
     store.upsert(rows(range(50)))
     pinned = LanceStore.open(store.where)
-    stop, seen, wrong = threading.Event(), [], []
+    seen: list[int] = []
+    stop = threading.Event()
 
     def read() -> None:
         reader = LanceStore.open(store.where)
-        while not stop.is_set():
+        while (not seen or seen[-1] < 400) and not stop.is_set():
             reader.refresh()
             ids = np.concatenate([batch.column(0).to_numpy() for batch in reader.scan(["id"])])
-            found = reader.search(QUERIES, 3, None, "exact").ids[0].tolist()
-            if len(ids) % 50 or found != best(rows(sorted(ids.tolist())), QUERIES[0], 3):
-                wrong.append(len(ids))
+            assert len(ids) % 50 == 0
+            assert reader.search(QUERIES, 3, None, "exact").ids[0].tolist() == best(
+                rows(sorted(ids.tolist())), QUERIES[0], 3
+            )
             seen.append(len(ids))
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    for start in range(50, 400, 50):
-        store.upsert(rows(range(start, start + 50)))
-        if start % 150 == 0:
-            store.compact()
-    stop.set()
-    thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(read)
+        try:
+            for start in range(50, 400, 50):
+                store.upsert(rows(range(start, start + 50)))
+                if start % 150 == 0:
+                    store.compact()
+            reading.result(60)
+        finally:
+            stop.set()
     assert seen == sorted(seen), "no step back"
     assert pinned.count() == 50, "what was opened stays readable beside compaction"
     assert pinned.search(QUERIES, 50).matching == 50
@@ -318,9 +322,9 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged_and_leaves_no_
     journal.touch()
     for kill in range(KILLS):
         words = [sys.executable, "-m", "tests.support.store_writer", str(folder), str(journal), str(kill)]
-        before = journal.stat().st_size
+        before, awaited = journal.stat().st_size, "begun" if kill % 2 else "done upsert"
         writer = subprocess.Popen(words, cwd=ROOT, start_new_session=True)
-        while journal.stat().st_size == before and writer.poll() is None:
+        while awaited not in journal.read_text()[before:] and writer.poll() is None:
             time.sleep(0.01)
         time.sleep(random.uniform(0, 0.6))
         assert writer.poll() is None, "it goes on until it is killed"

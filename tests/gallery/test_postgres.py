@@ -98,7 +98,7 @@ WRITER = """
 def test_a_killed_server_has_lost_nothing_it_acknowledged() -> None:
     """SIGKILL to the server and all its processes at any moment, while another process inserts, deletes and repeats."""
     with PostgresServer() as server:
-        assert kills(server, 3) > 3
+        assert kills(server, 3) >= 3
 
 
 def kills(server: PostgresServer, times: int, longest: float = 0.6) -> int:
@@ -117,6 +117,7 @@ def kills(server: PostgresServer, times: int, longest: float = 0.6) -> int:
             before, until = len(said), time.monotonic() + 60
             while len(said) <= before and time.monotonic() < until:
                 time.sleep(0.01)
+            assert len(said) > before, "it writes"
             time.sleep(np.random.default_rng().uniform(0, longest))
             server.kill()
             server.start()

@@ -100,7 +100,7 @@ def open_page(browser: Any, home: str) -> Iterator[Any]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith((home, "blob:", "data:")) else complaints.append(asked.url))  # fmt: skip
         page.add_init_script(ASKED)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.goto(home + path)
         page.wait_for_selector("#frame:not([hidden])")
         settled(page)
@@ -396,7 +396,7 @@ def test_a_token_is_asked_for(gallery: Gallery, browser: Any, crops: list[Record
     limits = Limits(rate=0)
     with serving(lambda port: create_app(gallery, Access(Names.of("127.0.0.1", port), TOKEN), limits), limits) as home:
         page = browser.new_context().new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.goto(home)
         page.wait_for_selector("#token-page:not([hidden])")
         assert page.locator("#frame").is_hidden()
@@ -417,7 +417,7 @@ def test_a_server_that_is_gone_is_said(gallery: Gallery, browser: Any, crops: li
     limits = Limits(rate=0)
     with serving(lambda port: create_app(gallery, Access(Names.of("127.0.0.1", port)), limits), limits) as home:
         page = browser.new_context().new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.goto(home)
         page.wait_for_selector("#frame:not([hidden])")
     page.set_input_files("#pick", crops[0].path)

@@ -66,10 +66,9 @@ class Service:
         began = time.perf_counter()
         inputs = [await self.do(self._input, data, number) for number, data in enumerate(images, 1)]
         asked = await asyncio.gather(*(self.batcher.ask(one) for one in inputs))
-        embedded = time.perf_counter()
+        embedded = _milliseconds(began) if images else 0
         found = await self.do(self.answers.search, asked, options)
-        times = {"took_ms": _milliseconds(began), "embed_ms": round(1000 * (embedded - began), 2)}
-        return found.model_copy(update=times)
+        return found.model_copy(update={"took_ms": _milliseconds(began), "embed_ms": embedded})
 
     async def do(self, work: Callable[..., Result], *arguments: object) -> Result:
         """What `work` returns, from a thread; a few at once."""
