@@ -32,17 +32,20 @@ _WORTH = 0.97
 
 @dataclass(frozen=True)
 class Way:
-    """A way to compute what a network makes: how exactly, in which order in memory, on how many threads."""
+    """A way to compute what a network makes: how exactly, in which order in memory, on how many threads, compiled or not."""
 
     precision: Precision = "32"
     channels_last: bool = True
     threads: int | None = None
     """None: as many as PyTorch takes."""
+    compiled: bool = False
+    """Whether by torch.compile."""
 
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
         name = {"32": "float32", "bf16": "bfloat16", "16": "float16"}[self.precision]
-        return f"{name}, {layout}" + ("" if self.threads is None else f", {self.threads} threads")
+        threads = "" if self.threads is None else f", {self.threads} threads"
+        return f"{name}, {layout}{threads}{', compiled' if self.compiled else ''}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

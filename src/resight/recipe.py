@@ -128,8 +128,10 @@ class TrainerOptions(_Section):
         False,
         description="compute a backbone's stages twice instead of keeping their maps: less memory, a third more time",
     )
-    compile: bool = Field(
-        False, description="compile the network with torch.compile: a minute at the start, faster steps on a GPU"
+    compile: bool | Literal["auto"] = Field(
+        "auto",
+        description="by torch.compile, which takes a minute and more; auto: measured together with precision where a "
+        "training is long enough to win that back, else not",
     )
 
 

@@ -79,7 +79,7 @@ class Run:
         """How it is computed: as decided, or else as the recipe says."""
         options = self.recipe.trainer
         precision = "32" if options.precision == "auto" else options.precision
-        return self.way or Way(precision, options.channels_last is not False)
+        return self.way or Way(precision, options.channels_last is not False, compiled=options.compile is True)
 
     @property
     def weights(self) -> Path:
@@ -102,9 +102,13 @@ class Run:
         folder = Path(folder)
         try:
             facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            recipe = load_recipe(folder / "recipe.yaml")
+            way = {
+                "compiled": recipe.trainer.compile is True
+            }  # as older versions did, which kept it in the recipe alone
             return cls(
                 folder,
-                load_recipe(folder / "recipe.yaml"),
+                recipe,
                 classes=int(facts["classes"]),
                 schema=AttributeSchema(
                     {str(name): tuple(map(str, values)) for name, values in facts["attributes"].items()}
@@ -113,7 +117,7 @@ class Run:
                 finished=bool(facts["finished"]),
                 digest=facts.get("digest"),
                 start=facts.get("start"),
-                way=None if facts.get("way") is None else Way.from_json(facts["way"]),
+                way=None if facts.get("way") is None else Way.from_json(way | facts["way"]),
                 origin=None if facts.get("origin") is None else Origin(**facts["origin"]),
             )
         except FileNotFoundError as error:

@@ -124,7 +124,7 @@ def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validati
     system = _system(run, training_set, pretrained=None if fresh else False)
     checkpoint, batches = None if fresh else run.checkpoint, DataModule(run.recipe, training_set, tell)
     # One of a version that kept no way goes on in the likely one, which it had.
-    run.way = run.way or (way_of(system, batches, _told_once(tell)) if fresh else likely_way(system))
+    run.way = way_of(system, batches, _told_once(tell), run.way or (None if fresh else likely_way(system)))
     trainer = make_trainer(run, quiet, on_validation, tell)
     return _fit(run, trainer, system, batches, checkpoint, tell)
 

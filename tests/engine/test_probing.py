@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from resight.engine.system import System
 from resight.errors import RunError
 from resight.machine import Way
 from resight.recipe import Recipe, make
-from resight.records import ReidDataset
+from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
 from resight.tasks.systems import SYSTEMS, training_set_of
 from resight.training import resume, train
@@ -49,6 +50,17 @@ def made(recipe: Recipe, dataset: ReidDataset) -> tuple[System, DataModule]:
     model = build_model(recipe, training_set.classes, training_set.schema)
     system = make(SYSTEMS, recipe.system, "system", recipe=recipe, model=model, training_set=training_set)
     return system, DataModule(recipe, training_set)
+
+
+def cut_after_an_epoch(recipe: Recipe, dataset: ReidDataset, folder: Path, spec: str) -> None:
+    """Train until the second epoch is told, which nothing has kept yet."""
+
+    def kill(line: str) -> None:
+        if line.startswith("epoch 2"):
+            raise InterruptedError
+
+    with pytest.raises(RunError, match="cannot write"):
+        train(recipe, dataset, folder, data=[spec], tell=kill)
 
 
 LONG = "epochs=1000"
@@ -85,6 +97,108 @@ def test_a_layout_by_hand_narrows_what_is_measured(crowd, tiny, measured) -> Non
     assert {way.channels_last for way in measured[0]} == {False}
 
 
+class Compiler:
+    """Stands for `fastest` and the clock: steps of a tenth of a second, compiled ones of 0.08, and a minute to compile."""
+
+    def __init__(self) -> None:
+        self.now, self.compiled, self.works = 0.0, 0, True
+
+    def fastest(self, candidates: list[Way], step: object) -> tuple[Way, dict[Way, float]]:
+        if any(way.compiled for way in candidates):
+            self.now, self.compiled = self.now + 60, self.compiled + 1
+            if not self.works:
+                raise RuntimeError("no working C++ compiler\nand much more")
+        seconds = {way: 0.08 if way.compiled else 0.1 for way in candidates}
+        return min(candidates, key=lambda way: seconds[way]), seconds
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    made = Compiler()
+    monkeypatch.setattr(probing, "fastest", made.fastest)
+    monkeypatch.setattr(probing, "clock", lambda: made.now)
+    monkeypatch.setattr(probing, "_step", lambda *how: lambda: None)
+    return made
+
+
+AUTO = ("trainer.precision=auto", WIDE)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "tried", "taken"),
+    [
+        (10_000, 0, False),  # 30,000 steps, 50 minutes: no more than fifty times a minute
+        (20_000, 1, True),  # saves 20 minutes
+    ],
+)
+def test_a_long_training_is_compiled_where_that_pays(epochs, tried, taken, crowd, tiny, compiler) -> None:
+    lines: list[str] = []
+    system = made(tiny(*AUTO, f"epochs={epochs}"), crowd)
+    assert len(system[1].sampler) == 3
+    first, again = way_of(*system, lines.append), way_of(*system, lines.append)
+    assert first == again
+    assert (compiler.compiled, first.compiled) == (tried, taken)
+    assert ("compiled 80 ms" in lines[0]) == taken
+    assert "measured here before" in lines[1]
+
+
+def test_a_compiler_that_takes_longer_than_it_saves_is_not_used(crowd, tiny, compiler, monkeypatch) -> None:
+    monkeypatch.setattr(probing, "clock", iter([0.0, 650.0]).__next__)
+    assert not way_of(*made(tiny(*AUTO, "epochs=20_000"), crowd)).compiled
+    assert compiler.compiled == 1
+
+
+@pytest.mark.parametrize("asked", ["true", "false"])
+def test_compiling_by_hand_is_not_measured(asked: str, crowd, tiny, compiler) -> None:
+    for length in ("epochs=1", "epochs=20_000"):
+        assert way_of(*made(tiny(*AUTO, length, f"trainer.compile={asked}"), crowd)).compiled == (asked == "true")
+    assert not compiler.compiled
+
+
+def test_without_a_working_compiler_a_training_is_computed_without(crowd, tiny, compiler) -> None:
+    compiler.works = False
+    lines: list[str] = []
+    system = made(tiny(*AUTO, "epochs=20_000"), crowd)
+    assert not way_of(*system, lines.append).compiled
+    assert lines[0] == "computing without torch.compile, which does not work here: no working C++ compiler"
+    assert not way_of(*system, lines.append).compiled
+    assert compiler.compiled == 1, "it is known by then"
+
+
+def test_a_missing_compiler_is_no_error(crowd, tiny, monkeypatch) -> None:
+    def compile_without_compiler(network: torch.nn.Module, dynamic: bool) -> None:
+        monkeypatch.setattr(network, "forward", lambda images, *labels: Path("no-such-compiler").read_text())
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_without_compiler)
+    lines: list[str] = []
+    system = made(tiny("trainer.compile=true"), crowd)
+    assert way_of(*system, lines.append) == Way("32")
+    assert way_of(*system, lines.append, kept=Way("32", compiled=True)) == Way("32"), "nor in a resumed run"
+    assert len(lines) == 2
+    assert lines[0].startswith("computing without torch.compile, which does not work here: ")
+
+
+@pytest.mark.slow
+def test_whole_batches_of_training_alone_are_compiled(crowd, tiny, tmp_path: Path, monkeypatch) -> None:
+    sizes: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        sizes.extend(one.shape[0] for one in inputs if one.shape[1:] == (3, 32, 16))
+        return graph.forward
+
+    def compile_noting(network: torch.nn.Module, dynamic: bool) -> None:
+        network._compiled_call_impl = torch.compile(network._call_impl, dynamic=dynamic, backend=backend)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_noting)
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    without = [Record(str(tmp_path / "broken.jpg"), identity, camera=1) for identity in range(1, 7)]
+    broken = ReidDataset("broken", [*crowd.train, *without])
+    over = ("trainer.compile=true", "epochs=2", "optimiser.lr=0.001")
+    run = train(tiny(*over), broken, tmp_path / "run", quiet=True)
+    assert run.way == Way("32", compiled=True)
+    assert set(sizes) == {16}
+
+
 def test_several_processes_do_not_measure(crowd, tiny, measured) -> None:
     assert way_of(*made(tiny("trainer.precision=auto", WIDE, LONG, "trainer.devices=2"), crowd)) == Way("bf16")
     assert not measured
@@ -111,12 +225,7 @@ def test_a_resumed_run_keeps_its_way(crowd: ReidDataset, crowd_spec: str, tiny, 
     whole = train(recipe, crowd, tmp_path / "whole", data=[crowd_spec], quiet=True)
     assert whole.way == Way("bf16")
 
-    def kill(line: str) -> None:
-        if line.startswith("epoch 2"):
-            raise InterruptedError
-
-    with pytest.raises(RunError, match="cannot write"):
-        train(recipe, crowd, tmp_path / "cut", data=[crowd_spec], tell=kill)
+    cut_after_an_epoch(recipe, crowd, tmp_path / "cut", crowd_spec)
     for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):  # as if on another machine
         monkeypatch.setattr(torch.cpu, question, lambda: False)
     cut = resume(tmp_path / "cut", crowd, quiet=True)

@@ -1,10 +1,11 @@
-"""Which precision, memory layout and threads a training takes: by hand, by rule, or by a few steps of each."""
+"""How a training is computed: precision, memory layout, threads, compiled or not; by hand, by rule, or by a few steps of each."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from time import perf_counter as clock
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ __all__ = ["likely_way", "training_device", "way_of"]
 
 _FEW = 4
 """Threads of a CPU below which fewer are not tried: they would leave cores idle."""
+_COMPILING = 60
+"""Seconds that torch.compile takes, about: 28 to 92 were measured (docs/log.md)."""
 
 
 def training_device(recipe: Recipe) -> torch.device:
@@ -32,13 +35,36 @@ def training_device(recipe: Recipe) -> torch.device:
     return torch.device("mps" if asked == "mps" else "cpu")
 
 
-def way_of(system: System, batches: DataModule, tell: Callable[[str], None] = lambda line: None) -> Way:
-    """How a training is computed.
+def way_of(
+    system: System, batches: DataModule, tell: Callable[[str], None] = lambda line: None, kept: Way | None = None
+) -> Way:
+    """How a training is computed; a resumed one as it was, `kept`.
 
     A precision that the recipe names is taken. Otherwise a training that takes over fifty times as many steps as the
     probe has a few steps of each way timed, on a copy of the network and random pixels, and `tell` gets a line; a
-    shorter one, or one on several devices, takes the likely way.
+    shorter one, or one on several devices, takes the likely way. Where torch.compile does not work, `tell` gets a line
+    and the network is computed without.
     """
+    way = kept or _chosen(system, batches, tell)
+    if way.compiled and not _several(system.recipe):
+        try:
+            with way.on_its_threads():
+                _step(system, way, _whole_batch(batches), training_device(system.recipe))()
+        except Exception as error:  # each compiler has its own
+            tell(_without(error))
+            return replace(way, compiled=False)
+    return way
+
+
+def _several(recipe: Recipe) -> bool:
+    return recipe.trainer.devices * recipe.trainer.num_nodes > 1
+
+
+def _without(error: Exception) -> str:
+    return f"computing without torch.compile, which does not work here: {str(error).strip().partition(chr(10))[0]}"
+
+
+def _chosen(system: System, batches: DataModule, tell: Callable[[str], None]) -> Way:
     recipe, way = system.recipe, likely_way(system)
     device, options = training_device(recipe), recipe.trainer
     if options.precision != "auto":
@@ -46,10 +72,11 @@ def way_of(system: System, batches: DataModule, tell: Callable[[str], None] = la
     candidates = [
         one for one in ways(device, system.model, _once(system)) if options.channels_last in ("auto", one.channels_last)
     ]
-    short = recipe.epochs * len(batches.sampler) <= LONG * len(candidates) * (1 + STEPS)
-    if short or len(candidates) == 1 or options.devices * options.num_nodes > 1 or device.type == "mps":
+    steps = recipe.epochs * len(batches.sampler)
+    short = steps <= LONG * len(candidates) * (1 + STEPS)
+    if short or len(candidates) == 1 or _several(recipe) or device.type == "mps":
         return way
-    shown = _random_batch(batches, len(next(iter(batches.sampler))))
+    shown = _whole_batch(batches)
 
     def step(one: Way) -> Callable[[], None]:
         return _step(system, one, shown, device)
@@ -58,7 +85,14 @@ def way_of(system: System, batches: DataModule, tell: Callable[[str], None] = la
         best, seconds = fastest(candidates, step)
         return (best, seconds) if device.type == "cuda" else _on_fewer_threads(best, seconds, step)
 
-    way, seconds, before = remembered(_facts(system, len(shown.images), device, candidates), measure)
+    facts = _facts(system, len(shown.images), device, candidates)
+    way, seconds, before = remembered(facts, measure)
+    if options.compile == "auto" and steps * seconds[way] > LONG * _COMPILING:
+        facts |= {"compile": way.to_json(), "steps": steps.bit_length()}
+        way, more, known = remembered(facts, lambda: _compiled_where_it_pays(way, step, steps, tell))
+        seconds, before = {**seconds, **more}, before and known
+    elif options.compile is True:
+        way = replace(way, compiled=True)
     tell(f"computing in {told(way, seconds, before, f'a step of {len(shown.images)} images')}")
     return way
 
@@ -68,7 +102,8 @@ def likely_way(system: System) -> Way:
     options, device = system.recipe.trainer, training_device(system.recipe)
     likeliest = Way() if options.precision != "auto" else likely(device, system.model, _once(system))
     precision = likeliest.precision if options.precision == "auto" else options.precision
-    return Way(precision, True if options.channels_last == "auto" else options.channels_last)
+    layout = True if options.channels_last == "auto" else options.channels_last
+    return Way(precision, layout, compiled=options.compile is True)
 
 
 def _once(system: System) -> Callable[[], object]:
@@ -104,12 +139,28 @@ def _on_fewer_threads(
     return way, {**{one: taken for one, taken in seconds.items() if one != best}, **more}
 
 
+def _compiled_where_it_pays(
+    way: Way, step: Callable[[Way], Callable[[], None]], steps: int, tell: Callable[[str], None]
+) -> tuple[Way, dict[Way, float]]:
+    """The way compiled, if in so many steps that saves twice the time that compiling takes."""
+    compiled, began = replace(way, compiled=True), clock()
+    try:
+        best, seconds = fastest([way, compiled], step)
+    except Exception as error:  # each compiler has its own
+        tell(_without(error))
+        return way, {}
+    pays = (seconds[way] - seconds[compiled]) * steps > 2 * (clock() - began)
+    return (best if pays else way), seconds
+
+
 def _step(system: System, way: Way, shown: Batch, device: torch.device) -> Callable[[], None]:
     """A step of training without its losses, whose precision is the same in all: forwards and backwards."""
     network = copy.deepcopy(system.model).to(device).train()
     network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
     if way.precision == "bf16" and device.type == "cpu":
         quicken(network)
+    if way.compiled:
+        network.compile(dynamic=False)
     moved = {name: part.to(device) for name, part in shown._asdict().items() if isinstance(part, Tensor)}
     shown = shown._replace(**moved)  # type: ignore[arg-type]  # `failed`, a list, is none of them
     inputs = system.prepared(shown, way)
@@ -126,9 +177,9 @@ def _step(system: System, way: Way, shown: Batch, device: torch.device) -> Calla
     return once
 
 
-def _random_batch(batches: DataModule, size: int) -> Batch:
-    """A batch as training has it, of random pixels."""
-    dataset, image = batches.images, batches.recipe.image
+def _whole_batch(batches: DataModule) -> Batch:
+    """A batch of the size that training has, of random pixels."""
+    dataset, image, size = batches.images, batches.recipe.image, len(next(iter(batches.sampler)))
     random = torch.Generator().manual_seed(0)
     mask = torch.zeros(1, image.height, image.width, dtype=torch.uint8) if dataset.masks else None
     items = []

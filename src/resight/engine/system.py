@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,8 @@ class System(lightning.LightningModule):
         self.model = self.model.to(memory_format=layout)
         if way.precision == "bf16" and on_cpu:
             quicken(self.model)
-        if self.recipe.trainer.compile:
-            self.model.compile()
+        if way.compiled:
+            self.model.compile(dynamic=False)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are saved at the end of an epoch; Lightning's own counter is set only once its loop runs.
@@ -125,7 +125,8 @@ class System(lightning.LightningModule):
         self.unreadable.update(batch.failed)
         if len(batch.images) < 2:  # BatchNorm needs two
             return None
-        losses = self.step(self.prepare(batch), batch)
+        with self._compiled_if(not batch.failed):
+            losses = self.step(self.prepare(batch), batch)
         total = torch.stack(list(losses.values())).sum()
         logged = {f"train/{name}": value.detach() for name, value in {"loss": total, **losses}.items()}
         for label, loss in self.losses.items():
@@ -134,11 +135,19 @@ class System(lightning.LightningModule):
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
 
+    def _compiled_if(self, whole: bool) -> AbstractContextManager[Any]:
+        """Meanwhile the network is compiled, if that is its way, but for batches of other sizes than the sampler's.
+
+        Kernels for any size would have other roundings, and a resumed run has not seen the sizes that came before.
+        """
+        return torch.compiler.set_stance("force_eager") if self.way.compiled and not whole else nullcontext()
+
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.unreadable.update(batch.failed)
         if len(batch.images):
             inputs = self.prepare(batch)
-            self.looked.append(self.look(inputs, batch))
+            with self._compiled_if(False):
+                self.looked.append(self.look(inputs, batch))
             for word in self.beside:
                 with self.judging(word):
                     self.looked.append(self.look(inputs, batch))

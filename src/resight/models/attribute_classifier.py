@@ -40,9 +40,9 @@ class AttributeClassifier(nn.Module):
             self.backbone.dim, attributes, dropout=dropout, binary_outputs=binary_outputs, single=heads == "single"
         )
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.recognise(images)
-
     def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
+        return self(images)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         return self.heads(self.backbone(images))

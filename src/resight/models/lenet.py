@@ -32,9 +32,9 @@ class LeNet5(nn.Module):
         self.dense = nn.Sequential(nn.Linear(16 * height * width, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU())
         self.heads = AttributeHeads(84, attributes, binary_outputs=binary_outputs)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.recognise(images)
-
     def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
+        return self(images)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         return self.heads(self.dense(self.maps(images).flatten(1)))

@@ -39,11 +39,11 @@ class ResidualCNN(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(grid)
         self.heads = AttributeHeads(second * grid[0] * grid[1], attributes, hidden=hidden, dropout=dropout)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.recognise(images)
-
     def recognise(self, images: Tensor) -> dict[str, Tensor]:
         """(batch, 3, height, width), normalised -> attribute -> logits (batch, classes)."""
+        return self(images)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         maps = self.block1(images)
         maps = self.block2(maps) + maps if self.skip else self.block2(maps)
         return self.heads(self.pool(maps).flatten(1))

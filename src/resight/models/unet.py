@@ -45,11 +45,11 @@ class UNet(nn.Module):
         self.merge = nn.ModuleList(_convolutions(2 * after, after) for after in widths[-2::-1])
         self.last = nn.Conv2d(width, 1, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.segment(images)
-
     def segment(self, images: Tensor) -> Tensor:
         """Normalised images (batch, 3, height, width) -> logits (batch, 1, height, width)."""
+        return self(images)
+
+    def forward(self, images: Tensor) -> Tensor:
         return self.both(images)[0]
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
