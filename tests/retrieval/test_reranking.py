@@ -7,7 +7,16 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from resight.errors import DataError
-from resight.retrieval import KReciprocal, evaluate, evaluate_distances, rerank, rerank_distances, tiles
+from resight.retrieval import (
+    KReciprocal,
+    evaluate,
+    evaluate_distances,
+    neighbours,
+    rerank,
+    rerank_distances,
+    reranking,
+    tiles,
+)
 from tests.support import brute
 
 
@@ -63,7 +72,20 @@ def test_independent_of_threads_and_tiles(monkeypatch: pytest.MonkeyPatch) -> No
     values = features("clustered", 600)
     wanted = rerank(values[:100], values[100:], threads=1)
     monkeypatch.setattr(tiles, "ROWS", tiles.PAD)
+    monkeypatch.setattr(neighbours, "BLOCK", tiles.PAD)
     np.testing.assert_array_equal(rerank(values[:100], values[100:], threads=3), wanted)
+
+
+def test_an_evaluation_that_cannot_hold_the_distances_computes_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = features("clustered", 500)
+    rng = np.random.default_rng(1)
+    labels = {"query_ids": rng.integers(1, 20, 300), "gallery_ids": rng.integers(0, 20, 200), "protocol": "course"}
+    held = evaluate(values[:300], values[300:], **labels, rerank=KReciprocal(7, 3))
+    monkeypatch.setattr(reranking, "HELD_BYTES", 0)
+    anew = evaluate(values[:300], values[300:], **labels, rerank=KReciprocal(7, 3))
+    np.testing.assert_array_equal(anew.average_precision, held.average_precision)
+    expected = evaluate_distances(rerank(values[:300], values[300:], 7, 3), **labels)
+    np.testing.assert_array_equal(held.average_precision, expected.average_precision)
 
 
 def test_fewer_images_than_neighbours_and_copies_of_one_image() -> None:

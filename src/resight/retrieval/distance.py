@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from resight.errors import DataError, did_you_mean
 from resight.retrieval.arrays import Array, as_features, is_tensor, squared_norms
+from resight.retrieval.neighbours import smallest
 from resight.retrieval.rounding import exact_type, middle_of
-from resight.retrieval.tiles import Products, Tiles, over_tiles, padded
+from resight.retrieval.tiles import Products, Tiles, over_tiles, padded, whole
 
 __all__ = [
     "METRICS",
@@ -24,6 +25,7 @@ __all__ = [
     "metric_between",
     "nearest",
     "normalised",
+    "normalised_together",
     "the_metric",
     "tiles_among",
 ]
@@ -241,7 +243,7 @@ def nearest(
 
     def first(start: int, stop: int) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
         tile = tiles(start, stop)
-        places = np.argsort(tile, axis=1, kind="stable")[:, :k]
+        places = smallest(tile, min(k, tile.shape[1]))
         return metric.values(np.take_along_axis(tile, places, axis=1)), places
 
     values, places = zip(*over_tiles(first, tiles.rows, tiles.columns, threads), strict=True)
@@ -265,10 +267,29 @@ def normalised(features: Array, scale: float = 1.0) -> Array:
     """Rows of length `scale`, padded (see `tiles.padded`); a row of zeros stays one."""
 
     def write(rows: Array, result: Array) -> None:
-        factor = scale / (squared_norms(rows) ** 0.5).clip(min=1e-12)
-        result[:] = rows * factor[:, None]
+        result[:] = rows * _factors(rows, scale)
 
     return padded(features, features.shape[1], write)
+
+
+def normalised_together(query: Array, gallery: Array) -> Array:
+    """The rows of both, one after the other, as `normalised` has them."""
+    count = len(query) + len(gallery)
+    shape = (whole(count), query.shape[1])
+    result = query.new_empty(shape).float() if is_tensor(query) else np.empty(shape, np.float32)
+    result[: len(query)], result[len(query) : count], result[count:] = query, gallery, 0
+
+    def scale(start: int, stop: int) -> None:
+        rows = result[start:stop]
+        rows *= _factors(rows, 1.0)
+
+    over_tiles(scale, count, query.shape[1])
+    return result
+
+
+def _factors(rows: Array, scale: float) -> Array:
+    """[N, 1]: what gives each row the length `scale`."""
+    return (scale / (squared_norms(rows) ** 0.5).clip(min=1e-12))[:, None]
 
 
 def _lifted(features: Array, middle: Array, kind: type[np.floating], *, scale: float, norm_first: bool) -> Array:

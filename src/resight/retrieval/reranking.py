@@ -1,8 +1,9 @@
 """k-reciprocal re-ranking (Zhong et al. 2017), sparse: no matrix of all pairs is ever held.
 
 An image is described by its k-reciprocal neighbours, at most some dozens of all N images, so the sets of neighbours
-are rows of sparse matrices, and every step of the paper is a product of such matrices. The only dense step is the N×N
-product that finds the neighbours; it is done in tiles, of which only the nearest neighbours are kept.
+are rows of sparse matrices, and every step of the paper is a product of such matrices. The only dense steps are the N×N
+product that finds the neighbours, of which half is computed (see `neighbours`), and the queries' distances [Q, G], which
+are computed a few rows at a time where they are asked for.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from resight.errors import DataError
-from resight.retrieval.arrays import Array, is_tensor, to_numpy
-from resight.retrieval.distance import checked_pair, normalised
-from resight.retrieval.tiles import Products, over_tiles
+from resight.retrieval.arrays import Array, to_numpy
+from resight.retrieval.distance import checked_pair, normalised_together
+from resight.retrieval.neighbours import neighbours, smallest
+from resight.retrieval.tiles import HELD_BYTES, Tiles, copies, over_tiles, whole
 
-__all__ = ["KReciprocal", "rerank", "rerank_distances", "rerank_features"]
+__all__ = ["KReciprocal", "rerank", "rerank_distances", "reranked_tiles"]
 
 Sparse: TypeAlias = Any  # a scipy.sparse.csr_array; SciPy has no types of its own
 Floats = NDArray[np.float32]
@@ -59,16 +61,16 @@ def rerank(
     be left out of the gallery beforehand, as `evaluate` does. Raises DataError for bad features or settings.
     """
     query, gallery = checked_pair(query_features, gallery_features)
-    return rerank_features(query, gallery, KReciprocal(k1, k2, lambda_value), threads=threads)
+    result = np.empty((len(query), len(gallery)), np.float32)
+    source = _Features(query, gallery, result)
+    return _filled(result, _Reranked(source, len(query), KReciprocal(k1, k2, lambda_value), threads), threads)
 
 
-def rerank_features(query: Array, gallery: Array, settings: KReciprocal, *, threads: int | None = None) -> Floats:
-    """`rerank` for features that are checked already."""
-    if is_tensor(query):
-        import torch
-
-        return _rerank(_Features(torch.cat((query, gallery))), len(query), settings, threads)
-    return _rerank(_Features(np.concatenate((query, gallery))), len(query), settings, threads)
+def reranked_tiles(query: Array, gallery: Array, settings: KReciprocal, *, threads: int | None = None) -> Tiles:
+    """`rerank` for features that are checked already, its result computed a few rows at a time."""
+    few = 4 * len(query) * len(gallery) <= HELD_BYTES
+    kept = np.empty((len(query), len(gallery)), np.float32) if few else None
+    return _Reranked(_Features(query, gallery, kept), len(query), settings, threads)
 
 
 def rerank_distances(
@@ -92,7 +94,16 @@ def rerank_distances(
         )
     if not np.isfinite(matrix).all():
         raise DataError("distances hold nan or infinity; see which images gave them")
-    return _rerank(_Matrix(matrix), queries, KReciprocal(k1, k2, lambda_value), threads)
+    result = np.empty((queries, len(matrix) - queries), np.float32)
+    return _filled(result, _Reranked(_Matrix(matrix), queries, KReciprocal(k1, k2, lambda_value), threads), threads)
+
+
+def _filled(result: Floats, tiles: Tiles, threads: int | None) -> Floats:
+    def fill(start: int, stop: int) -> None:
+        result[start:stop] = tiles(start, stop)
+
+    over_tiles(fill, tiles.rows, tiles.columns, threads)
+    return result
 
 
 class _Source(Protocol):
@@ -100,83 +111,106 @@ class _Source(Protocol):
 
     count: int
 
-    def tile(self, start: int, stop: int) -> Floats: ...  # pragma: no cover
+    def asked(self, start: int, stop: int, first: int) -> Floats:
+        """Of images `start` to `stop` to those from `first` on; the caller may write into it."""
+        ...  # pragma: no cover
 
     def between(self, image: int, others: NDArray[np.integer]) -> Floats: ...  # pragma: no cover
 
+    def nearest(self, count: int, threads: int | None) -> tuple[NDArray[np.int32], Floats]:
+        """Each image's nearest images [N, count], itself among them, and its largest distance [N]."""
+        ...  # pragma: no cover
+
 
 class _Features:
-    def __init__(self, features: Array) -> None:
-        self.count = len(features)
-        unit = normalised(features)
-        self._products = Products(unit, len(features), unit, len(features))
-        self._rows = to_numpy(unit)
+    def __init__(self, query: Array, gallery: Array, kept: Floats | None) -> None:
+        """`kept` [Q, G] is written, and read again where distances are asked for."""
+        self.count = len(query) + len(gallery)
+        self._unit = normalised_together(query, gallery)
+        self._rows = to_numpy(self._unit)
+        self._copies, self._firsts = copies(self._unit[len(query) : self.count])
+        self._kept = kept
 
-    def tile(self, start: int, stop: int) -> Floats:
-        tile = self._products(start, stop)
-        np.multiply(tile, -2, out=tile)
-        np.add(tile, 2, out=tile)
-        return np.maximum(tile, 0, out=tile)
+    def asked(self, start: int, stop: int, first: int) -> Floats:
+        if self._kept is not None:
+            tile = self._kept[start:stop].copy()
+        else:
+            tile = to_numpy(self._unit[start : start + whole(stop - start)] @ self._unit.T)
+            tile = tile[: stop - start, first : self.count]
+        tile[:, self._copies] = tile[:, self._firsts]
+        return _squared(tile)
 
     def between(self, image: int, others: NDArray[np.integer]) -> Floats:
-        return np.maximum(2 - 2 * (self._rows[others] @ self._rows[image]), 0)
+        return _squared(self._rows[others] @ self._rows[image])
+
+    def nearest(self, count: int, threads: int | None) -> tuple[NDArray[np.int32], Floats]:
+        found = neighbours(self._unit, self.count, count, self._kept, threads=threads)
+        return found.positions, _squared(found.least)
+
+
+def _squared(similarity: Floats) -> Floats:
+    """Squared Euclidean distances of features of length 1, written in place of their cosines."""
+    np.multiply(similarity, -2, out=similarity)
+    np.add(similarity, 2, out=similarity)
+    return np.maximum(similarity, 0, out=similarity)
 
 
 class _Matrix:
     def __init__(self, matrix: NDArray[np.floating]) -> None:
         self.count, self._matrix = len(matrix), matrix
 
-    def tile(self, start: int, stop: int) -> Floats:
-        return self._matrix[start:stop].astype(np.float32)
+    def asked(self, start: int, stop: int, first: int) -> Floats:
+        return self._matrix[start:stop, first:].astype(np.float32)
 
     def between(self, image: int, others: NDArray[np.integer]) -> Floats:
         return self._matrix[image, others].astype(np.float32)
 
+    def nearest(self, count: int, threads: int | None) -> tuple[NDArray[np.int32], Floats]:
+        found = np.empty((self.count, min(count, self.count)), np.int32)
+        largest = np.empty(self.count, np.float32)
 
-def _rerank(source: _Source, queries: int, settings: KReciprocal, threads: int | None) -> Floats:
-    result = np.empty((queries, source.count - queries), np.float32)
-    # k1 neighbours besides the image itself, which is its own nearest.
-    neighbours, largest = _nearest(source, max(settings.k1 + 1, settings.k2), result, threads)
-    mutual = _expanded(neighbours, settings.k1)
-    weights = _weights(source, mutual, largest, threads)
-    if settings.k2 > 1:
-        nearest = neighbours[:, : settings.k2]
-        weights = (_members(nearest) @ weights) * np.float32(1 / nearest.shape[1])
-    _blend(result, weights, queries, settings.lambda_value, threads)
-    return result
+        def fill(start: int, stop: int) -> None:
+            tile = self.asked(start, stop, 0)
+            largest[start:stop], found[start:stop] = tile.max(1), smallest(tile, found.shape[1])
+
+        over_tiles(fill, self.count, self.count, threads)
+        return found, largest
 
 
-def _nearest(source: _Source, count: int, result: Floats, threads: int | None) -> tuple[NDArray[np.int32], Floats]:
-    """Each image's nearest images [N, count], itself among them, and its largest distance [N].
+class _Reranked:
+    """Re-ranked distances as Tiles: queries in rows, gallery images in columns."""
 
-    Writes the original distances of the queries, divided by their largest, into `result`.
-    """
-    queries, count = len(result), min(count, source.count)
-    nearest = np.empty((source.count, count), np.int32)
-    largest = np.empty(source.count, np.float32)
+    def __init__(self, source: _Source, queries: int, settings: KReciprocal, threads: int | None) -> None:
+        self.rows, self.columns = queries, source.count - queries
+        self._source, self._share = source, settings.lambda_value
+        # k1 neighbours besides the image itself, which is its own nearest.
+        positions, largest = source.nearest(max(settings.k1 + 1, settings.k2), threads)
+        self._largest = np.where(largest > 0, largest, 1)  # all images are equal: nothing to divide by
+        self._weights = _weights(source, _expanded(positions, settings.k1), self._largest, threads)
+        if settings.k2 > 1:
+            near = positions[:, : settings.k2]
+            self._weights = (_members(near) @ self._weights) * np.float32(1 / near.shape[1])
+        # Which gallery images have a given neighbour.
+        self._holders = self._weights[queries:].tocsc()
 
-    def fill(start: int, stop: int) -> None:
-        tile = source.tile(start, stop)
-        top = tile.max(1)
-        largest[start:stop] = np.where(top > 0, top, 1)  # all images are equal: nothing to divide by
-        nearest[start:stop] = _smallest(tile, count)
-        last = min(stop, queries)
-        if start < last:
-            result[start:last] = tile[: last - start, queries:] / largest[start:last, None]
+    def __call__(self, start: int, stop: int) -> Floats:
+        tile = self._source.asked(start, stop, self.rows)
+        for image, row in enumerate(tile, start):
+            row *= self._share / self._largest[image]
+            row += (1 - self._share) * self._jaccard(image)
+        return tile
 
-    over_tiles(fill, source.count, source.count, threads)
-    return nearest, largest
-
-
-def _smallest(tile: Floats, count: int) -> NDArray[np.int64]:
-    """Positions of the `count` smallest of each row, ascending; equal ones by position."""
-    limits = np.empty(len(tile), np.float32)
-    for number, row in enumerate(tile):
-        limits[number] = np.partition(row, count - 1)[count - 1]
-    rows, columns = np.nonzero(tile <= limits[:, None])
-    order = np.lexsort((columns, tile[rows, columns], rows))
-    firsts = np.searchsorted(rows, np.arange(len(tile)))
-    return columns[order[firsts[:, None] + np.arange(count)]]
+    def _jaccard(self, image: int) -> NDArray[np.float64]:
+        """Jaccard distance to each gallery image (equation 10, the sum of maxima being 2 - that of minima)."""
+        weights, holders = self._weights, self._holders
+        own = slice(weights.indptr[image], weights.indptr[image + 1])
+        firsts = holders.indptr[weights.indices[own]]
+        counts = holders.indptr[weights.indices[own] + 1] - firsts
+        ends = np.cumsum(counts)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(firsts - ends + counts, counts)
+        shared = np.minimum(holders.data[places], np.repeat(weights.data[own], counts))
+        minima = np.bincount(holders.indices[places], shared, self.columns)
+        return 1 - minima / (2 - minima)
 
 
 def _members(neighbours: NDArray[np.int32]) -> Sparse:
@@ -219,23 +253,3 @@ def _weights(source: _Source, mutual: Sparse, largest: Floats, threads: int | No
 
     over_tiles(fill, source.count, 1, threads)
     return sparse.csr_array((values, mutual.indices, mutual.indptr), shape=mutual.shape)
-
-
-def _blend(result: Floats, weights: Sparse, queries: int, lambda_value: float, threads: int | None) -> None:
-    """(1 - lambda) · Jaccard (equation 10, the sum of maxima being 2 - that of minima) + lambda · original."""
-    holders = weights[queries:].tocsc()  # which gallery images have a given neighbour
-    gallery = holders.shape[0]
-
-    def fill(start: int, stop: int) -> None:
-        for image in range(start, stop):
-            own = slice(weights.indptr[image], weights.indptr[image + 1])
-            firsts = holders.indptr[weights.indices[own]]
-            counts = holders.indptr[weights.indices[own] + 1] - firsts
-            ends = np.cumsum(counts)
-            places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(firsts - ends + counts, counts)
-            shared = np.minimum(holders.data[places], np.repeat(weights.data[own], counts))
-            minima = np.bincount(holders.indices[places], shared, gallery)
-            jaccard = 1 - minima / (2 - minima)
-            result[image] = (1 - lambda_value) * jaccard + lambda_value * result[image]
-
-    over_tiles(fill, queries, 1, threads)

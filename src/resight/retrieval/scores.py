@@ -142,11 +142,12 @@ def evaluate(
     )
     columns = judgement.columns
     if rerank is not None:
-        from resight.retrieval.reranking import rerank_features
+        from resight.retrieval.reranking import reranked_tiles
 
         if not isinstance(metric, str):
             raise DataError(f"re-ranking compares features alone; it cannot be combined with metric {metric.name!r}")
-        tiles: Tiles = _Given(rerank_features(query, gallery[columns], rerank, threads=threads))
+        chosen = gallery if len(columns) == len(gallery) else gallery[columns]
+        tiles: Tiles = reranked_tiles(query, chosen, rerank, threads=threads)
         name = f"k-reciprocal(k1={rerank.k1}, k2={rerank.k2}, lambda={rerank.lambda_value})"
     else:
         metric = the_metric(metric)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -23,7 +23,7 @@ from threadpoolctl import ThreadpoolController
 from resight.errors import DataError
 from resight.retrieval.arrays import Array, is_tensor, to_numpy
 
-__all__ = ["Products", "Tiles", "over_tiles", "padded"]
+__all__ = ["Products", "Tiles", "copies", "in_parallel", "over_tiles", "padded", "whole"]
 
 # The kernels in use take 4, 6, 8, 12, 16, 24, 32, 48 or 64 rows or columns at a time. All of them divide 192, so no
 # product ends in a kernel for leftovers, which rounds differently (OpenBLAS for AVX2 takes 12 rows).
@@ -57,16 +57,16 @@ class Products:
     def __init__(self, left: Array, rows: int, right: Array, columns: int) -> None:
         self.rows, self.columns = rows, columns
         self._left, self._right = left, right
-        self._copies, self._firsts = _copies(right[:columns])
+        self._copies, self._firsts = copies(right[:columns])
 
     def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
-        whole = self._left[start : start + _whole(stop - start)] @ self._right.T
-        tile = to_numpy(whole[: stop - start, : self.columns])
+        block = self._left[start : start + whole(stop - start)] @ self._right.T
+        tile = to_numpy(block[: stop - start, : self.columns])
         tile[:, self._copies] = tile[:, self._firsts]
         return tile
 
 
-def _copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the rows that equal an earlier one, and of the first that each equals."""
     # Equal rows have equal sums; two of them, so that different rows hardly ever share both.
     weights: Array = np.random.default_rng(0).random((2, features.shape[1]), np.float32)
@@ -98,14 +98,15 @@ def padded(
 
     Of NumPy type `kind`; a tensor stays one, of float32.
     """
-    shape = (_whole(len(features)), width)
+    shape = (whole(len(features)), width)
     result = np.empty(shape, kind) if not is_tensor(features) else features.new_empty(shape).float()
     result[len(features) :] = 0
     over_tiles(lambda start, stop: write(features[start:stop], result[start:stop]), len(features), features.shape[1])
     return result
 
 
-def _whole(length: int) -> int:
+def whole(length: int) -> int:
+    """The rows that so many features have when they are padded."""
     return -(-length // PAD) * PAD
 
 
@@ -114,16 +115,26 @@ def over_tiles(work: Callable[[int, int], T], rows: int, columns: int, threads: 
 
     `threads` None takes every core that this process may use.
     """
+    held = HELD_BYTES // (4 * _workers(threads) * max(1, columns))
+    height = max(PAD, min(ROWS, held // PAD * PAD))
+    return in_parallel(work, [(start, min(start + height, rows)) for start in range(0, rows, height)], threads)
+
+
+def in_parallel(work: Callable[[int, int], T], parts: Sequence[tuple[int, int]], threads: int | None = None) -> list[T]:
+    """`work(*part)` for each part, several at once with one BLAS thread each; results in order."""
+    count = min(_workers(threads), len(parts))
+    with _one_blas_thread():
+        if count <= 1:
+            return [work(*part) for part in parts]
+        with ThreadPoolExecutor(count, thread_name_prefix="retrieval") as pool:
+            return list(pool.map(lambda part: work(*part), parts))
+
+
+def _workers(threads: int | None) -> int:
+    """How many tiles are computed at once; raises DataError for less than one."""
     if threads is not None and threads < 1:
         raise DataError(f"threads = {threads}: it must be at least 1")
-    workers = threads or _cores()
-    height = max(PAD, min(ROWS, HELD_BYTES // (4 * workers * max(1, columns)) // PAD * PAD))
-    parts = [(start, min(start + height, rows)) for start in range(0, rows, height)]
-    with _one_blas_thread():
-        if min(workers, len(parts)) <= 1:
-            return [work(*part) for part in parts]
-        with ThreadPoolExecutor(min(workers, len(parts)), thread_name_prefix="retrieval") as pool:
-            return list(pool.map(lambda part: work(*part), parts))
+    return threads or _cores()
 
 
 def _cores() -> int:
