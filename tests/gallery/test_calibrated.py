@@ -47,3 +47,12 @@ def test_the_fewest_partitions_that_keep_the_promise_are_chosen(tmp_path: Path) 
     assert facts.effort == needs
     assert facts.recall == dict.fromkeys(needs, 1.0)
     assert asked[:2] == [(1.0, 2), (1.0, 4)], "from few on, doubled each time"
+
+
+def test_where_there_is_nothing_to_find_nothing_is_missed(tmp_path: Path) -> None:
+    everything = vectors(tmp_path)
+    nothing = [(np.empty(0), np.empty(0, np.int64))] * 3
+    facts = IndexFacts("kind", 0.9, sample=3, partitions=8)
+    found = measured(lambda *_: nothing, lambda *_: nothing, everything, facts, None)
+    assert set(found.recall.values()) == {1.0}
+    assert set(found.effort.values()) == {1}

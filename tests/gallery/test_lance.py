@@ -270,7 +270,11 @@ def test_a_reader_whose_version_is_gone_goes_on_with_the_newest(store: LanceStor
     old = LanceStore.open(store.where)
     store.upsert(rows(range(40, 80), seed=1))
     store.compact(timedelta(0))
+    unread = LanceStore.open(store.where)
     assert len(old.fetch([3, 79], ["id", VECTOR])) in (1, 2)
+    store.upsert(rows(range(80, 90)))
+    store.compact(timedelta(0))
+    assert sum(map(len, unread.scan(["id"]))) == 90
     found = old.search(QUERIES, 2, Between("id", 0, 10), "exact")
     assert all(len(ids) == 2 for ids in found.ids)
 
@@ -285,6 +289,68 @@ def test_a_second_writer_is_refused_by_a_sentence_that_names_the_first(
                 change()
         assert store.count() == 0
     store.upsert(rows([1]))
+
+
+def test_readers_of_a_handle_do_not_wait_where_it_waits_to_write(
+    store: LanceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.upsert(rows(range(5)))
+    waiting = threading.Event()
+
+    def awaited(*given):
+        waiting.set()
+        return locked(*given)
+
+    monkeypatch.setattr("resight.gallery.lance.locked", awaited)
+    with ThreadPoolExecutor(2) as threads:
+        with locked(store.folder, RunError):
+            change = threads.submit(store.delete, [1])
+            assert waiting.wait(60)
+            assert threads.submit(lambda: (store.refresh(), store.search(QUERIES, 9).matching)).result(60)[1] == 5
+            assert not change.done()
+        assert change.result(60) == 1
+
+
+def test_rows_that_were_written_are_there_though_pieces_could_not_be_joined(
+    store: LanceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(pieces: object) -> list[int]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("resight.gallery.pieces._MANY", 2)
+    monkeypatch.setattr("resight.gallery.pieces.small_ones", full)
+    store.upsert(rows([0]))
+    store.upsert(rows([1]))
+    with pytest.warns(UserWarning, match="small pieces are not joined"):
+        assert store.upsert(rows([2])).inserted == 1
+    with pytest.warns(UserWarning, match="small pieces are not joined"):
+        assert store.update([2], pa.table({"camera": [9]})) == 1
+    for handle in (store, LanceStore.open(store.where)):
+        assert handle.fetch([0, 1, 2], ["camera"])["camera"].to_pylist() == [0, 1, 9]
+    monkeypatch.undo()
+    monkeypatch.setattr("resight.gallery.pieces._MANY", 2)
+    store.upsert(rows([3]))
+    assert store.storage.pieces <= 2, "the next one joins them"
+
+
+def test_many_ids_are_deleted_some_at_a_time(store: LanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resight.gallery.lance._DELETED", 7)
+    store.upsert(rows(range(60)))
+    assert store.delete([*range(0, 40, 2), *range(0, 40, 2), 999]) == 20
+    assert store.delete(np.array([2, 4])) == store.delete([]) == 0
+    assert sorted(store.fetch(list(range(60)), ["id"])["id"].to_pylist()) == [*range(1, 40, 2), *range(40, 60)]
+
+
+def test_an_index_of_few_rows_is_measured_on_more_when_there_are_more(store: LanceStore) -> None:
+    store.upsert(rows(range(12)))
+    assert store.build_index(0.9).sample == 12
+    store.upsert(rows(range(12, 300)))
+    store.compact()
+    assert store.index is not None
+    assert store.index.sample == 200
+    assert store.build_index(0.9, sample=20).sample == 20
+    store.compact()
+    assert store.index.sample == 20, "as was asked for"
 
 
 def test_two_paths_of_one_number_are_refused_and_nothing_is_written(store: LanceStore) -> None:

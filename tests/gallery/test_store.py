@@ -1,4 +1,4 @@
-"""What the engines share: columns, the schema, and an index's facts. The engines themselves keep tests/gallery/contract.py."""
+"""What the engines share: columns, the schema, and an index's facts. The engines themselves keep tests/support/store_contract.py."""
 
 from __future__ import annotations
 

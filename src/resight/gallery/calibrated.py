@@ -81,7 +81,8 @@ def _others(answers: Answers, chosen: NDArray[np.int64]) -> list[NDArray[np.int6
 
 def _recall(found: list[NDArray[np.int64]], true: list[NDArray[np.int64]]) -> float:
     hits = sum(int(np.isin(right, given).sum()) for given, right in zip(found, true, strict=True))
-    return hits / max(1, sum(map(len, true)))
+    count = sum(map(len, true))
+    return hits / count if count else 1.0
 
 
 def _conditions(

@@ -28,6 +28,7 @@ from resight.gallery.store import (
     EXACT_ROWS,
     KEPT,
     PROBABILITIES,
+    SAMPLE,
     VECTOR,
     Column,
     Found,
@@ -204,9 +205,9 @@ class PostgresStore:
             connection.execute(f"VACUUM (ANALYZE) {self._quoted}", ())
         if self.index is not None:
             with self._database.building(self._table):
-                self._indexed(self._hnsw.measured(self.index.promised, self.index.sample))
+                self._indexed(self._hnsw.measured(self.index.promised, self.index.sample_again))
 
-    def build_index(self, recall: float = 0.99, sample: int = 200) -> IndexFacts:
+    def build_index(self, recall: float = 0.99, sample: int = SAMPLE) -> IndexFacts:
         """Builds an HNSW of half precision beside the present one, which it then replaces; rows may be written meanwhile."""
         with self._database.building(self._table) as connection:
             self._hnsw.build(connection)

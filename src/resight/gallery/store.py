@@ -1,7 +1,7 @@
 """What keeps a gallery's rows and finds the nearest: a protocol of few words, which each engine keeps.
 
 `resight.gallery.lance` is a folder; `resight.gallery.postgres` is a table of a server. Both keep one contract, which
-tests/gallery/contract.py states as tests. Rows go in and out as Arrow tables: `id`, the schema's columns, `vector`, and
+tests/support/store_contract.py states as tests. Rows go in and out as Arrow tables: `id`, the schema's columns, `vector`, and
 `attribute_probabilities` where the metric weighs attributes. A value that is not known is null.
 """
 
@@ -23,6 +23,7 @@ __all__ = [
     "EXACT_ROWS",
     "KEPT",
     "PROBABILITIES",
+    "SAMPLE",
     "VECTOR",
     "Column",
     "Found",
@@ -39,6 +40,8 @@ VECTOR = "vector"
 PROBABILITIES = "attribute_probabilities"
 KEPT = timedelta(hours=1)
 """How long compaction leaves a version to its readers."""
+SAMPLE = 200
+"""Rows on which an index is measured."""
 EXACT_ROWS = 50_000
 """Rows that a search without an index is quick on: `auto` uses the index only where the condition leaves more."""
 _TYPES = {"int": pa.int64(), "float": pa.float64(), "text": pa.string(), "time": pa.int64(), "bool": pa.bool_()}
@@ -168,6 +171,11 @@ class IndexFacts:
     partitions: int = 0
     """Partitions of the rows; 0 where the engine has none."""
 
+    @property
+    def sample_again(self) -> int:
+        """Rows to measure on after more have come: as many, or SAMPLE where there were no more."""
+        return SAMPLE if self.sample == self.rows else self.sample
+
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it; shares become text."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -259,7 +267,7 @@ class Store(Protocol):
         """Join small pieces, take in what the index lacks, measure it again; versions younger than `keep` stay readable."""
         ...  # pragma: no cover
 
-    def build_index(self, recall: float = 0.99, sample: int = 200) -> IndexFacts:
+    def build_index(self, recall: float = 0.99, sample: int = SAMPLE) -> IndexFacts:
         """An index of the vectors; measures what a search needs for this recall, and stores that."""
         ...  # pragma: no cover
 
