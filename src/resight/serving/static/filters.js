@@ -32,7 +32,7 @@ export class Filters {
   where(without = null) {
     const parts = {};
     for (const [column, values] of this.chosen) if (values.size && column !== without) parts[column] = [...values];
-    if (this.span && without !== "time") parts.time = this.span;
+    if (this.span && without !== "time") parts.time = { from: this.span[0], to: this.span[1] };
     return Object.keys(parts).length ? parts : null;
   }
 
