@@ -53,6 +53,12 @@ BENCHMARKS = (
         quick=("--queries", "500", "--gallery", "2000", "--rounds", "1", "--dense", "500"),
     ),
     Benchmark(
+        "reranking-msmt17",
+        "reranking.py",
+        ("--queries", "11659", "--gallery", "82161", "--evaluated", "--rounds", "1", "--dense"),
+        quick=("--queries", "500", "--gallery", "2000", "--evaluated", "--rounds", "1", "--dense"),
+    ),
+    Benchmark(
         "training",
         "training.py",
         quick=("--images", "128", "--identities", "16", "--epochs", "2"),

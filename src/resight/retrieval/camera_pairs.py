@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from resight.retrieval.arrays import Array, as_labels
 from resight.retrieval.distance import Distance, checked_pair, the_metric, tiles_among
 from resight.retrieval.protocol import Judgement, Positions
-from resight.retrieval.scores import AVERAGE_PRECISION, right_ranks
+from resight.retrieval.ranks import right_ranks
+from resight.retrieval.scores import AVERAGE_PRECISION
 from resight.retrieval.tiles import over_tiles
 
 __all__ = ["CameraPairs", "camera_pairs"]

@@ -18,6 +18,7 @@ from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
 from resight.retrieval.distance import Distance, checked_pair, distances, the_metric, tiles_among
 from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, within, without_themselves
+from resight.retrieval.ranks import Ranks, is_wide, ranks_in_parts, right_ranks
 from resight.retrieval.tiles import Tiles, over_tiles
 
 if TYPE_CHECKING:
@@ -30,13 +31,10 @@ __all__ = [
     "evaluate_clusters",
     "evaluate_distances",
     "evaluate_retrieved",
-    "right_ranks",
     "single_shot_cmc",
     "true_positive_rate",
 ]
 
-# With more right answers than this, sorting the images up to the farthest of them is faster than counting for each.
-_COUNTED = 48
 # Distances in memory at once in a search within clusters.
 _HELD = 2**26
 
@@ -151,10 +149,11 @@ def evaluate(
         name = f"k-reciprocal(k1={rerank.k1}, k2={rerank.k2}, lambda={rerank.lambda_value})"
     else:
         metric = the_metric(metric)
-        tiles, name = (
-            tiles_among(metric, query, gallery, columns),
-            metric.name,
-        )
+        name = metric.name
+        if is_wide(metric, len(columns), gallery_tracks):
+            measure = _Measures(max_rank, average_precision, None, name, reranked=False)
+            return measure.of_ranks(ranks_in_parts(query, gallery, judgement, threads), judgement)
+        tiles = tiles_among(metric, query, gallery, columns)
     measure = _Measures(max_rank, average_precision, gallery_tracks, name, reranked=rerank is not None)
     return measure(tiles, judgement, threads)
 
@@ -270,7 +269,7 @@ def _among(
 
     A group is positions of queries, and ascending positions within the judgement's columns.
     """
-    found: list[tuple[Positions, int]] = [(np.empty(0, np.int64), len(good)) for good in judgement.good]
+    found: list[Ranks] = [(np.empty(0, np.int64), len(good)) for good in judgement.good]
     for queries, inside in groups:
         if not len(inside):
             continue
@@ -283,7 +282,7 @@ def _among(
                     for positions in (judgement.good[number], judgement.left_out[number])
                 )
                 found[number] = (right_ranks(row, good, left_out, None)[0], found[number][1])
-    return measure._evaluation(found, judgement)
+    return measure.of_ranks(found, judgement)
 
 
 def _groups(labels: Positions) -> dict[int, Positions]:
@@ -371,7 +370,7 @@ class _Measures:
                 raise DataError(f"gallery_tracks has {len(tracks)} entries; it needs one for each gallery image")
             tracks = tracks[judgement.columns]
 
-        def ranks_of(start: int, stop: int) -> list[tuple[Positions, int]]:
+        def ranks_of(start: int, stop: int) -> list[Ranks]:
             tile = tiles(start, stop)
             return [
                 right_ranks(row, judgement.good[number], judgement.left_out[number], tracks)
@@ -379,9 +378,9 @@ class _Measures:
             ]
 
         parts = over_tiles(ranks_of, tiles.rows, tiles.columns, threads)
-        return self._evaluation([ranks for part in parts for ranks in part], judgement)
+        return self.of_ranks([ranks for part in parts for ranks in part], judgement)
 
-    def _evaluation(self, found: list[tuple[Positions, int]], judgement: Judgement) -> Evaluation:
+    def of_ranks(self, found: list[Ranks], judgement: Judgement) -> Evaluation:
         precision = np.full(len(found), np.nan)
         penalty = np.full(len(found), np.nan)
         first = np.zeros(len(found), np.int64)
@@ -409,43 +408,6 @@ class _Measures:
             metric=self.metric,
             reranked=self.reranked,
         )
-
-
-def right_ranks(
-    row: NDArray[np.floating], good: Positions, left_out: Positions, tracks: Positions | None
-) -> tuple[Positions, int]:
-    """Ranks from 1 of the right answers, ascending, and how many there are. Writes into `row`."""
-    row[left_out] = np.inf
-    if tracks is not None:
-        row, good = _nearest_of_tracks(row, good, tracks)
-    if len(good) == 0:
-        return good, 0
-    if len(good) > _COUNTED:
-        return _ranks_by_sorting(row, good), len(good)
-    ranks = [
-        np.count_nonzero(row[:place] <= row[place]) + np.count_nonzero(row[place + 1 :] < row[place])
-        for place in good.tolist()
-    ]
-    return np.sort(np.array(ranks, np.int64)) + 1, len(good)
-
-
-def _ranks_by_sorting(row: NDArray[np.floating], good: Positions) -> Positions:
-    near = np.flatnonzero(row <= row[good].max())
-    order = near[np.argsort(row[near], kind="stable")]
-    right = np.zeros(len(row), bool)
-    right[good] = True
-    return np.flatnonzero(right[order]) + 1
-
-
-def _nearest_of_tracks(
-    row: NDArray[np.floating], good: Positions, tracks: Positions
-) -> tuple[NDArray[np.floating], Positions]:
-    """One distance per track: that of its nearest image that is not left out."""
-    kept = np.flatnonzero(np.isfinite(row))
-    order = kept[np.lexsort((kept, row[kept], tracks[kept]))]
-    firsts = np.unique(tracks[order], return_index=True)[1]
-    nearest = np.sort(order[firsts])
-    return row[nearest], np.flatnonzero(np.isin(nearest, good))
 
 
 def _by_precision(ranks: Positions) -> Floats:

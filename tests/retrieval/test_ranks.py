@@ -1,0 +1,69 @@
+"""Ranks as a stable sort gives them, of whole rows and of parts of a gallery."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from resight.retrieval import evaluate, ranks
+from resight.retrieval.distance import Cosine
+from resight.retrieval.ranks import right_ranks
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("many", [0, 48])
+@pytest.mark.parametrize("right", [0, 1, 7, 80])
+def test_equal_distances_are_ordered_by_place(right: int, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "_COUNTED", many)
+    row = RNG.integers(0, 9, 200).astype(np.float32)
+    shuffled = RNG.permutation(200)
+    good, out = np.sort(shuffled[:right]), np.sort(shuffled[right : right + 50])
+    order = np.argsort(row, kind="stable")
+    wanted = np.flatnonzero(np.isin(order[~np.isin(order, out)], good)) + 1
+    found, count = right_ranks(row, good, out)
+    np.testing.assert_array_equal(found, wanted)
+    assert count == right
+
+
+def crowd() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Features with many exact copies, junk, distractors and a query without a match."""
+    pool = RNG.normal(size=(60, 37)).astype(np.float32)
+    labels = {
+        "query_ids": np.append(RNG.integers(1, 30, 449), 99),
+        "gallery_ids": RNG.integers(-1, 30, 900),
+        "query_cameras": RNG.integers(1, 5, 450),
+        "gallery_cameras": RNG.integers(1, 5, 900),
+    }
+    return pool[RNG.integers(0, 60, 450)], pool[RNG.integers(0, 60, 900)], labels
+
+
+@pytest.mark.parametrize("part", [100, 192, 5000])
+@pytest.mark.parametrize("many", [0, 48])
+def test_a_wide_gallery_in_parts_gives_the_figures_of_the_whole(
+    part: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, gallery, labels = crowd()
+    options = {"own": np.append(np.arange(400), np.full(50, -1))}
+    wanted = evaluate(query, gallery, **labels, **options)
+    widths = []
+
+    class Watched(Cosine):
+        def tiles(self, query: np.ndarray, gallery: np.ndarray, columns: None = None):
+            widths.append(len(gallery))
+            return super().tiles(query, gallery, columns)
+
+    for name, value in (("WIDE", 0), ("PART", part), ("_COUNTED", many), ("Cosine", Watched)):
+        monkeypatch.setattr(ranks, name, value)
+    found = evaluate(query, gallery, **labels, **options, metric=Watched(), threads=2)
+    for name in ("average_precision", "inverse_negative_penalty", "first_rank", "cmc"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+    assert max(widths) <= part
+
+
+def test_no_query_with_a_match_in_a_wide_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "WIDE", 0)
+    query, gallery, labels = crowd()
+    found = evaluate(query, gallery, **labels | {"query_ids": np.full(450, 99)})
+    assert np.isnan(found.mean_average_precision)
+    assert found.without_match == 450
