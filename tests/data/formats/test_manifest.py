@@ -152,7 +152,10 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
     ("text", "words"),
     [
         (GOOD.replace("identity", "human"), "no column identity"),
-        (GOOD.replace("split", "part"), "no column split.*; if part is meant, call it split"),
+        (
+            GOOD.replace("split", "part"),
+            r"no column split; .*\(train, query, gallery\).*; if part is meant, call it split",
+        ),
         (GOOD.replace("path", "picture"), "no column path.*; if picture is meant, call it path"),
         (GOOD.replace("path", "file").replace("split", "x"), "no column split.*this one has file, identity, camera, x"),
         (GOOD.replace("path", "file").replace("images/b.jpg", ""), "row 2: no file"),

@@ -253,8 +253,8 @@ def _check_columns(file: Path, columns: _Columns, called: Mapping[str, str]) -> 
         own = [called.get(name, name) for name in columns]
         meant = "; ".join(found for name in missing if (found := meant_by(name, own)))
         raise DataError(
-            f"{file}: no column {', '.join(missing)}; a manifest needs {', '.join(_NEEDED)} "
-            f"and may have camera and attributes; this one has {', '.join(own) or 'none'}"
+            f"{file}: no column {', '.join(missing)}; a manifest needs {', '.join(_NEEDED)} ({', '.join(_SPLITS)}) "
+            f"and may have camera, time and attributes; this one has {', '.join(own) or 'none'}"
             + (f"; {meant}" if meant else "")
         )
     if not columns["split"]:
