@@ -37,7 +37,7 @@ def test_delete_asks_or_is_told(gallery: Gallery, capsys: pytest.CaptureFixture[
     assert f"delete {ones} of {count} images" in err
     assert "add --yes" in err
     assert len(Gallery.open(here)) == count
-    for wrong in ([], ["--all", "--where", "camera=1"], ["--ids", "1,x"]):
+    for wrong in ([], ["--all", "--where", "camera=1"], ["--ids", "1,x"], ["--ids", f"1,{2**63}"]):
         assert resight("gallery", "delete", here, *wrong, "--yes", capsys=capsys)[0] == 2
     status, out, _ = resight("gallery", "delete", here, "--where", "camera=1", "--yes", capsys=capsys)
     assert (status, out) == (0, f"{ones} images deleted, {count - ones} in {here}\n")
@@ -79,7 +79,8 @@ def test_pieces_become_one(gallery: Gallery, crowd: ReidDataset, capsys: pytest.
     gallery.update(gallery.ids()[:1], {"name": "x"})
     status, out, _ = resight("gallery", "compact", gallery.where, "--keep", "2h", capsys=capsys)
     assert "older versions stay for 2h" in out
-    assert resight("gallery", "compact", gallery.where, "--keep", "soon", capsys=capsys)[0] == 2
+    for wrong in ("soon", "9999999999d"):
+        assert resight("gallery", "compact", gallery.where, "--keep", wrong, capsys=capsys)[0] == 2
 
 
 def test_out_and_in_again(gallery: Gallery, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

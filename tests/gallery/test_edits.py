@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -64,7 +65,14 @@ def test_a_table_of_ids_and_one_that_is_none(gallery: Gallery, tmp_path: Path) -
     found = edits_of(file, gallery)
     assert gallery.update_each(found.ids, found.values) == 2
     assert gallery.ids({"identity": 5}).tolist() == ids[:1]
+    words = tmp_path / "words.csv"
+    words.write_text(f"id,name,share\n{ids[0]},NA,0.5\n{ids[1]},null,nan\n")
+    found = edits_of(words, gallery)
+    order = np.argsort(found.ids)
+    assert [found.values["name"][place] for place in order] == ["NA", "null"], "names as good as any"
+    assert [found.values["share"][place] for place in order] == [0.5, None]
     for text, told in (
+        ("id,name,name\n1,x,y\n", "column name comes twice"),
         ("name\nx\n", "no column path or id"),
         ("path\nx\n", "no column but path"),
         ("path,name\na,x\na,y\n", "comes twice"),

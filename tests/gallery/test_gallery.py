@@ -76,6 +76,14 @@ def test_probabilities_are_of_the_query_s_camera_and_the_gallery_s_size(
         ):
             assert [hit.probability for hit in hits] == pytest.approx(wanted, abs=1e-4)
     assert max(wanted) < 0.9
+
+    class Forgetful(Gallery):
+        """As another thread may leave it at any moment, which refreshes."""
+
+        _size = property(lambda self: None, lambda self, size: None)  # type: ignore[assignment]
+
+    refreshed = Forgetful.open(gallery.where)
+    assert [hit.probability for hit in refreshed.hits(found, 9)] == pytest.approx(wanted, abs=1e-4)
     alike = fitted.probability(scores, cameras < 0)
     assert wanted / (1 - wanted) == pytest.approx(alike / (1 - alike) / 2), "four times the images, growth 0.5"
     [first, *_] = gallery.hits(found)
@@ -140,11 +148,19 @@ def test_each_image_gets_its_own_value_at_once(model: Recognizer, crowd: ReidDat
         assert opened.columns["individual"] == "int"
     assert gallery.update_each(ids, {"identity": [1, 2, 3, 4]}) == 4
     assert [record.identity for record in gallery.fetch(ids)] == [1, 2, 3, 4]
+    assert gallery.update_each(ids, {"identity": np.arange(4), "camera": [-1, 2, np.int32(3), None]}) == 4
+    assert [(record.identity, record.camera) for record in gallery.fetch(ids)] == [(0, -1), (1, 2), (2, 3), (3, -1)]
+    assert gallery.counts("camera") == {2: 1, 3: 1}, "a camera that is not known is none"
+    assert gallery.span("camera", {"identity": [1, 3]}) == (2, 2)
+    assert (gallery.span("camera", {"identity": 3}), gallery.count({"identity": 3}), gallery.count()) == (None, 1, 4)
     assert gallery.update_each([], {"nothing": []}) == 0
     assert "nothing" not in gallery.columns
     for column, values, told in (
         ("individual", [1, 2], "2 values of individual for 4 images"),
         ("individual", [1, "two", 3, 4], "individual takes int, not 'two'"),
+        ("camera", [1, 2, 3, -7], "camera takes numbers from 0 to .*, not -7"),
+        ("identity", [1, 2, 3, -3], "identity takes numbers from -1 to .*, not -3"),
+        ("time", [1, 2, 3, 2**63], "time takes numbers from"),
         ("path", ["a", "b", "c", "d"], "path cannot be changed"),
     ):
         with pytest.raises(DataError, match=told):

@@ -48,6 +48,8 @@ def test_counts(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:
     assert said["kept by"].endswith("in 2 pieces")
     gallery.compact()
     assert survey(gallery).storage.pieces == 1
+    gallery.update(gallery.ids()[:1], {"time": 10**18})
+    assert dict(survey(gallery).lines())["time"].endswith("Z to 31690708-07-05T01:46:40Z"), "a mistake of the data's"
 
 
 def test_a_server_is_surveyed(server, trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def delete(
 
     opened = _opened(gallery)
     condition, chosen = _chosen(opened, where, ids, every)
-    count = len(opened.ids(condition)) if chosen is None else len(opened.fetch(chosen))
+    count = opened.count(condition) if chosen is None else len(opened.fetch(sorted({*chosen})))
     if count and not _agreed(f"delete {count} of {len(opened)} images of {opened.where}?", yes):
         return
     deleted = opened.delete(chosen, None if chosen is not None else condition or {}) if count else 0
@@ -295,6 +295,8 @@ def _chosen(
         return (where_of_options(where, gallery.columns) if where else None), None
     if not re.fullmatch(r"\d+(,\d+)*", ids.replace(" ", "")):
         raise OptionError(f"--ids {ids}: give whole numbers, separated by commas")
+    if above := [one for one in ids.split(",") if int(one) >= 2**63]:
+        raise OptionError(f"--ids {above[0].strip()}: an id has 63 bits; `resight search --json` prints them")
     return None, [int(one) for one in ids.split(",")]
 
 
@@ -318,6 +320,6 @@ def _duration(text: str) -> timedelta:
     from resight.errors import OptionError
 
     found = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
-    if found is None:
-        raise OptionError(f"--keep {text}: write a whole number with s, m, h or d, such as 30m")
+    if found is None or len(found[1]) > 6:
+        raise OptionError(f"--keep {text}: write a whole number of up to six digits with s, m, h or d, such as 30m")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast, get_args
@@ -80,6 +81,8 @@ def edits_of(path: str | os.PathLike[str], gallery: Gallery) -> Edits:
     """
     file = Path(path)
     table = _read(file, gallery)
+    if twice := [name for name, count in Counter(table.column_names).items() if count > 1]:
+        raise DataError(f"{file}: column {twice[0]} comes twice; give each once")
     key = next((name for name in ("id", "path") if name in table.column_names), None)
     if key is None:
         raise DataError(f"{file}: no column path or id, by which an image would be known")
@@ -120,7 +123,9 @@ def _read(file: Path, gallery: Gallery) -> pa.Table:
         if file.suffix.lower() in (".parquet", ".pq"):
             return pq.read_table(file)
         texts = {name: pa.string() for name in shown(gallery.columns) if name != "id"}
-        options = csv.ConvertOptions(column_types={**texts, "id": pa.int64()}, strings_can_be_null=True)
+        options = csv.ConvertOptions(
+            column_types={**texts, "id": pa.int64()}, strings_can_be_null=True, null_values=[""]
+        )  # by default somebody called NA would be nobody
         return csv.read_csv(file, convert_options=options)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{file}: not a table that can be read ({error})") from None
@@ -132,4 +137,4 @@ def _cells(column: pa.ChunkedArray, kind: Kind | None, name: str) -> list[object
     if pa.types.is_temporal(column.type):
         moments = column.cast(pa.timestamp("ms")).cast(pa.int64())
         return (moments if kind == "time" else column.cast(pa.string())).to_pylist()
-    return column.to_pylist()
+    return [None if cell != cell else cell for cell in column.to_pylist()]  # NaN is no value

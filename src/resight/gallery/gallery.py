@@ -43,7 +43,17 @@ from resight.gallery.rows import (
 from resight.gallery.store import KEPT, PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
 from resight.recognizer import Progress, Recognizer, kept_calibration, load
-from resight.records import NO_CAMERA, TRACKLET_IMAGES, AttributeSchema, Embeddings, Record, as_records, nameable
+from resight.records import (
+    JUNK,
+    NO_CAMERA,
+    TRACKLET_IMAGES,
+    UNLABELLED,
+    AttributeSchema,
+    Embeddings,
+    Record,
+    as_records,
+    nameable,
+)
 from resight.retrieval.calibration import Calibration
 
 __all__ = ["Added", "Gallery", "Ranked", "Where", "plan_of"]
@@ -226,9 +236,10 @@ class Gallery:
         if self.calibration is None or not len(scores):
             return [None] * len(scores)
         calibration = self.calibration.of(tracklets=TRACKLET_IMAGES in self.columns, together=together)
-        if self._size is None:
-            self._size = len(self)
-        found = calibration.probability(scores, near, self._size)
+        size = self._size
+        if size is None:  # another thread may forget it meanwhile
+            size = self._size = len(self)
+        found = calibration.probability(scores, near, size)
         return [None if math.isnan(one) else one for one in found.tolist()]
 
     @property
@@ -289,6 +300,16 @@ class Gallery:
         counted = pc.value_counts(self._column(column, where).drop_null()).to_pylist()
         pairs = [(entry["values"], entry["counts"]) for entry in counted]
         return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+    def count(self, where: Where = None) -> int:
+        """How many images fulfil a condition, or are there."""
+        return 0 if self._store is None else self._store.count(self._condition(where))
+
+    def span(self, column: str, where: Where = None) -> tuple[Any, Any] | None:
+        """The least and the greatest value of a column; None where no image has one."""
+        self._require_column(column)
+        ends = pc.min_max(self._column(column, where)).as_py()
+        return None if ends["min"] is None else (ends["min"], ends["max"])
 
     def _require_column(self, column: str) -> None:
         if column not in self.columns:
@@ -470,6 +491,7 @@ class Gallery:
         self._begun.refresh()
         if short := [name for name, cells in values.items() if len(cells) != len(ids)]:
             raise DataError(f"{len(values[short[0]])} values of {short[0]} for {len(ids)} images")
+        values = {name: [_plain(name, cell) for cell in cells] for name, cells in values.items()}
         columns = {name: _column_for(name, cells, self.columns) for name, cells in values.items()}
         unsure = [name + PROBABILITY for name in values if name + PROBABILITY in self.columns]
         if not len(ids) or not values:
@@ -731,6 +753,16 @@ _KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text
 _PLAIN: dict[Kind, type] = {"bool": bool, "int": int, "time": int, "float": float, "text": str}
 
 
+_LEAST = {"identity": JUNK, "camera": 0}
+"""The least numbers that a record takes; those below say that nothing is known."""
+
+
+def _plain(name: str, value: object) -> object:
+    """A value as a row has it: NumPy's as Python's, and null for an identity or a camera that is not known."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if plain == {"identity": UNLABELLED, "camera": NO_CAMERA}.get(name) else plain
+
+
 def _column_for(name: str, values: Sequence[object], columns: Mapping[str, Kind]) -> Column:
     """The column that takes these values: one that is there, or a new one of their kind."""
     if name in ("id", "path", FILE):
@@ -742,4 +774,6 @@ def _column_for(name: str, values: Sequence[object], columns: Mapping[str, Kind]
         fits = type(value) is _PLAIN[kind] or (kind == "float" and type(value) is int)
         if not fits or (isinstance(value, float) and not math.isfinite(value)):
             raise DataError(f"{name} takes {_PLAIN[kind].__name__}, not {value!r}")
+        if type(value) is int and not _LEAST.get(name, -(2**63)) <= value < 2**63:
+            raise DataError(f"{name} takes numbers from {_LEAST.get(name, '-2**63')} to 2**63, not {value}")
     return Column(name, kind)

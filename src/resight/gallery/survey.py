@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -137,4 +136,4 @@ def _different(column: pa.Array) -> list[int]:
 
 def _date(moment: int) -> str:
     """A whole second in ISO's form, UTC."""
-    return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{np.datetime64(moment, 'ms').astype('datetime64[s]')}Z"

@@ -69,7 +69,7 @@ class Answers:
         return Found(
             hits=[_match(hit) for hit in hits],
             nobody=_nobody(hits, options.accept),
-            matching=len(self.gallery) if options.where is None else len(self.gallery.ids(options.where)),
+            matching=self.gallery.count(options.where),
             took_ms=round((time.perf_counter() - began) * 1000, 2),
         )
 
@@ -108,9 +108,7 @@ class Answers:
             for name, found in counted.items()
             if found
         }
-        times = self.gallery.counts("time", where) if "time" in self.gallery.columns else {}
-        span = (min(times), max(times)) if times else None
-        return Facts(matching=len(self.gallery.ids(where)), columns=columns, time=span)
+        return Facts(matching=self.gallery.count(where), columns=columns, time=self.gallery.span("time", where))
 
     def _counted(self) -> list[str]:
         """The columns whose values a page offers: the camera, and those of words."""
