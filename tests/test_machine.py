@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from resight.machine import Way, fastest, likely, machine, remembered, told, ways
+from resight.machine import Way, fastest, fewest_workers, likely, machine, remembered, told, ways
 
 FLOAT, HALF = Way("32"), Way("bf16")
 
@@ -119,6 +121,41 @@ def test_a_processor_without_bfloat16_has_float32_alone(monkeypatch: pytest.Monk
     for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, question, lambda: False, raising=False)
     assert {way.precision for way in ways("cpu", nn.Conv2d(3, 8, 3), nothing)} == {"32"}
+
+
+@pytest.mark.parametrize(
+    ("loading", "most", "workers", "tried"),
+    [
+        (0.02, 16, 0, 3),  # 2 % of a step: none is needed
+        (0.5, 16, 1, 3),
+        (3.0, 16, 4, 5),  # three keep up; four are tried
+        (3.0, 2, 2, 3),
+        (90.0, 16, 8, 5),
+        (90.0, 1, 0, 2),
+    ],
+)
+def test_no_more_workers_load_than_keep_up(loading: float, most: int, workers: int, tried: int) -> None:
+    """A step takes a second; images come after `loading` seconds from each worker, while the step is computed."""
+    now = [0.0]
+
+    def load(count: int) -> Iterator[int]:
+        for batch in itertools.count():
+            ready = now[0] + loading if not count else loading * (1 + batch // count)
+            now[0] = max(now[0], began[0] + ready if count else ready)
+            yield batch
+
+    def compute(batch: int) -> None:
+        now[0] += 1
+
+    began = [0.0]
+
+    def begun(count: int) -> Iterator[int]:
+        began[0] = now[0]
+        return load(count)
+
+    way, seconds = fewest_workers(HALF, begun, compute, most, clock=lambda: now[0])
+    assert way == replace(HALF, workers=workers)
+    assert len(seconds) == tried
 
 
 def test_a_way_comes_back_from_json_and_nonsense_does_not() -> None:

@@ -5,19 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 from torch import nn
 
 from resight.files import cache_folder, written_whole
 
-__all__ = ["LONG", "STEPS", "Precision", "Way", "fastest", "likely", "machine", "remembered", "told", "ways"]
+__all__ = [
+    "LONG",
+    "STEPS",
+    "Precision",
+    "Way",
+    "cores",
+    "fastest",
+    "fewest_workers",
+    "likely",
+    "machine",
+    "remembered",
+    "told",
+    "ways",
+]
+
+Item = TypeVar("Item")
 
 Precision = Literal["32", "bf16", "16"]
 """float32, or mixed with bfloat16 or float16."""
@@ -28,11 +44,15 @@ STEPS = 3
 """Timed steps of each way, after one that is not: it allocates and picks kernels."""
 _WORTH = 0.97
 """A way is changed for another that takes less than this share of its time: less is noise."""
+_WORKERS = (0, 1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to compute what a network makes: how exactly, in which order in memory, on how many threads, compiled or not."""
+    """A way to compute what a network makes: how exactly, in which order in memory, on how many threads, compiled or not.
+
+    And how many processes load images beside.
+    """
 
     precision: Precision = "32"
     channels_last: bool = True
@@ -40,12 +60,15 @@ class Way:
     """None: as many as PyTorch takes."""
     compiled: bool = False
     """Whether by torch.compile."""
+    workers: int | None = None
+    """Processes that load images; None: as many as the recipe says."""
 
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
         name = {"32": "float32", "bf16": "bfloat16", "16": "float16"}[self.precision]
         threads = "" if self.threads is None else f", {self.threads} threads"
-        return f"{name}, {layout}{threads}{', compiled' if self.compiled else ''}"
+        workers = "" if self.workers is None else f", {self.workers} worker{'' if self.workers == 1 else 's'}"
+        return f"{name}, {layout}{threads}{', compiled' if self.compiled else ''}{workers}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,6 +99,11 @@ class Way:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine(device: torch.device | str) -> str:
@@ -185,6 +213,40 @@ def fastest(
     best = min(found, key=lambda way: found[way])
     first = candidates[0]
     return (best if found[best] < _WORTH * found[first] else first), found
+
+
+def fewest_workers(
+    way: Way,
+    load: Callable[[int], Iterator[Item]],
+    compute: Callable[[Item], object],
+    most: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[Way, dict[Way, float]]:
+    """The way with the fewest workers beside which a step is as fast as beside more, and a step's seconds with each.
+
+    `load(workers)` is an endless source of what `compute` takes. 0, 1, 2, 4 and 8 workers are tried, `most` at most, and no
+    more than clearly win something. Those steps do not count in which the workers' first batches come, all at once.
+    """
+    found: dict[Way, float] = {}
+    for workers in [count for count in _WORKERS if count <= most]:
+        one, least = replace(way, workers=workers), min(found.values(), default=math.inf)
+        with way.on_its_threads():
+            found[one] = _step_seconds(load(workers), compute, workers, clock)
+        if workers > 1 and found[one] >= _WORTH * least:  # one may win little where loading takes the longest
+            break
+    least = min(found.values())
+    return next(one for one, seconds in found.items() if _WORTH * seconds <= least), found
+
+
+def _step_seconds(
+    source: Iterator[Item], compute: Callable[[Item], object], workers: int, clock: Callable[[], float]
+) -> float:
+    for _ in range(max(1, workers)):
+        compute(next(source))
+    began, steps = clock(), max(STEPS, 2 * workers)
+    for _ in range(steps):
+        compute(next(source))
+    return (clock() - began) / steps
 
 
 def _seconds(once: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -77,7 +77,11 @@ class ImageOptions(_Section):
 class LoaderOptions(_Section):
     """How images are loaded. `augment` changes random numbers and not how they are distributed; the others no result."""
 
-    workers: int = Field(2, ge=0, description="processes that decode and augment")
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
+        description="processes that decode and augment; auto: the fewest beside which a step is as fast as beside more, "
+        "measured together with trainer.precision where a training is long, else 2",
+    )
     cache: bool | Literal["memory", "disk", "device", "auto"] = Field(
         False,
         description="keep decoded images: true or memory in the memory of each process, disk in a file of the user's cache folder that all runs share, device on the GPU as well, auto on the GPU if they take at most a quarter of what is free there, else disk",
@@ -87,6 +91,15 @@ class LoaderOptions(_Section):
         description="change images one by one in the workers, or a batch at once on the device; auto: a batch on a GPU",
     )
     batch_size: int = Field(64, ge=1, description="images per batch where no sampler decides: evaluation, prediction")
+
+    @property
+    def processes(self) -> int:
+        """`workers`, two where their number was not measured."""
+        return 2 if self.workers == "auto" else self.workers
+
+    def with_workers(self, measured: int | None) -> LoaderOptions:
+        """These options with so many workers, if that was measured and no number is set by hand."""
+        return self if measured is None or self.workers != "auto" else self.model_copy(update={"workers": measured})
 
 
 class ValidationOptions(_Section):

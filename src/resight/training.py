@@ -224,6 +224,7 @@ def _fit(
         for note in system.notes:
             tell(note)
     system.run_as(run.computed, on_cpu=training_device(run.recipe).type == "cpu")
+    batches.workers = run.computed.workers
     with warnings.catch_warnings(), run.computed.on_its_threads():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -114,7 +114,7 @@ def test_a_batch_without_a_readable_image_is_empty(people: list[Record]) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["image, cache", "batch", "batch, cache"])
+@pytest.mark.parametrize("how", ["image", "image, cache", "batch", "batch, cache"])
 def test_workers_change_nothing(people: list[Record], how: str) -> None:
     alone, shared = (
         list(Batches(images(people * 30, how), RandomSampler([0] * 360, batch_size=60), options, CPU))

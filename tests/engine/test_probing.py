@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import resight.engine.data_module as data_module
 import resight.engine.probing as probing
+import resight.training as training
+from resight.data.batches import Batches
+from resight.data.loaders import Batch
 from resight.data.training_set import TrainingSet
 from resight.engine.data_module import DataModule
 from resight.engine.probing import way_of
 from resight.engine.system import System
 from resight.errors import RunError
 from resight.machine import Way
-from resight.recipe import Recipe, make
+from resight.recipe import LoaderOptions, Recipe, make
 from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
 from resight.tasks.systems import SYSTEMS, training_set_of
@@ -69,10 +73,10 @@ WIDE = "image.width=32"
 
 
 @pytest.mark.parametrize(("asked", "layout"), [("32", True), ("bf16", False), ("16", True)])
-def test_what_the_recipe_names_is_not_measured(asked: str, layout: bool, crowd, tiny, measured) -> None:
+def test_what_the_recipe_names_is_taken(asked: str, layout: bool, crowd, tiny, measured) -> None:
     recipe = tiny(LONG, f"trainer.precision={asked}", *([] if layout else ["trainer.channels_last=false"]))
     assert way_of(*made(recipe, crowd)) == Way(asked, layout)
-    assert not measured
+    assert measured == [[Way(asked, layout)]]
 
 
 def test_short_training_takes_the_likely_way(crowd, tiny, measured) -> None:
@@ -217,6 +221,59 @@ def test_steps_are_taken_on_a_copy_and_leave_everything_as_it_was(recipe: str, a
     (file,) = (probing.remembered.__globals__["cache_folder"]() / "ways").iterdir()
     # The last maps of bruna's network have width 1: float32 alone, in two layouts.
     assert len(json.loads(file.read_text())["seconds"]) == (2 if recipe == "reid-bruna" else 4)
+
+
+LOADED = "loader.workers=auto"
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The images of the first batches that workers loaded when their number was measured; one worker wins."""
+    asked: list[list[int]] = []
+
+    def one_wins(way: Way, load: Callable[[int], Iterator[Batch]], compute: object, most: int) -> object:
+        asked.append(next(load(0)).index.tolist())
+        return replace(way, workers=1), {replace(way, workers=count): 0.1 for count in (0, 1)}
+
+    monkeypatch.setattr(probing, "fewest_workers", one_wins)
+    return asked
+
+
+def test_a_long_training_has_its_workers_measured_on_its_own_images(crowd, tiny, measured, loaded) -> None:
+    lines: list[str] = []
+    system, batches = made(tiny(*AUTO, LONG, LOADED), crowd)
+    way = way_of(system, batches, lines.append)
+    assert way.workers == 1
+    assert way_of(system, batches, lines.append) == way
+    assert loaded == [next(iter(batches.batches_of(0))).index.tolist()]
+    assert ", 1 worker 100 ms" in lines[0]
+    assert "measured here before" in lines[1]
+
+
+@pytest.mark.parametrize(
+    "over", [(LONG, "loader.workers=3"), ("epochs=100", LOADED), (LONG, LOADED, "trainer.devices=2")]
+)
+def test_workers_by_hand_or_of_short_trainings_are_not_measured(over, crowd, tiny, measured, loaded) -> None:
+    assert way_of(*made(tiny(*AUTO, *over), crowd)).workers is None
+    assert not loaded
+
+
+@pytest.mark.slow
+def test_training_has_the_workers_of_its_way(crowd: ReidDataset, crowd_spec, tiny, tmp_path, monkeypatch) -> None:
+    asked: list[LoaderOptions] = []
+
+    class Noting(Batches):
+        def __init__(self, images: object, sampler: object, options: LoaderOptions, device: object) -> None:
+            asked.append(options)
+            super().__init__(images, sampler, options, device)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(data_module, "Batches", Noting)
+    monkeypatch.setattr(training, "way_of", lambda system, batches, tell, kept=None: kept or Way("32", workers=1))
+    cut_after_an_epoch(tiny("epochs=2", LOADED), crowd, tmp_path / "cut", crowd_spec)
+    resume(tmp_path / "cut", crowd, quiet=True)
+    train(tiny("epochs=1", "loader.workers=0"), crowd, tmp_path / "by-hand", quiet=True)
+    assert [options.processes for options in asked] == [1, 1, 0]
+    assert Run.open(tmp_path / "cut").way == Way("32", workers=1)
 
 
 @pytest.mark.slow

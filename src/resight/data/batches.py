@@ -28,7 +28,7 @@ class Batches:
     ) -> None:
         self.images, self.device = images, device
         self.batch_sampler = sampler  # where Lightning looks for whom to tell the epoch
-        gathered = images.crops is not None and (images.batched is not None or not options.workers)
+        gathered = images.crops is not None and (images.batched is not None or not options.processes)
         self._loader = None if gathered else training_loader(images, sampler, options)
         self.waited = 0.0
         """Seconds so far that training had nothing to compute while it asked for a batch."""

@@ -327,7 +327,7 @@ def _loader(
 ) -> DataLoader[Batch]:
     # Few images are read faster than workers start, and decoded ones faster than they hand them over.
     work = len(dataset) > 4 * options.batch_size and (dataset.crops is None or dataset.augment is not None)
-    workers = options.workers if work else 0
+    workers = options.processes if work else 0
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # typed by what it collates to
         collate_fn=dataset.collate,

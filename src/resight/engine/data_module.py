@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Sequence
 
 import lightning
@@ -20,6 +19,7 @@ from resight.data.targets import encode, junk_targets
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
 from resight.errors import DataError, RecipeError
+from resight.machine import cores
 from resight.recipe import Recipe, make
 from resight.records import Record
 
@@ -48,6 +48,8 @@ class DataModule(lightning.LightningDataModule):
                 f"{sizes or 'sampler'}: its batches are of one image, and training learns from two at least; raise it"
             )
         self.images = _images(recipe, training_set)
+        self.workers: int | None = None
+        """That load what is trained on, where their number was measured."""
 
     def train_dataloader(self) -> Batches:
         assert self.trainer is not None
@@ -60,17 +62,22 @@ class DataModule(lightning.LightningDataModule):
             raise DataError(
                 "the training split has no full batch for each process; lower the sampler's batch or trainer.devices"
             )
-        self.device = system.device
-        self.images.crops = self._crops(self.training_set.fitted, self.device)
-        if _in_batches(self.recipe, self.device):
-            self.images.batched = build_batched(self.recipe.augmentation, self.recipe.image)
-        return Batches(self.images, self.sampler, self.recipe.loader, self.device)
+        self.open_images(system.device)
+        return Batches(self.images, self.sampler, self.recipe.loader.with_workers(self.workers), self.device)
 
-    def batches_of(self, epoch: int) -> Batches:
-        """The batches that training has in an epoch, once more."""
+    def open_images(self, device: torch.device) -> None:
+        """Have the images where the recipe wants them, decoded on disk or on the device that trains."""
+        self.device = device
+        if self.images.crops is None:
+            self.images.crops = self._crops(self.training_set.fitted, device)
+        if _in_batches(self.recipe, device):
+            self.images.batched = build_batched(self.recipe.augmentation, self.recipe.image)
+
+    def batches_of(self, epoch: int, workers: int | None = None) -> Batches:
+        """The batches that training has in an epoch, once more; loaded by so many workers, if none are set by hand."""
         sampler = copy.copy(self.sampler)
         sampler.set_epoch(epoch)
-        return Batches(self.images, sampler, self.recipe.loader, self.device)
+        return Batches(self.images, sampler, self.recipe.loader.with_workers(workers), self.device)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[object]:
         held_out = self.training_set.validation
@@ -120,8 +127,7 @@ def _in_batches(recipe: Recipe, device: torch.device) -> bool:
 
 def _decoders(recipe: Recipe) -> int:
     """Processes that decode into the cache: all cores, or none besides this one where the recipe wants no workers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(recipe.loader.workers, cores) if recipe.loader.workers else 0
+    return max(recipe.loader.processes, cores()) if recipe.loader.processes else 0
 
 
 def _sampler(recipe: Recipe, training_set: TrainingSet) -> BatchSampler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from time import perf_counter as clock
 from typing import Any
 
@@ -15,7 +16,19 @@ from resight.data.loaders import Batch, Item
 from resight.engine.data_module import DataModule
 from resight.engine.gradients import quicken
 from resight.engine.system import System
-from resight.machine import LONG, STEPS, Way, fastest, likely, machine, remembered, told, ways
+from resight.machine import (
+    LONG,
+    STEPS,
+    Way,
+    cores,
+    fastest,
+    fewest_workers,
+    likely,
+    machine,
+    remembered,
+    told,
+    ways,
+)
 from resight.models.cost import use_of
 from resight.recipe import Recipe
 
@@ -23,6 +36,8 @@ __all__ = ["likely_way", "training_device", "way_of"]
 
 _FEW = 4
 """Threads of a CPU below which fewer are not tried: they would leave cores idle."""
+_LOADED = 6
+"""Steps, about, that are taken for each worker that is tried."""
 _COMPILING = 60
 """Seconds that torch.compile takes, about: 28 to 92 were measured (docs/log.md)."""
 
@@ -40,10 +55,10 @@ def way_of(
 ) -> Way:
     """How a training is computed; a resumed one as it was, `kept`.
 
-    A precision that the recipe names is taken. Otherwise a training that takes over fifty times as many steps as the
-    probe has a few steps of each way timed, on a copy of the network and random pixels, and `tell` gets a line; a
-    shorter one, or one on several devices, takes the likely way. Where torch.compile does not work, `tell` gets a line
-    and the network is computed without.
+    What the recipe names is taken. Otherwise a training that takes over fifty times as many steps as the probe has a few
+    steps of each way timed, on a copy of the network and random pixels, then with the loading of its own images beside,
+    and `tell` gets a line; a shorter one, or one on several devices, takes the likely way. Where torch.compile does not
+    work, `tell` gets a line and the network is computed without.
     """
     way = kept or _chosen(system, batches, tell)
     if way.compiled and not _several(system.recipe):
@@ -65,17 +80,16 @@ def _without(error: Exception) -> str:
 
 
 def _chosen(system: System, batches: DataModule, tell: Callable[[str], None]) -> Way:
-    recipe, way = system.recipe, likely_way(system)
+    recipe, likeliest = system.recipe, likely_way(system)
     device, options = training_device(recipe), recipe.trainer
-    if options.precision != "auto":
-        return way
-    candidates = [
-        one for one in ways(device, system.model, _once(system)) if options.channels_last in ("auto", one.channels_last)
-    ]
+    candidates = [replace(likeliest, compiled=False)]
+    if options.precision == "auto":
+        every = ways(device, system.model, _once(system))
+        candidates = [one for one in every if options.channels_last in ("auto", one.channels_last)]
     steps = recipe.epochs * len(batches.sampler)
     short = steps <= LONG * len(candidates) * (1 + STEPS)
-    if short or len(candidates) == 1 or _several(recipe) or device.type == "mps":
-        return way
+    if short or _several(recipe) or device.type == "mps":
+        return likeliest
     shown = _whole_batch(batches)
 
     def step(one: Way) -> Callable[[], None]:
@@ -91,7 +105,12 @@ def _chosen(system: System, batches: DataModule, tell: Callable[[str], None]) ->
         facts |= {"compile": way.to_json(), "steps": steps.bit_length()}
         way, more, known = remembered(facts, lambda: _compiled_where_it_pays(way, step, steps, tell))
         seconds, before = {**seconds, **more}, before and known
-    elif options.compile is True:
+    if recipe.loader.workers == "auto" and steps > LONG * _LOADED * min(cores(), 8):
+        facts |= {"workers": way.to_json(), "cores": cores(), "loader": recipe.loader.model_dump()}
+        facts |= {"augmentation": recipe.augmentation}
+        way, more, known = remembered(facts, lambda: _with_workers(way, batches, step(way), device))
+        seconds, before = {**seconds, **more}, before and known
+    if options.compile is True:
         way = replace(way, compiled=True)
     tell(f"computing in {told(way, seconds, before, f'a step of {len(shown.images)} images')}")
     return way
@@ -151,6 +170,20 @@ def _compiled_where_it_pays(
         return way, {}
     pays = (seconds[way] - seconds[compiled]) * steps > 2 * (clock() - began)
     return (best if pays else way), seconds
+
+
+def _with_workers(
+    way: Way, batches: DataModule, once: Callable[[], None], device: torch.device
+) -> tuple[Way, dict[Way, float]]:
+    """The way with the fewest workers beside which steps on the training's own images are as fast as beside more."""
+    batches.open_images(device)
+
+    def load(workers: int) -> Iterator[Batch]:
+        # Other images for each, since those that were read once are read faster.
+        return chain.from_iterable(repeat(batches.batches_of(workers, workers)))
+
+    with torch.random.fork_rng():
+        return fewest_workers(way, load, lambda batch: once(), cores())
 
 
 def _step(system: System, way: Way, shown: Batch, device: torch.device) -> Callable[[], None]:
