@@ -33,6 +33,8 @@ def test_other_machines_need_a_token(gallery: Path, capsys, monkeypatch: pytest.
     status, out, err = resight("serve", gallery, "--host", "0.0.0.0", capsys=capsys)
     assert (status, out) == (2, "")
     assert "set RESIGHT_TOKEN" in err
+    status, _, err = resight("serve", gallery, "--name", "search.example.org", capsys=capsys)
+    assert (status, "--name search.example.org lets other machines in" in err) == (2, True), "through a proxy"
     status, _, err = resight("serve", gallery, "--token", "secret", capsys=capsys)
     assert status == 2
     assert "could be guessed" in err

@@ -49,6 +49,19 @@ def test_conditions_facets_names_and_the_timeline(client: TestClient, gallery: G
     assert "path" not in columns, "it tells where files are"
 
 
+def test_of_many_images_none_are_followed_and_few_values_are_told(
+    client: TestClient, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resight.serving.answers._FOLLOWED", 1)
+    monkeypatch.setattr("resight.serving.answers._VALUES", 2)
+    client.patch("/api/v1/items", json={"ids": [str(one) for one in gallery.ids()[:5]], "name": "Ann"})
+    for of in ({"identity": 3}, {"name": "Ann"}):
+        answer = client.get("/api/v1/timeline", params=of)
+        assert (answer.status_code, "too many to follow" in answer.json()["detail"]) == (400, True)
+    colours = client.post("/api/v1/facets", json={}).json()["columns"]["upper_color"]
+    assert colours == [{"value": "blue", "count": 4}, {"value": "green", "count": 4}], "equal ones in their order"
+
+
 def test_a_name_is_no_formula_in_a_spreadsheet(client: TestClient, gallery: Gallery) -> None:
     ids = [str(number) for number in gallery.ids({"identity": 3})]
     client.patch("/api/v1/items", json={"ids": ids, "name": "=HYPERLINK(1)"})

@@ -204,6 +204,34 @@ def test_a_cookie_that_the_server_did_not_give_is_none(value: str, client_of: Cl
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("other", ['prefs={"a":1}', "a=b c", "x=é", "k@{=1", "=", "resight-8765=another's", '"'])
+def test_cookies_of_other_servers_of_this_host_keep_nobody_out(other: str) -> None:
+    access, headers = Access(Names.of("127.0.0.1", 8765), TOKEN), Message()
+    headers["Host"] = "127.0.0.1:8765"
+    for cookies in (f"{other}; {access.cookie}={access.session}", f"{access.cookie}={access.session};{other}"):
+        headers["Cookie"] = cookies
+        assert access.check("GET", "/api/v1/gallery", headers) == "/api/v1/gallery"
+        del headers["Cookie"]
+    headers["Cookie"] = f"{other}; not-{access.cookie}={access.session}"
+    assert status(access.check("GET", "/api/v1/gallery", headers)) == 401
+
+
+def test_a_proxy_on_this_machine_reaches_the_server_by_the_name_that_was_given() -> None:
+    access = Access(Names.of("127.0.0.1", 8765, ["Search.example.org"]), TOKEN)
+
+    def found(host: str, origin: str) -> Refusal | str:
+        headers = Message()
+        headers["Host"], headers["Origin"], headers["Authorization"] = host, origin, f"Bearer {TOKEN}"
+        return access.check("PATCH", "/api/v1/items", headers)
+
+    for host in ("search.example.org", "search.example.org:8443"):
+        assert found(host, f"https://{host}") == "/api/v1/items"
+        assert status(found(host, "https://evil.example")) == 403
+    assert found("127.0.0.1:8765", "http://127.0.0.1:8765") == "/api/v1/items"
+    for host in ("127.0.0.1", "127.0.0.1:1", "evil.example", "search.example.org.evil.example", "10.0.0.1:8765"):
+        assert status(found(host, f"https://{host}")) == 421
+
+
 def test_a_token_that_could_be_guessed_is_refused() -> None:
     with pytest.raises(OptionError, match="could be guessed"):
         Access(Names.of("0.0.0.0", 80), "secret")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
@@ -23,3 +27,26 @@ def test_marked_answers_are_searched_for(client: TestClient, gallery: Gallery) -
     assert 0 < found["embed_ms"] < found["took_ms"], "what the model took is a part of it"
     assert search(client, right=ids).json()["embed_ms"] == 0, "nothing is embedded"
     assert search(client, jpeg(), accept=0.5).json()["nobody"], "nothing is calibrated here"
+
+
+def test_changes_that_wait_keep_no_search_waiting(
+    client: TestClient, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ending, count = threading.Event(), threading.Event(), 2 + (os.cpu_count() or 2)
+
+    def waiting(ids: object, values: object) -> int:
+        begun.set()
+        assert ending.wait(60)
+        return 1
+
+    monkeypatch.setattr(gallery, "update", waiting)
+    body = {"ids": [str(gallery.ids()[0])], "name": "Ann"}
+    with ThreadPoolExecutor(count + 1) as threads:
+        changes = [threads.submit(client.patch, "/api/v1/items", json=body) for _ in range(count)]
+        try:
+            assert begun.wait(60)
+            assert threads.submit(search, client, jpeg(), k=3).result(60).status_code == 200
+            assert not any(change.done() for change in changes)
+        finally:
+            ending.set()
+        assert {change.result(60).json()["updated"] for change in changes} == {1}

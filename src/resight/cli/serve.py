@@ -33,7 +33,10 @@ def serve(
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="Further name by which the server is reached, such as that of a proxy before it."),
+        typer.Option(
+            "--name",
+            help="Further name by which the server is reached, such as that of a proxy before it; needs a token.",
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no line for each request.")] = False,
 ) -> None:
@@ -56,9 +59,10 @@ def serve(
     from resight.serving.security import Access, Names, is_loopback
     from resight.serving.server import listen, server
 
-    if token is None and not is_loopback(host):
+    if token is None and (name or not is_loopback(host)):
+        opening = f"--name {name[0]}" if name else f"--host {host}"
         raise OptionError(
-            f"--host {host} lets other machines in, who must bear a token: set RESIGHT_TOKEN to 16 characters or more, such "
+            f"{opening} lets other machines in, who must bear a token: set RESIGHT_TOKEN to 16 characters or more, such "
             'as those that `python -c "import secrets; print(secrets.token_urlsafe())"` prints'
         )
     opened = Gallery.open(gallery, model=run)

@@ -294,12 +294,14 @@ class Gallery:
             raise DataError(f"{len(ids) - len(found)} of {len(ids)} ids are not in {self.where}")
         return found
 
-    def counts(self, column: str, where: Where = None) -> dict[Any, int]:
-        """Each value of a column and how many images have it, most frequent first; images without a value are left out."""
+    def counts(self, column: str, where: Where = None, most: int | None = None) -> dict[Any, int]:
+        """Each value of a column and how many images have it, the `most` frequent first; images without a value are left out."""
         self._require_column(column)
-        counted = pc.value_counts(self._column(column, where).drop_null()).to_pylist()
-        pairs = [(entry["values"], entry["counts"]) for entry in counted]
-        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+        values, counts = pc.value_counts(self._column(column, where).drop_null()).flatten()
+        order = pc.sort_indices(
+            pa.table([values, counts], ["value", "count"]), [("count", "descending"), ("value", "ascending")]
+        ).slice(0, most)
+        return dict(zip(values.take(order).to_pylist(), counts.take(order).to_pylist(), strict=True))
 
     def count(self, where: Where = None) -> int:
         """How many images fulfil a condition, or are there."""

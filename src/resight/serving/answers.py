@@ -23,6 +23,8 @@ _HIDDEN = frozenset({"path", "mask"})
 """Columns that tell where files are; a page has no use for them."""
 _VALUES = 200
 """Values of a column that are told, the most frequent ones."""
+_FOLLOWED = 10_000
+"""Images of one individual that are followed at most."""
 _APART = 30 * 60 * 1000
 """Milliseconds without an image that end a stay."""
 
@@ -102,9 +104,9 @@ class Answers:
     def facts(self, where: dict[str, object] | None) -> Facts:
         """How many images have each value of each column that has few."""
         self.gallery.refresh()
-        counted = {name: self.gallery.counts(name, where) for name in self._counted()}
+        counted = {name: self.gallery.counts(name, where, _VALUES) for name in self._counted()}
         columns = {
-            name: [Count(value=value, count=count) for value, count in list(found.items())[:_VALUES]]
+            name: [Count(value=value, count=count) for value, count in found.items()]
             for name, found in counted.items()
             if found
         }
@@ -132,11 +134,16 @@ class Answers:
 
     def of_identity(self, identity: int) -> list[int]:
         """Rows of an individual."""
-        return self.gallery.ids({"identity": identity}).tolist()
+        return self._of({"identity": identity})
 
     def of_name(self, name: str) -> list[int]:
         """Rows of an individual that was given a name."""
-        return self.gallery.ids({"name": name}).tolist() if "name" in self.gallery.columns else []
+        return self._of({"name": name}) if "name" in self.gallery.columns else []
+
+    def _of(self, where: dict[str, object]) -> list[int]:
+        if (count := self.gallery.count(where)) > _FOLLOWED:
+            raise DataError(f"{count:,} images are too many to follow; name at most {_FOLLOWED:,} of them")
+        return self.gallery.ids(where).tolist()
 
     def mark(self, ids: Sequence[int], name: str | None, identity: int | None) -> int:
         """Give images a name or an identity; how many were changed."""

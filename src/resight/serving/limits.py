@@ -92,7 +92,7 @@ class Buckets:
 
 
 class Bounds:
-    """Holds an app to `Limits`. Pictures of a gallery cost a tenth of a request: a page shows many of them."""
+    """Holds an app to `Limits`. What is got costs a tenth of a request: a page shows many pictures."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app, self.limits = app, limits

@@ -109,7 +109,7 @@ def gallery_routes(service: Service) -> APIRouter:
     @router.patch("/items")
     async def mark(asked: Marked) -> Updated:
         """Give images a name or an identity."""
-        return Updated(updated=await service.do(answers.mark, asked.ids, asked.name, asked.identity))
+        return Updated(updated=await service.change(answers.mark, asked.ids, asked.name, asked.identity))
 
     @router.post("/export", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     async def export(asked: Ids) -> Response:

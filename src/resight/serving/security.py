@@ -14,7 +14,6 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Protocol
 from urllib.parse import parse_qs, quote
 
@@ -85,30 +84,35 @@ class Names:
     True
 
     On the loopback address these are its own, with its port. Elsewhere they are every address in numbers, which no DNS
-    server can give a meaning to, the machine's name, and the names given; any port, as a proxy may stand before.
+    server can give a meaning to, and the machine's name, with any port. The names given, too: a proxy may stand before.
     """
 
     names: frozenset[str]
     port: int | None = None
     """None for any port and any address in numbers."""
+    further: frozenset[str] = frozenset()
+    """Names with any port."""
 
     @classmethod
     def of(cls, host: str, port: int, further: Iterable[str] = ()) -> Names:
+        named = frozenset(name.lower() for name in further)
         if is_loopback(host):
             own = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
-            return cls(frozenset({own, "localhost"}), port)
-        return cls(frozenset({"localhost", socket.gethostname().lower(), *(name.lower() for name in further)}))
+            return cls(frozenset({own, "localhost"}), port, named)
+        return cls(frozenset({"localhost", socket.gethostname().lower()}), None, named)
 
     def known(self, host: str) -> bool:
+        found = _HOST.fullmatch(host)
+        if found is not None and found[1].lower() in self.further:
+            return True
         if self.port is not None:
             return host in {f"{name}:{self.port}" for name in self.names} or (self.port == 80 and host in self.names)
-        found = _HOST.fullmatch(host)
         return found is not None and (found[1].lower() in self.names or _is_number(found[1]))
 
     @property
     def schemes(self) -> tuple[str, ...]:
         """How the page may have been reached: another machine in front may add TLS."""
-        return ("http",) if self.port is not None else ("http", "https")
+        return ("http",) if self.port is not None and not self.further else ("http", "https")
 
 
 def _is_number(name: str) -> bool:
@@ -215,11 +219,9 @@ class Access:
         return scheme.lower() == "bearer" and _same(given.strip(), self.token or "")
 
     def _has_cookie(self, headers: Given) -> bool:
-        try:
-            found = SimpleCookie(headers.get("Cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and _same(found.value, self.session)
+        """Other servers of the host send cookies along, of whatever signs, at which a strict reader would stop."""
+        parts = (part.strip().partition("=") for part in headers.get("Cookie", "").split(";"))
+        return any(name == self.cookie and _same(value, self.session) for name, _, value in parts)
 
     def _without_token(self, path: str, query: str) -> Refusal | str:
         """The page itself is for everybody: it holds nothing of the gallery, and asks for the token."""

@@ -45,7 +45,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Takes work within the block; what was taken is finished at its end."""
         limits = self.limits
-        self._threads = CapacityLimiter(max(2, os.cpu_count() or 2))
+        self._threads, self._changes = CapacityLimiter(max(2, os.cpu_count() or 2)), CapacityLimiter(1)
         batcher = Batcher(
             self._embed, most=limits.batch, wait=limits.wait, queue=limits.queue, told=self.metrics.batched
         )
@@ -73,6 +73,10 @@ class Service:
     async def do(self, work: Callable[..., Result], *arguments: object) -> Result:
         """What `work` returns, from a thread; a few at once."""
         return await to_thread.run_sync(work, *arguments, limiter=self._threads)
+
+    async def change(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """As `do`, one at a time: a change may wait for another process's, and searches need their threads."""
+        return await to_thread.run_sync(work, *arguments, limiter=self._changes)
 
     def _input(self, data: bytes, number: int) -> Tensor:
         return resize(decoded(data, f"image {number}", self.limits.pixels), self.model.recipe.image)

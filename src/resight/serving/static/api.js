@@ -26,9 +26,7 @@ async function ask(method, path, body, signal) {
 
 async function reason(answer) {
   const told = await answer.json().catch(() => ({}));
-  const line = typeof told.detail === "string" ? told.detail : `The server answered ${answer.status}.`;
-  const wait = answer.headers.get("Retry-After");
-  return wait ? `${line} Try again in ${wait} s.` : line;
+  return typeof told.detail === "string" ? told.detail : `The server answered ${answer.status}.`;
 }
 
 const json = async (...asked) => (await ask(...asked)).json();
