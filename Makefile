@@ -15,6 +15,7 @@ $(VENV)/.ready: pyproject.toml
 
 demo: setup  ## train, evaluate and search a synthetic street; ends with a report to open
 	$(BIN)/resight demo
+	@echo "resight is in $(VENV); so that the shell knows it: . $(BIN)/activate"
 
 browser:  ## Debian's Chromium, for the tests of pages, where it is missing and may be installed
 	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1; then \
