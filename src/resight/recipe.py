@@ -129,9 +129,16 @@ class TrainerOptions(_Section):
         "else bf16 on hardware that computes in it",
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="auto: a GPU where there is one")
-    devices: int = Field(1, ge=1, description="processes or GPUs on each node")
+    devices: int = Field(1, ge=1, description="processes or GPUs on each node, which share each batch")
     num_nodes: int = Field(1, ge=1, description="machines")
     strategy: str = Field("auto", description="a Lightning strategy name; auto picks ddp for several devices")
+    gather: bool = Field(
+        True,
+        description="several devices compute the losses of embeddings on the whole batch, as one would; false: each on its own share",
+    )
+    sync_batchnorm: bool = Field(
+        False, description="BatchNorm's statistics are of the whole batch, not of each device's share; GPUs alone"
+    )
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 does not clip")
     channels_last: bool | Literal["auto"] = Field(
@@ -146,6 +153,11 @@ class TrainerOptions(_Section):
         description="by torch.compile, which takes a minute and more; auto: measured together with precision where a "
         "training is long enough to win that back, else not",
     )
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.num_nodes
 
 
 class AttributeOptions(_Section):

@@ -71,6 +71,8 @@ class Run:
     """Of imported weights, and of weights that the training started from."""
     start: str | None = None
     """The run or file that the training started from."""
+    processes: int | None = None
+    """How many train it together; None in runs of versions that kept no number."""
     way: Way | None = None
     """How it is computed, which a resume keeps; None before it is decided, and in runs of versions that kept none."""
 
@@ -117,6 +119,7 @@ class Run:
                 finished=bool(facts["finished"]),
                 digest=facts.get("digest"),
                 start=facts.get("start"),
+                processes=facts.get("processes"),
                 way=None if facts.get("way") is None else Way.from_json(way | facts["way"]),
                 origin=None if facts.get("origin") is None else Origin(**facts["origin"]),
             )
@@ -149,6 +152,8 @@ class Run:
         }
         if self.start is not None:
             facts["start"] = self.start
+        if self.processes is not None:
+            facts["processes"] = self.processes
         if self.way is not None:
             facts["way"] = self.way.to_json()
         if self.origin is not None:

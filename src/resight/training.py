@@ -19,8 +19,9 @@ from resight.data.training_set import TrainingSet
 from resight.engine.callbacks import OnValidation
 from resight.engine.data_module import DataModule
 from resight.engine.probing import likely_way, training_device, way_of
+from resight.engine.processes import process_rank
 from resight.engine.system import System
-from resight.engine.trainer import make_trainer, make_validator, process_rank
+from resight.engine.trainer import make_trainer, make_validator
 from resight.errors import RecipeError, RunError
 from resight.files import locked
 from resight.importing.start import start_from
@@ -59,6 +60,7 @@ def train(
     the run, and `resume` repeats that epoch. Raises DataError, RecipeError, WeightsError, or RunError when `out` holds files of
     a training already, when another process trains in it and when the training diverges.
     """
+    tell = _told_once(tell)
     folder = Path(out)
     _require_free(folder)
     training_set = training_set_of(recipe, dataset, tell)
@@ -70,12 +72,13 @@ def train(
         data=[absolute_spec(spec) for spec in data],
         digest=training_set.digest,
         start=None if start is None else _findable(start),
+        processes=recipe.trainer.processes,
     )
     # Everything is built, and so checked, before anything is written.
     system = _system(run, training_set, pretrained=None)
     batches = DataModule(recipe, training_set, tell)
     system.configure_optimizers()
-    run.way = way_of(system, batches, _told_once(tell))
+    run.way = way_of(system, batches, tell)
     trainer = make_trainer(run, quiet, on_validation, tell)
     with alone(folder):
         _require_free(folder)
@@ -109,6 +112,7 @@ def resume(
 
 
 def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validation: OnValidation | None) -> Run:
+    tell = _told_once(tell)
     folder, training_set = run.folder, training_set_of(run.recipe, dataset, tell)
     if training_set.classes != run.classes:
         raise RunError(
@@ -124,9 +128,27 @@ def _resume(run: Run, dataset: ReidDataset, quiet: bool, tell: Tell, on_validati
     system = _system(run, training_set, pretrained=None if fresh else False)
     checkpoint, batches = None if fresh else run.checkpoint, DataModule(run.recipe, training_set, tell)
     # One of a version that kept no way goes on in the likely one, which it had.
-    run.way = way_of(system, batches, _told_once(tell), run.way or (None if fresh else likely_way(system)))
+    run.way = way_of(system, batches, tell, run.way or (None if fresh else likely_way(system)))
+    if not fresh:
+        _tell_processes(run, tell)
+    if run.processes != run.recipe.trainer.processes:
+        run.processes = run.recipe.trainer.processes
+        if process_rank() == 0:
+            run.save()
     trainer = make_trainer(run, quiet, on_validation, tell)
     return _fit(run, trainer, system, batches, checkpoint, tell)
+
+
+def _tell_processes(run: Run, tell: Tell) -> None:
+    """Tell what another number of processes than before does to a training."""
+    before, now = run.processes, run.recipe.trainer.processes
+    if before is None and now > 1:
+        tell(f"each of {now} processes had batches of its own before; now they share each batch, as one would have it")
+    elif before not in (None, now):
+        tell(
+            f"trained by {before} process{'es' if before != 1 else ''} before, by {now} from here on: the batches are the same, "
+            "the end is not quite that of an uninterrupted training, since dropout and BatchNorm go by each one's share"
+        )
 
 
 def _told_once(tell: Tell) -> Tell:
@@ -220,9 +242,8 @@ def _require_free(folder: Path) -> None:
 def _fit(
     run: Run, trainer: lightning.Trainer, system: System, batches: DataModule, checkpoint: Path | None, tell: Tell
 ) -> Run:
-    if process_rank() == 0:
-        for note in system.notes:
-            tell(note)
+    for note in system.notes:
+        tell(note)
     system.run_as(run.computed, on_cpu=training_device(run.recipe).type == "cpu")
     batches.workers = run.computed.workers
     with warnings.catch_warnings(), run.computed.on_its_threads():

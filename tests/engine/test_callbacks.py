@@ -52,7 +52,15 @@ def trainer(epoch: int = 0, figures: dict[str, float] | None = None, first: bool
 
 def system(**facts: object) -> SimpleNamespace:
     return SimpleNamespace(
-        **{"model": Model(), "beside": {}, "first_epoch": 0, "unreadable": set(), "state_dict": dict, **facts}
+        **{
+            "model": Model(),
+            "beside": {},
+            "counts": [2],
+            "first_epoch": 0,
+            "unreadable": set(),
+            "state_dict": dict,
+            **facts,
+        }
     )
 
 

@@ -56,15 +56,35 @@ def test_a_resumed_training_begins_with_the_batches_of_its_epoch(crowd: ReidData
     assert [[draw.index for draw in batch] for batch in whole.sampler] == second
 
 
-def test_processes_share_the_batches_out(crowd: ReidDataset, tiny) -> None:
-    recipe = tiny("sampler={name: random, batch_size: 12}")
+def test_processes_share_each_batch(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("sampler={name: identities, identities: 4, images: 3}")
     training_set = divide(recipe, crowd, {"identities"})
     alone = drawn(attached(recipe, training_set))
-    shares = [drawn(attached(recipe, training_set, rank, world=2)) for rank in (0, 1)]
-    assert [len(share) for share in shares] == [2, 2]
-    assert [batch for pair in zip(*shares, strict=True) for batch in pair] == alone
-    with pytest.raises(DataError, match="no full batch for each process; lower the sampler's batch or trainer.devices"):
-        attached(recipe, training_set, world=5).train_dataloader()
+    one, other = (drawn(attached(recipe, training_set, rank, world=2)) for rank in (0, 1))
+    assert [here + there for here, there in zip(one, other, strict=True)] == alone
+    assert all(len(here) == 6 for here in one)
+
+
+def test_a_batch_that_its_devices_cannot_share_is_told_before_a_training_begins(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("sampler.identities=4", "trainer.devices=3")
+    with pytest.raises(
+        RecipeError, match="sampler.identities=4 cannot be divided among 3 .* set it to 3 or 6, or take"
+    ):
+        DataModule(recipe, divide(recipe, crowd, {"identities"}))
+    recipe = tiny("sampler={name: random, batch_size: 4}", "trainer.devices=2", "trainer.num_nodes=2")
+    with pytest.raises(RecipeError, match="batch_size=4: its batches are of one image in each of 4 processes"):
+        DataModule(recipe, divide(recipe, crowd, {"identities"}))
+
+
+def test_processes_take_turns_with_the_batches_of_a_validation(crowd: ReidDataset, tiny) -> None:
+    recipe = tiny("validation.ratio=0.34", "loader.batch_size=5")
+    training_set = divide(recipe, crowd, {"identities"})
+    alone = [batch.index.tolist() for batch in attached(recipe, training_set).val_dataloader()]
+    shares = []
+    for rank in range(3):
+        loader = attached(recipe, training_set, rank, world=3).val_dataloader()
+        shares.append([batch.index.tolist() for batch in loader])
+    assert shares == [[alone[0], alone[3]], [alone[1], []], [alone[2], []]], "as many for each: none waits for another"
 
 
 def test_validation_sees_every_held_out_image_once_and_as_it_is(crowd: ReidDataset, tiny) -> None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from resight.data.loaders import Batch
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
+from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import DataError, RecipeError
+from resight.losses.base import Loss
 from resight.models import MODELS
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Record
 from resight.tasks.systems import SYSTEMS
+from tests.support.recipes import tiny_recipe
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
 
@@ -205,3 +211,51 @@ def test_each_step_draws_its_own_numbers_again_after_a_resume(tiny) -> None:
 
     assert drawn(1, 2) == drawn(1, 2)
     assert len({drawn(1, 2), drawn(1, 3), drawn(2, 2)}) == 3
+
+
+class Weighing(System):
+    """Learns one number from batches of which the second process cannot read the second one's images."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe, nn.Linear(1, 1, bias=False), training_set())
+        self.losses = WeightedLosses({"squared": {}}, {"squared": Loss})
+        nn.init.ones_(self.model.weight)
+
+    def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        return {"squared": self.model.weight.square().sum() * (1 + self.global_rank)}
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        unreadable = [f"{place}.jpg: broken" for place in range(2)]
+        second = batch(0, *unreadable) if self.global_rank else batch(2)
+        return DataLoader([batch(2), second], batch_size=None, collate_fn=lambda given: given)  # type: ignore[arg-type]
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        super().on_train_batch_end(outputs, batch, batch_index)
+        with open(Path(self.trainer.default_root_dir) / str(self.global_rank), "a") as file:
+            file.write(f"{self.model.weight.item()} ")
+
+    def on_train_end(self) -> None:
+        super().on_train_end()
+        (Path(self.trainer.default_root_dir) / f"unreadable-{self.global_rank}").write_text(str(len(self.unreadable)))
+
+
+@pytest.mark.slow
+def test_a_batch_that_one_process_cannot_read_is_passed_over_by_all(tmp_path: Path) -> None:
+    momentum = "optimiser={name: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0}"
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp_spawn_find_unused_parameters_true",
+        max_epochs=1,
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(Weighing(tiny_recipe(momentum, "schedule=constant")))
+    for rank in range(2):
+        # The mean of the gradients 2 and 4, once; momentum does not go on with it.
+        assert [float(weight) for weight in (tmp_path / str(rank)).read_text().split()] == pytest.approx([0.7, 0.7])
+        assert (tmp_path / f"unreadable-{rank}").read_text() == "2", "of both"

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from resight.engine.callbacks import BestWeights, Complaints, EpochBar, EpochLines, ValidationListener
-from resight.engine.trainer import make_trainer, process_rank
+from resight.engine.trainer import make_trainer
 from resight.errors import MissingExtraError, RecipeError, RunError
 from resight.machine import Way
 from resight.recipe import Recipe
@@ -75,6 +75,28 @@ def test_validation_brings_best_weights_and_patience_an_early_stop(made, tiny) -
     assert ValidationListener in kinds(made(tiny(held_out), on_validation=lambda epoch, figures: None))
 
 
+def test_processes_that_were_started_elsewhere_are_those_of_the_recipe(
+    made, tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RecipeError, match="num_nodes=2: start the training on each machine by torchrun or srun"):
+        made(tiny("trainer.num_nodes=2"))
+    for started in ({"RANK": "0", "WORLD_SIZE": "4"}, {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}):
+        with monkeypatch.context() as patch:
+            for name, value in started.items():
+                patch.setenv(name, value)
+            with pytest.raises(
+                RecipeError, match=r"4 processes were started .*devices=3 × trainer.num_nodes=1; start 3"
+            ):
+                made(tiny("trainer.devices=3"))
+    monkeypatch.setenv("WORLD_SIZE", "4")  # without a RANK, which a share of something else may be
+    assert made(tiny("trainer.devices=1")).world_size == 1
+
+
+def test_batchnorm_over_devices_is_for_gpus(made, tiny) -> None:
+    with pytest.raises(RecipeError, match="trainer.sync_batchnorm is for GPUs; leave it out"):
+        made(tiny("trainer.sync_batchnorm=true", "trainer.devices=2"))
+
+
 def test_losses_are_not_judged_while_the_rate_rises_or_parts_are_frozen(made, tiny) -> None:
     for overrides, spared in (
         (["schedule.warmup_epochs=0"], 0),
@@ -102,10 +124,6 @@ def test_loggers_are_those_of_the_recipe(made, tiny, tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'resight\[wandb\]'"):
         made(tiny("loggers=[wandb]"))
-
-
-def test_this_process_is_the_first_of_one() -> None:
-    assert process_rank() == 0
 
 
 class Exploit:

@@ -113,7 +113,10 @@ def _resume(folder: Path, data: list[str] | None, quiet: bool) -> None:
 def _finish(folder: Path) -> None:
     from resight.cli.console import output
     from resight.data.formats import data_options
+    from resight.engine.processes import process_rank
     from resight.run import Run
 
+    if process_rank():  # of processes that train together the first one speaks
+        return
     data = data_options(Run.open(folder).data or ["FORMAT:PATH"])
     output().print(f"run: {folder}\nnext: {shlex.join(['resight', 'evaluate', str(folder), *data])}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "ImageDataset",
+    "Turn",
     "denormalise",
     "evaluation_loader",
     "judged_loader",
@@ -291,9 +293,26 @@ def training_loader(dataset: ImageDataset, sampler: BatchSampler, options: Loade
     return _loader(dataset, options, batch_sampler=sampler)
 
 
-def evaluation_loader(dataset: ImageDataset, options: LoaderOptions) -> DataLoader[Batch]:
-    """Every image once, in order."""
-    return _loader(dataset, options, batch_size=options.batch_size, shuffle=False, start=_start())
+class Turn(NamedTuple):
+    """Process `rank` of `world`, from 0: of batches it takes every `world`-th."""
+
+    rank: int = 0
+    world: int = 1
+
+    def batches(self, keys: Sequence[object], size: int) -> list[Sequence[object]]:
+        """Its batches of the keys, in order: as many as the others have, the last perhaps of no key."""
+        count = math.ceil(len(keys) / size / self.world)
+        numbers = range(self.rank, count * self.world, self.world)
+        return [keys[number * size : (number + 1) * size] for number in numbers]
+
+
+_ALONE = Turn()
+
+
+def evaluation_loader(dataset: ImageDataset, options: LoaderOptions, turn: Turn = _ALONE) -> DataLoader[Batch]:
+    """Every image once, in order; of the batches those whose turn it is."""
+    batches = turn.batches(range(len(dataset)), options.batch_size)
+    return _loader(dataset, options, batch_sampler=batches, start=_start())
 
 
 def _start() -> str | None:
@@ -308,8 +327,11 @@ def judged_loader(
     image: ImageOptions,
     options: LoaderOptions,
     crops: Crops | None = None,
+    turn: Turn = _ALONE,
 ) -> DataLoader[Batch]:
     """Every image once, in order, with its classes; then, where `schema` has junk, random parts of some as junk.
+
+    Of the batches those whose turn it is.
 
     Images that are decoded already are taken from `crops`.
     """
@@ -319,7 +341,7 @@ def judged_loader(
     images.crops = crops
     draws = [Draw(position, position) for position in range(len(records))]
     draws += [Draw(position, seed, junk=True) for seed, position in enumerate(shown_as_junk(records, schema))]
-    return _loader(images, options, batch_size=options.batch_size, sampler=draws)
+    return _loader(images, options, batch_sampler=turn.batches(draws, options.batch_size))
 
 
 def _loader(

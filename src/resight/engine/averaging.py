@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from resight.engine.freezing import freeze
+from resight.engine.processes import mean_of_all, those_of_the_first
 from resight.errors import RecipeError
 from resight.recipe import Recipe, make
 
@@ -113,6 +114,8 @@ class Averaging(Callback):
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._refresh(trainer, pl_module)
+        # Each process has its own share's statistics, and judges a part of the images.
+        those_of_the_first(list(self.averaged.module.buffers()))
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._refresh(trainer, pl_module)
@@ -141,6 +144,7 @@ class Averaging(Callback):
                     if len(batch.images) > 1:  # as in training
                         batch = trainer.strategy.batch_to_device(batch)
                         system.run_model(system.prepare(batch), batch)
+        mean_of_all([values for values in network.buffers() if values.is_floating_point()])
         network.eval()
         self.stale = False
 

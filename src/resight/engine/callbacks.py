@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from resight.engine.processes import told_by_all
 from resight.errors import DataError, RecipeError, RunError, none_readable
 from resight.files import written_whole
 from resight.run import Run
@@ -105,8 +106,9 @@ class SomethingRead(Callback):
         self.read += len(batch.images)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        if not self.read:
-            failed = sorted(pl_module.unreadable)
+        # Asked of all processes, as below: one that ended alone would leave the others waiting.
+        if not sum(told_by_all(self.read)):
+            failed = sorted(set().union(*told_by_all(pl_module.unreadable)))
             raise none_readable(len(failed), failed)
 
 
@@ -119,7 +121,7 @@ class SomethingLearned(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.learned += bool(outputs)  # empty for a batch that was passed over
+        self.learned += bool(outputs) and min(pl_module.counts) > 1  # nothing for a batch that was passed over
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if not self.learned:

@@ -13,7 +13,7 @@ from resight.data.augmentations import build_augmentation
 from resight.data.augmentations.batched import build_batched
 from resight.data.batches import Batches
 from resight.data.cache import Crops, cached, stored_bytes
-from resight.data.loaders import Batch, ImageDataset, evaluation_loader, judged_loader
+from resight.data.loaders import Batch, ImageDataset, Turn, evaluation_loader, judged_loader
 from resight.data.samplers import SAMPLERS, BatchSampler
 from resight.data.targets import encode, junk_targets
 from resight.data.training_set import TrainingSet
@@ -29,6 +29,8 @@ __all__ = ["DataModule"]
 class DataModule(lightning.LightningDataModule):
     """Batches of the fitted records, drawn by the recipe's sampler and augmented; each held-out record once, in order.
 
+    Processes that train together share each batch, and take turns with the batches of held-out records.
+
     Where attributes alone are learned, and junk is one of them, random parts of some held-out records follow as junk.
 
     Raises DataError when the sampler can make no batch of the records, RecipeError for options that do not fit and for
@@ -42,11 +44,9 @@ class DataModule(lightning.LightningDataModule):
         super().__init__()
         self.recipe, self.training_set, self.tell = recipe, training_set, tell
         self.sampler = _sampler(recipe, training_set)
-        if len(self.sampler) and all(len(batch) < 2 for batch in self.sampler):
-            sizes = ", ".join(f"sampler.{name}={value}" for name, value in recipe.sampler.items() if value == 1)
-            raise RecipeError(
-                f"{sizes or 'sampler'}: its batches are of one image, and training learns from two at least; raise it"
-            )
+        self.sampler.share(0, recipe.trainer.processes)
+        if all(len(batch) < 2 for batch in self.sampler):
+            raise RecipeError(_too_small(recipe))
         self.images = _images(recipe, training_set)
         self.workers: int | None = None
         """That load what is trained on, where their number was measured."""
@@ -58,10 +58,6 @@ class DataModule(lightning.LightningDataModule):
         # Epoch and process are known only now, and the first batches are asked for before Lightning announces the epoch.
         self.sampler.share(self.trainer.global_rank, self.trainer.world_size)
         self.sampler.set_epoch(system.first_epoch)
-        if len(self.sampler) == 0:
-            raise DataError(
-                "the training split has no full batch for each process; lower the sampler's batch or trainer.devices"
-            )
         self.open_images(system.device)
         return Batches(self.images, self.sampler, self.recipe.loader.with_workers(self.workers), self.device)
 
@@ -84,13 +80,15 @@ class DataModule(lightning.LightningDataModule):
         if not held_out:
             return []
         crops = self._crops(held_out, torch.device("cpu"))
+        assert self.trainer is not None
+        turn = Turn(self.trainer.global_rank, self.trainer.world_size)
         if self.training_set.learns == {"attributes"}:
-            return judged_loader(held_out, self.training_set.schema, self.recipe.image, self.recipe.loader, crops)
+            return judged_loader(held_out, self.training_set.schema, self.recipe.image, self.recipe.loader, crops, turn)
         targets = encode(held_out, self.training_set.schema)
         masks = "masks" in self.training_set.learns
         images = ImageDataset(held_out, self.recipe.image, targets=targets, masks=masks)
         images.crops = crops
-        return evaluation_loader(images, self.recipe.loader)
+        return evaluation_loader(images, self.recipe.loader, turn)
 
     def _crops(self, records: Sequence[Record], device: torch.device) -> Crops | None:
         """The records' images decoded, on disk or on a device, where the recipe wants that."""
@@ -128,6 +126,13 @@ def _in_batches(recipe: Recipe, device: torch.device) -> bool:
 def _decoders(recipe: Recipe) -> int:
     """Processes that decode into the cache: all cores, or none besides this one where the recipe wants no workers."""
     return max(recipe.loader.processes, cores()) if recipe.loader.processes else 0
+
+
+def _too_small(recipe: Recipe) -> str:
+    processes = recipe.trainer.processes
+    sizes = [f"sampler.{name}={value}" for name, value in recipe.sampler.items() if value == processes or value == 1]
+    where = f" in each of {processes} processes" if processes > 1 else ""
+    return f"{', '.join(sizes) or 'sampler'}: its batches are of one image{where}, and training learns from two at least; raise it"
 
 
 def _sampler(recipe: Recipe, training_set: TrainingSet) -> BatchSampler:

@@ -72,7 +72,7 @@ def way_of(
 
 
 def _several(recipe: Recipe) -> bool:
-    return recipe.trainer.devices * recipe.trainer.num_nodes > 1
+    return recipe.trainer.processes > 1
 
 
 def _without(error: Exception) -> str:

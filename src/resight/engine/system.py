@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -23,6 +24,7 @@ from resight.engine.freezing import require_freezable
 from resight.engine.gradients import quicken
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.parts import begins, require_parts
+from resight.engine.processes import rows_of_all, together, told_by_all
 from resight.engine.schedules import SCHEDULES
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError, none_readable
@@ -74,13 +76,18 @@ class System(lightning.LightningModule):
         self.notes: list[str] = []
         """What the user is told when training starts, a line each."""
         self.looked: list[Any] = []
-        """What `look` returned for the batches of the current validation."""
+        """What `look` returned for the batches of the current validation, with each batch's number before it."""
         self.beside: dict[str, nn.Module] = {}
         """Networks that a validation judges beside the one that is trained, by the word before their figures."""
+        self.counts = [0]
+        """Images that each of the processes that train together has in the current batch."""
         self.looked_beside: dict[str, list[Any]] = {}
         """What `look` returned for these."""
         self.judged = ""
         """The word of the one that is judged now; empty for the one that is trained."""
+        self._learned: bool | None = None
+        """Whether a batch since the last step of the optimiser was not passed over; None where there was no batch."""
+        self._batch_index = 0
 
     def run_as(self, way: Way, on_cpu: bool = False) -> None:
         """Have the network and its inputs in a way's memory layout, and as is fastest `on_cpu`; its precision is the trainer's."""
@@ -123,15 +130,18 @@ class System(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         self.unreadable.update(batch.failed)
-        if len(batch.images) < 2:  # BatchNorm needs two
-            return None
+        self.counts = told_by_all(len(batch.images))
+        if min(self.counts) < 2:  # BatchNorm needs two, and no process goes on alone
+            return self._nothing()
+        self._learned = True
         with self._compiled_if(not batch.failed):
             losses = self.step(self.prepare(batch), batch)
         total = torch.stack(list(losses.values())).sum()
         logged = {f"train/{name}": value.detach() for name, value in {"loss": total, **losses}.items()}
         for label, loss in self.losses.items():
             logged |= {f"train/{label}/{name}": value for name, value in loss.figures().items()}
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch.images), sync_dist=True)
+        images = sum(self.counts) if self.gathers else len(batch.images)
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=images, sync_dist=True)
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
 
@@ -142,26 +152,53 @@ class System(lightning.LightningModule):
         """
         return torch.compiler.set_stance("force_eager") if self.way.compiled and not whole else nullcontext()
 
+    def _nothing(self) -> Tensor | None:
+        """The loss of a batch that is passed over: none, or where processes train together, one without a gradient."""
+        self._learned = bool(self._learned)
+        if together() == 1:
+            return None
+        # DDP wants every process to go backwards in every batch.
+        return torch.stack([values.sum() for values in self.parameters() if values.requires_grad]).sum() * 0.0
+
+    @property
+    def gathers(self) -> bool:
+        """Whether losses are computed on what all processes have of a batch; see `of_all`."""
+        return self.recipe.trainer.gather and together() > 1
+
+    def of_all(self, values: Tensor) -> Tensor:
+        """The rows of a training batch in all processes, in the order of the whole batch: (own, …) -> (all, …).
+
+        Each process then computes the loss of the whole batch, with the same random numbers, and the gradient that they
+        share is the one that a single process would have.
+        """
+        self._seed(0)
+        return rows_of_all(values, self.counts)
+
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.unreadable.update(batch.failed)
         if len(batch.images):
-            inputs = self.prepare(batch)
+            inputs, number = self.prepare(batch), self._validation_number(batch_index)
             with self._compiled_if(False):
-                self.looked.append(self.look(inputs, batch))
+                self.looked.append((number, self.look(inputs, batch)))
             for word in self.beside:
                 with self.judging(word):
-                    self.looked.append(self.look(inputs, batch))
+                    self.looked.append((number, self.look(inputs, batch)))
 
     def on_validation_epoch_end(self) -> None:
-        # Each process validates on the whole set, so all have the same figures; the set is small.
-        looked, self.looked = self.looked, []
+        # Each process judges what all have looked at, so that all have the same figures.
+        looked, self.looked = _in_order(self.looked), []
+        self.unreadable = set().union(*told_by_all(self.unreadable))
         if not looked:
             raise none_readable(len(self.training_set.validation), sorted(self.unreadable))
         self.judge(looked)
         for word in self.beside:
             with self.judging(word):
-                self.judge(self.looked)
+                self.judge(_in_order(self.looked))
         self.looked_beside = {}
+
+    def _validation_number(self, batch_index: int) -> int:
+        """A validation batch's number among those of all processes, which take turns."""
+        return batch_index * together() + self.global_rank
 
     @contextmanager
     def judging(self, word: str) -> Iterator[None]:
@@ -198,12 +235,16 @@ class System(lightning.LightningModule):
         super().log(name.replace("val/", f"val/{self.judged}/", 1) if self.judged else name, value, *args, **options)
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        self._batch_index = batch_index
+        self._seed(self.global_rank)
+
+    def _seed(self, rank: int) -> None:
         # The random numbers of dropout and the like depend on the step alone, so a resumed run draws the same ones.
-        torch.manual_seed(hash((self.recipe.seed, self.global_rank, self.current_epoch, batch_index)) % 2**63)
+        torch.manual_seed(hash((self.recipe.seed, rank, self.current_epoch, self._batch_index)) % 2**63)
 
     def on_validation_batch_start(self, batch: Batch, batch_index: int, dataloader_index: int = 0) -> None:
         # A loss that draws, such as of the prior, has the same value whenever the same weights are validated.
-        torch.manual_seed(hash((self.recipe.seed, batch_index)) % 2**63)
+        torch.manual_seed(hash((self.recipe.seed, self._validation_number(batch_index))) % 2**63)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         for loss in self.losses.values():
@@ -222,6 +263,9 @@ class System(lightning.LightningModule):
     def _total(self, values: Tensor) -> Tensor:
         """A tensor summed over the processes that train together."""
         return torch.as_tensor(self.all_gather(values)).sum(0) if self.trainer.world_size > 1 else values
+
+    def on_train_end(self) -> None:
+        self.unreadable = set().union(*told_by_all(self.unreadable))
 
     def picture(self, name: str, image: Image.Image, file: str | None = None) -> None:
         """Write a picture to a file in the run folder (`NAME.png`), and to the loggers that show pictures."""
@@ -272,6 +316,11 @@ class System(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._together()], gradient_clip_val)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if (
+            self._learned is False
+        ):  # weights without a gradient stay as they are; with one of 0 momentum would move them
+            self.zero_grad()
+        self._learned = None
         for apart in self.apart():
             for parameter in apart.part.parameters():
                 if parameter.grad is not None:
@@ -299,3 +348,8 @@ class System(lightning.LightningModule):
             {"params": groups[place], **({"lr": bases[place[0]] * decay ** place[1]} if any(place) else {})}
             for place in sorted(groups)
         ]
+
+
+def _in_order(looked: list[tuple[int, Any]]) -> list[Any]:
+    """What all processes have looked at, in the order of its numbers."""
+    return [found for _, found in sorted(itertools.chain(*told_by_all(looked)), key=lambda pair: pair[0])]

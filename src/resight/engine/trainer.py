@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
@@ -32,13 +33,14 @@ from resight.engine.callbacks import (
     ValidationListener,
 )
 from resight.engine.freezing import Freezing
+from resight.engine.probing import training_device
 from resight.errors import MissingExtraError, RecipeError, RunError
 from resight.files import written_whole
 from resight.machine import Precision, Way
 from resight.recipe import Recipe
 from resight.run import Run
 
-__all__ = ["make_trainer", "make_validator", "process_rank"]
+__all__ = ["make_trainer", "make_validator"]
 
 
 def make_trainer(
@@ -50,6 +52,7 @@ def make_trainer(
     RecipeError for a setting that does not fit the machine.
     """
     recipe = run.recipe
+    _require_startable(recipe)
     terminal = Console(stderr=True).is_terminal
     validated = recipe.validation.ratio > 0
     callbacks: list[Callback] = [SomethingRead(), SomethingLearned(), FiniteNumbers(run), DataWait(), MetricsFile(run)]
@@ -86,8 +89,25 @@ def make_trainer(
     _hush()
     try:
         return _lightning_trainer(run, callbacks, validated)
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError) as error:  # RuntimeError: of Slurm's settings
         raise RecipeError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+def _require_startable(recipe: Recipe) -> None:
+    options = recipe.trainer
+    if options.sync_batchnorm and training_device(recipe).type != "cuda":
+        raise RecipeError("trainer.sync_batchnorm is for GPUs; leave it out")
+    if options.num_nodes > 1 and not {"RANK", "SLURM_PROCID"} & os.environ.keys():
+        raise RecipeError(
+            f"trainer.num_nodes={options.num_nodes}: start the training on each machine by torchrun or srun; docs/scale.md "
+            "shows the lines"
+        )
+    started = os.environ.get("WORLD_SIZE" if "RANK" in os.environ else "SLURM_STEP_NUM_TASKS")
+    if started is not None and started != str(options.processes):
+        raise RecipeError(
+            f"{started} processes were started and the recipe is for trainer.devices={options.devices} × "
+            f"trainer.num_nodes={options.num_nodes}; start {options.processes}, or change these"
+        )
 
 
 def _beginning(recipe: Recipe) -> int:
@@ -119,6 +139,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool) -> 
         devices=options.devices,
         num_nodes=options.num_nodes,
         strategy=_strategy(recipe),
+        sync_batchnorm=options.sync_batchnorm,
         precision=_PRECISIONS[run.computed.precision],
         accumulate_grad_batches=options.accumulate,
         gradient_clip_val=options.clip or None,
@@ -127,7 +148,7 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool) -> 
         callbacks=callbacks,
         logger=_loggers(run),
         plugins=[_WholeCheckpoints()],
-        use_distributed_sampler=False,  # our sampler divides its batches among processes
+        use_distributed_sampler=False,  # our sampler divides each batch among processes
         num_sanity_val_steps=0,
         log_every_n_steps=10,
         enable_progress_bar=False,
@@ -136,21 +157,21 @@ def _lightning_trainer(run: Run, callbacks: list[Callback], validated: bool) -> 
     )
 
 
-def _strategy(recipe: Recipe) -> str:
+def _strategy(recipe: Recipe) -> str | Strategy:
     options = recipe.trainer
-    if options.strategy == "auto" and options.devices * options.num_nodes > 1:
-        # Heads that no loss reads, such as a classifier without identity loss, have no gradient.
-        return "ddp_find_unused_parameters_true"
+    if options.strategy == "auto" and options.processes > 1:
+        # Heads that no loss reads, such as a classifier without identity loss, have no gradient. What processes tell each
+        # other at each step goes past the GPUs, which would be waited for.
+        return DDPStrategy(find_unused_parameters=True, process_group_backend=_backend(recipe))
     return options.strategy
+
+
+def _backend(recipe: Recipe) -> str:
+    return "cpu:gloo,cuda:nccl" if training_device(recipe).type == "cuda" else "gloo"
 
 
 _PRECISIONS: dict[Precision, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 """A way's precision -> Lightning's name of it."""
-
-
-def process_rank() -> int:
-    """Number of this process among those that train together, from 0."""
-    return int(getattr(rank_zero_only, "rank", 0))
 
 
 def _loggers(run: Run) -> list[Logger]:

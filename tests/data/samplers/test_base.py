@@ -1,15 +1,19 @@
-"""What samplers share, on one that counts: shards in turns, seeds of each draw, the share of junk, identities' images."""
+"""What samplers share, on one that counts: shares of a batch, seeds of each draw, the share of junk, identities' images."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from resight.data.samplers.base import BatchSampler, images_by_identity
+from resight.data.samplers.base import BatchSampler, Part, images_by_identity
+from resight.errors import RecipeError
 
 
 class Counting(BatchSampler):
-    """`count` batches of three: 0 1 2, 3 4 5, …"""
+    """`count` batches of two pairs and two others: 0 to 5, 6 to 11, …"""
+
+    parts = (Part("pairs", 2, 2), Part("others", 2, 1))
 
     def __init__(self, count: int, rank: int = 0, world: int = 1, seed: int = 0) -> None:
         super().__init__(seed)
@@ -17,28 +21,35 @@ class Counting(BatchSampler):
         self.count = count
 
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
-        return list(np.arange(3 * self.count).reshape(-1, 3))
+        return list(np.arange(6 * self.count).reshape(-1, 6))
 
 
-def firsts(sampler: BatchSampler) -> list[int]:
-    return [batch[0].index for batch in sampler]
+def numbers(sampler: BatchSampler) -> list[list[int]]:
+    return [[draw.index for draw in batch] for batch in sampler]
 
 
-def test_processes_take_turns_and_the_odd_batch_is_left_out() -> None:
-    assert firsts(Counting(7)) == [0, 3, 6, 9, 12, 15, 18]
-    # Of seven batches each of two processes gets three: one that had a fourth would wait for the other forever.
-    assert firsts(Counting(7, rank=0, world=2)) == [0, 6, 12]
-    assert firsts(Counting(7, rank=1, world=2)) == [3, 9, 15]
-    assert len(Counting(7, rank=1, world=2)) == 3
+def test_processes_share_each_batch_and_what_belongs_together_stays_so() -> None:
+    assert numbers(Counting(2, rank=0, world=2)) == [[0, 1, 4], [6, 7, 10]]
+    assert numbers(Counting(2, rank=1, world=2)) == [[2, 3, 5], [8, 9, 11]]
+    assert len(Counting(2, rank=1, world=2)) == 2
+
+
+def test_a_batch_that_cannot_be_divided_is_refused_with_the_sizes_that_can() -> None:
+    sampler = Counting(1)
+    sampler.parts = (Part("identities", 16, 4),)
+    sampler.share(0, 8)
+    for world, fits in ((3, "15 or 18"), (32, "32")):
+        with pytest.raises(
+            RecipeError, match=rf"sampler\.identities=16 cannot be .* {world} processes .* set it to {fits},"
+        ):
+            sampler.share(0, world)
 
 
 def test_every_draw_has_a_seed_of_its_own_that_no_process_changes() -> None:
     whole = [draw for batch in Counting(40) for draw in batch]
-    assert len({draw.seed for draw in whole}) == 120
-    second = list(Counting(40, rank=1, world=2))
-    assert [draw for batch in second for draw in batch] == [
-        draw for at in range(1, 40, 2) for draw in whole[3 * at :][:3]
-    ]
+    assert len({draw.seed for draw in whole}) == 240
+    second = [draw for batch in Counting(40, rank=1, world=2) for draw in batch]
+    assert second == [draw for draw in whole if draw.index % 6 in (2, 3, 5)]
     assert [draw.seed for draw in whole] != [draw.seed for batch in Counting(40, seed=1) for draw in batch]
 
 

@@ -12,7 +12,7 @@ SAMPLES: dict[str, dict] = {
     "cameras": {"identities": 4, "images": 2},
     "random": {"batch_size": 10, "weak": 0.2, "weak_people": 3, "junk": 0.2, "targets": TARGETS},
     "random-triplets": {"batch_size": 10},
-    "items": {"items": 2},
+    "items": {"items": 2, "junk": 4},
 }
 
 
@@ -38,15 +38,28 @@ def test_order_and_seeds_come_from_seed_and_epoch_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("world", [2, 3])
-def test_processes_share_an_epoch_without_overlap_and_in_equal_parts(name: str, world: int) -> None:
-    whole, parts = list(sampler(name)), []
-    for rank in range(world):
-        part = sampler(name)
-        part.share(rank, world)
-        assert len(list(part)) == len(part) == len(whole) // world
-        parts.append(list(part))
-    assert [batch for turn in zip(*parts, strict=True) for batch in turn] == whole[: len(parts[0]) * world]
+def test_processes_share_each_batch_without_overlap_and_in_equal_parts(name: str) -> None:
+    whole, shares = list(sampler(name)), []
+    for rank in range(2):
+        share = sampler(name)
+        share.share(rank, 2)
+        shares.append(list(share))
+        assert len(shares[rank]) == len(share) == len(whole)
+    for batch, one, other in zip(whole, *shares, strict=True):
+        assert len(one) == len(other)
+        if name != "items":
+            assert one + other == batch
+        assert sorted(one + other) == sorted(batch)
+
+
+@pytest.mark.parametrize("name", ["identities", "cameras"])
+def test_no_identity_is_in_two_processes(name: str) -> None:
+    one, other = sampler(name), sampler(name)
+    one.share(0, 2)
+    other.share(1, 2)
+    for here, there in zip(one, other, strict=True):
+        assert len({IDS[draw.index] for draw in here}) == 2
+        assert {IDS[draw.index] for draw in here}.isdisjoint(IDS[draw.index] for draw in there)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -1,12 +1,12 @@
 """Which images make a training batch. A sampler is one file and one line in this table.
 
 Every sampler yields batches of `Draw`s in an order that depends on (seed, epoch) alone: a resumed run continues the
-same sequence, and each of n processes takes every n-th batch of it.
+same sequence, and several processes share each batch of it.
 """
 
 from collections.abc import Callable
 
-from resight.data.samplers.base import BatchSampler, Draw
+from resight.data.samplers.base import BatchSampler, Draw, Part
 from resight.data.samplers.cameras import CameraSampler
 from resight.data.samplers.identities import IdentitySampler
 from resight.data.samplers.items import ItemSampler
@@ -20,6 +20,7 @@ __all__ = [
     "Draw",
     "IdentitySampler",
     "ItemSampler",
+    "Part",
     "RandomSampler",
     "TripletSampler",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from resight.data.samplers.base import BatchSampler, images_by_identity
+from resight.data.samplers.base import BatchSampler, Part, images_by_identity
 from resight.errors import DataError
 
 __all__ = ["IdentitySampler"]
@@ -39,6 +39,7 @@ class IdentitySampler(BatchSampler):
     ) -> None:
         super().__init__(seed)
         self.identities, self.images = identities, images
+        self.parts = (Part("identities", identities, images),)
         self.groups = images_by_identity(ids)
         if len(self.groups) < identities:
             raise DataError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from resight.data.samplers.base import BatchSampler, Draw, images_by_identity
+from resight.data.samplers.base import BatchSampler, Draw, Part, images_by_identity
 from resight.errors import DataError
 
 __all__ = ["OTHERS", "SAME", "ItemSampler"]
@@ -56,12 +56,13 @@ class ItemSampler(BatchSampler):
         # The images sorted by identity: from the end of an identity's images on, and around, lie those of all others.
         self.order, self.sizes = np.concatenate(groups), np.array([len(group) for group in groups])
         self.starts = np.cumsum(self.sizes) - self.sizes
-        self.items, self.parts, self.count = items, junk, dealt // items
+        self.items, self.junk_parts, self.count = items, junk, dealt // items
+        self.parts = (Part("items", items, SAME + OTHERS), Part("junk", junk, 1))
 
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
         items = random.permutation(np.concatenate([self._deal(who, random) for who in range(len(self.sizes))]))
         batches = items[: self.count * self.items].reshape(self.count, -1)
-        parts = random.integers(len(self.order), size=(self.count, self.parts))
+        parts = random.integers(len(self.order), size=(self.count, self.junk_parts))
         return list(np.concatenate([batches, parts], axis=1))
 
     def _deal(self, who: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -75,5 +76,5 @@ class ItemSampler(BatchSampler):
 
     def _draws(self, batch: NDArray[np.int64], random: np.random.Generator) -> list[Draw]:
         draws = super()._draws(batch, random)
-        people = len(draws) - self.parts
+        people = len(draws) - self.junk_parts
         return [draw if place < people else draw._replace(junk=True) for place, draw in enumerate(draws)]

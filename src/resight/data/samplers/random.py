@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from resight.data.samplers.base import BatchSampler
+from resight.data.samplers.base import BatchSampler, Part
 from resight.data.targets import weak_images
 from resight.errors import DataError, RecipeError
 
@@ -43,6 +43,7 @@ class RandomSampler(BatchSampler):
         if junk + weak > 1:
             raise RecipeError(f"sampler.junk + sampler.weak = {junk + weak:g}: shares of the draws, together at most 1")
         self.images, self.batch_size, self.count = len(ids), batch_size, len(ids) // batch_size
+        self.parts = (Part("batch_size", batch_size, 1),)
         self.junk, self.weak = junk, weak
         self.weak_images = np.empty(0, np.int64)
         if weak and targets is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from resight.data.samplers.base import BatchSampler, images_by_identity
+from resight.data.samplers.base import BatchSampler, Part, images_by_identity
 from resight.errors import DataError
 
 __all__ = ["TripletSampler"]
@@ -51,6 +51,7 @@ class TripletSampler(BatchSampler):
                 f"{batch_size} triplets; lower sampler.batch_size or give more data"
             )
         self.batch_size, self.count = batch_size, len(self.anchors) // batch_size
+        self.parts = (Part("batch_size", batch_size, 3),)
 
     def batches(self, random: np.random.Generator) -> list[NDArray[np.int64]]:
         anchors = random.permutation(self.anchors)[: self.count * self.batch_size]

@@ -106,7 +106,8 @@ class AttributeSystem(System):
         logits = self.model.recognise(inputs)
         found = {name: values.cpu() for name, values in probabilities(logits).items()}
         targets, loss = batch.targets.cpu(), float(self._losses(logits, batch)["attributes"])
-        return _Looked(found, targets, _Shown(batch.index, batch.junk, confidence(found, targets)), loss)
+        shown = _Shown(batch.index.cpu(), batch.junk, confidence(found, targets))
+        return _Looked(found, targets, shown, loss)
 
     def judge(self, looked: Sequence[_Looked]) -> None:
         schema = self.training_set.schema

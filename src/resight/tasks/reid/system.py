@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from resight.data.loaders import Batch, whole_groups
 from resight.data.targets import JUNK_TARGET
 from resight.data.training_set import TrainingSet
+from resight.engine.processes import told_by_all
 from resight.engine.system import System
 from resight.engine.weighted_losses import WeightedLosses
 from resight.errors import RecipeError, did_you_mean
 from resight.losses import LOSSES
 from resight.losses.base import Loss
+from resight.losses.precision import full
 from resight.models.abilities import Embeds, Recognises
 from resight.models.output import ReidOutput
 from resight.recipe import Recipe
@@ -143,6 +145,8 @@ class EmbeddingSystem(RetrievalSystem):
             if loss.needs_cameras and blind:
                 raise RecipeError(f"losses.{label}.mining: this data has no camera labels; choose batch-hard")
 
+        self._index = torch.empty(0, dtype=torch.int64)
+        """Positions of the images that the losses were last computed on."""
         self.terms = defined_terms(self.losses)
         self.held_out = HeldOut(recipe, training_set.validation)
         if training_set.validation:
@@ -177,26 +181,35 @@ class EmbeddingSystem(RetrievalSystem):
         self.log_losses(self.held_out.mean(positions, values))
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        output: ReidOutput = self.model(inputs)
-        self.log(
-            "train/accuracy",
-            (output.logits[0].argmax(1) == batch.ids).float().mean(),
-            on_step=False,
-            on_epoch=True,
-        )
-        fields, labels = output._asdict(), (batch.ids, batch.cameras, batch.places)
-        found = {label: _over_branches(loss, fields, *labels) for label, loss in self.losses.items()}
+        fields, ids, cameras, places = self._whole(self.model(inputs)._asdict(), batch)
+        right = (fields["logits"][0].argmax(1) == ids).float().mean()
+        self.log("train/accuracy", right, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(ids))
+        found = {label: _over_branches(loss, fields, ids, cameras, places) for label, loss in self.losses.items()}
         return self.losses.weighed(found)
+
+    def _whole(
+        self, fields: dict[str, tuple[Tensor, ...]], batch: Batch
+    ) -> tuple[dict[str, tuple[Tensor, ...]], Tensor, Tensor, NDArray[np.int64]]:
+        """Fields of the output, identities, cameras and places that the losses read: of all processes, where they gather."""
+        self._index = batch.index
+        if not self.gathers:
+            return fields, batch.ids, batch.cameras, batch.places
+        share = len(batch.images) + len(batch.failed)
+        places = np.concatenate(told_by_all(batch.places + self.global_rank * share))
+        ids, cameras, self._index = self.of_all(torch.stack([batch.ids, batch.cameras, batch.index], dim=1)).unbind(1)
+        read = {"logits", *(name for loss in self.losses.values() for name in loss.reads)}
+        whole = {name: tuple(self.of_all(full(branch)) for branch in fields[name]) for name in sorted(read)}
+        return whole, ids, cameras, places
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         super().on_train_batch_end(outputs, batch, batch_index)
         epoch = self.current_epoch + 1
         if batch_index == 0 and epoch & (epoch - 1) == 0 and self.recipe.validation.pictures:
-            self._draw_mining(batch, epoch)
+            self._draw_mining(epoch)
 
     @rank_zero_only
-    def _draw_mining(self, batch: Batch, epoch: int) -> None:
-        drawn = last_batch(self.losses.values(), [self.training_set.fitted[place] for place in batch.index.tolist()])
+    def _draw_mining(self, epoch: int) -> None:
+        drawn = last_batch(self.losses.values(), [self.training_set.fitted[place] for place in self._index.tolist()])
         if drawn is not None:
             self.picture("mining", charts.raster(drawn), f"mining/epoch-{epoch:03}.png")
 
