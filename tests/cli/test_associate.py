@@ -152,6 +152,7 @@ def test_a_gallery_gets_the_individuals_of_its_tracklets(
             "--split is for FORMAT:PATH; f.parquet is a feature file",
         ),
         (["associate", "run", "f.parquet", "--write", "individual"], "--write is for a gallery; f.parquet is none"),
+        (["associate", "gallery", "--write", "camera"], "--write camera would write over what is known of the images"),
         (["associate", "run"], "run is no gallery; give a run and the images"),
         (["associate", "g", "--threshold", "1", "--accept", "0.5"], "--threshold and --accept say the same"),
         (["embed", "run", "crops", "--junk", "runs/junk"], "--junk is for --tracklets"),

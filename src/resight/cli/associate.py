@@ -169,12 +169,20 @@ def _require_fitting(
         raise OptionError("name a folder for the result: --out people" + (", or --write" if images is None else ""))
     if write is not None and images is not None:
         raise OptionError(f"--write is for a gallery; {images} is none")
+    if write in _FIXED:
+        raise OptionError(
+            f"--write {write} would write over what is known of the images; name identity or another column"
+        )
     if threshold is not None and accept is not None:
         raise OptionError("--threshold and --accept say the same in two ways; leave one out")
     if split is not None and images is None:
         raise OptionError("--split is for FORMAT:PATH, not for a gallery")
     if split is not None and images is not None and _is_file(images):
         raise OptionError(f"--split is for FORMAT:PATH; {images} is a feature file")
+
+
+_FIXED = ("id", "path", "camera", "time", "tracklet", "frame", "sequence")
+"""Columns of a gallery that say of what its images are; nothing is written over them."""
 
 
 def _is_file(images: str) -> bool:

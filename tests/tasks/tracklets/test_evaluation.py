@@ -89,6 +89,19 @@ def test_when_tracklets_are_seen() -> None:
         spans_of([Record("a", tracklet=1)], np.zeros(1, np.int64))
 
 
+def test_entries_of_tracklets_without_times_are_kept_apart_by_their_frames() -> None:
+    records = [Record(f"{t}_{f}", camera=1, tracklet=t, frame=10 * t + f) for t in (1, 2, 5) for f in range(20)]
+    features = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    whole = evaluate(Embeddings(features, records), np.ones(60, np.float32), threshold=0.5)
+    entries = pool_tracklets(Embeddings(features, records), np.ones(60, np.float32)).embeddings
+    pooled = evaluate(entries, np.ones(3, np.float32), threshold=0.5)
+    assert (pooled.apart, pooled.labels.tolist()) == (whole.apart, whole.labels.tolist())
+    assert pooled.apart == 1
+    assert (pooled.spans.starts.tolist(), pooled.spans.ends.tolist()) == ([10, 20, 50], [29, 39, 69])
+    mixed = [replace(entries.records[0], time=10**6), *entries.records[1:]]
+    assert spans_of(mixed, np.arange(3)).starts.tolist() == [10, 20, 50], "of one, its moments are times"
+
+
 @pytest.mark.parametrize("text", ["1,2", "1,2=30", "1=30..40", "1,2=40..30", "a,b=1..2", "1,2,3=1..2", "1,2=soon.."])
 def test_what_is_no_travel_time_is_named(text: str) -> None:
     with pytest.raises(DataError, match="is no travel time; write two cameras and seconds, as 1,2=30..120"):

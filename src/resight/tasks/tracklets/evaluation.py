@@ -133,7 +133,7 @@ def spans_of(images: Sequence[Record], of_images: NDArray[np.int64]) -> Spans:
     Times where all images have one, else frames. Raises DataError where neither is known of all.
     """
     timed = all(record.time is not None for record in images)
-    moments = [_extent(record) if timed else (record.frame, record.frame) for record in images]
+    moments = [_extent(record, timed) for record in images]
     if any(None in moment for moment in moments):
         raise DataError("tracklets need the time or the frame of every image; `resight data crops` writes both")
     count = int(of_images.max()) + 1
@@ -150,10 +150,12 @@ def spans_of(images: Sequence[Record], of_images: NDArray[np.int64]) -> Spans:
     return Spans(cameras, places, starts, ends, timed)
 
 
-def _extent(record: Record) -> tuple[int | None, int | None]:
-    """First and last moment of an image, or of the tracklet that it stands for."""
+def _extent(record: Record, timed: bool) -> tuple[int | None, int | None]:
+    """First and last moment, or frame, of an image, or of the tracklet that it stands for."""
     start, end = record.attributes.get(START), record.attributes.get(END)
-    return (record.time, record.time) if start is None or end is None else (int(start), int(end))
+    if start is not None and end is not None and timed == (record.time is not None):
+        return int(start), int(end)
+    return (record.time, record.time) if timed else (record.frame, record.frame)
 
 
 def travel_of(options: Sequence[str]) -> dict[tuple[int, int], tuple[float, float]]:

@@ -23,7 +23,8 @@ from resight.tasks.junk.evaluation import default_score, junk_scores, scan
 __all__ = ["END", "IMAGES", "START", "Pooled", "groups", "pool_tracklets", "qualities", "sharpness"]
 
 START, END, IMAGES = "tracklet_start", "tracklet_end", TRACKLET_IMAGES
-"""Attributes of an entry: when its tracklet begins and ends, in milliseconds as `Record.time`, and its images."""
+"""Attributes of an entry: when its tracklet begins and ends, as `Record.time` or, of one without a time, as its frame;
+and its images."""
 
 _SURE_JUNK = 0.5
 
@@ -94,9 +95,9 @@ def _entry(records: Sequence[Record], weights: NDArray[np.floating], rows: NDArr
     if best.tracklet is None:
         return best
     facts = {IMAGES: str(len(rows))}
-    times = [time for row in rows.tolist() if (time := records[row].time) is not None]
-    if times:
-        facts |= {START: str(min(times)), END: str(max(times))}
+    moments = [records[row].frame if best.time is None else records[row].time for row in rows.tolist()]
+    if known := [moment for moment in moments if moment is not None]:
+        facts |= {START: str(min(known)), END: str(max(known))}
     return replace(best, attributes={**best.attributes, **facts})
 
 
