@@ -570,3 +570,20 @@ def test_several_pictures_of_one_individual_are_searched_together(plane: Gallery
     )
     with pytest.raises(DataError, match="at least one picture"):
         plane.search_individual(EAST[:0])
+
+
+def test_what_another_deletes_during_a_search_is_left_out(plane: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, other = Gallery._merged, Gallery.open(plane.where)
+
+    def meanwhile(self, *asked):
+        found = real(self, *asked)
+        other.delete(found.ids[:1])
+        self.refresh()
+        return found
+
+    monkeypatch.setattr(Gallery, "_merged", meanwhile)
+    assert names(plane.search_individual(EAST, 3, expand=2, rerank=True)) == [2, 3, 4]
+    assert len(plane) == 10
+    other.delete(where={})
+    monkeypatch.undo()
+    assert plane.search_individual(EAST, 3, {"camera": 99}, expand=2, rerank=True) == []

@@ -192,6 +192,15 @@ def test_pictures_are_dropped_and_pasted(open_page: Any, crops: list[Record]) ->
     page.wait_for_selector("#error:has-text('That is not a picture.')")
 
 
+def test_pictures_beyond_eight_are_left_out_and_that_is_said(open_page: Any, crops: list[Record]) -> None:
+    page = open_page()
+    pick(page, *crops[:9])
+    assert page.locator("#query img").count() == 8
+    assert page.inner_text("#error") == "Eight pictures at most: 1 left out."
+    again(page, lambda: page.get_by_role("button", name=f"Remove {Path(crops[0].path).name}").click())
+    assert page.locator("#error").is_hidden()
+
+
 def test_chips_count_and_narrow(open_page: Any, crops: list[Record]) -> None:
     page = open_page()
     pick(page, crops[0])

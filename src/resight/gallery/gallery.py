@@ -588,15 +588,22 @@ class Gallery:
         queries = asked.combined(self.metric)
         if asked.expand:
             near = self._merged(queries, asked.expand, condition, how)
-            queries = queries.towards(self.features(near.ids), self.metric)
+            queries = queries.towards(self._still_there(near)[1], self.metric)
         found = self._merged(queries, max(k, asked.depth), condition, how)
         if asked.expand or asked.rerank:
-            vectors = self.features(found.ids)
+            found, vectors, beside = self._still_there(found)
             order = reordered(queries, vectors) if asked.rerank and len(vectors) else np.arange(len(found.ids))
-            beside = self._vectors(found.ids, PROBABILITIES, self.schema.attributes) if self.schema.attributes else None
             scores = similarities(asked.combined(self.metric), vectors, beside, self.metric)
             found = Ranked(scores[order], found.ids[order], found.itself)
         return Ranked(found.scores[:k], found.ids[:k], found.itself)
+
+    def _still_there(self, found: Ranked) -> tuple[Ranked, NDArray[np.float32], NDArray[np.float32] | None]:
+        """What was found, without what has been deleted meanwhile, and its vectors [N, D] and attributes [N, A]."""
+        weighed = [PROBABILITIES] if self.schema.attributes else []
+        rows = self._begun.fetch(found.ids, ["id", VECTOR, *weighed])
+        there = np.isin(found.ids, rows["id"].to_numpy())
+        beside = vectors_of(rows[PROBABILITIES]) if weighed else None
+        return Ranked(found.scores[there], found.ids[there], found.itself), vectors_of(rows[VECTOR]), beside
 
     def _merged(self, queries: Individual, k: int, where: Filter | None, how: How) -> Ranked:
         """The `k` nearest to any of the queries."""

@@ -43,6 +43,7 @@ function options() {
 
 async function search() {
   running?.abort();
+  say("");
   if (!query.parts.length && !results.right.length) return rest();
   const mine = (running = new AbortController());
   busy(true);
@@ -51,7 +52,6 @@ async function search() {
     const found = await api.search(query.files, asked, mine.signal);
     if (running !== mine) return;
     searchedWith = with_;
-    say("");
     showFound(found, asked);
   } catch (error) {
     if (error.name !== "AbortError") fail(error);

@@ -30,12 +30,13 @@ export class Query {
     const pictures = [...files].filter(file => file.type.startsWith("image/"));
     if (!pictures.length) return this.refuse("That is not a picture.");
     const room = MOST - this.parts.length;
-    if (pictures.length > room) this.refuse(`Eight pictures at most: ${pictures.length - room} left out.`);
     for (const file of pictures.slice(0, room)) {
       const url = URL.createObjectURL(file);
       this.parts.push({ file, said: file.name || "pasted picture", small: url, large: url });
     }
     this._change();
+    // After the search has begun, which takes back what was said before.
+    if (pictures.length > room) this.refuse(`Eight pictures at most: ${pictures.length - room} left out.`);
   }
 
   /** Search for one row of the gallery in the place of what was searched for. */
