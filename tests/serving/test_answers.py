@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
 from resight.gallery.rows import row_id
-from resight.recognizer import load
+from resight.gallery.transfer import export_table
+from resight.recognizer import Recognizer, load
 from resight.records import Embeddings, Record, ReidDataset
 from resight.run import Run
 from resight.serving.answers import Answers
@@ -43,7 +45,7 @@ def test_conditions_facets_names_and_the_timeline(client: TestClient, gallery: G
     assert sorted(id for stay in stays for id in stay["ids"]) == sorted(ids)
     assert stays[0] in client.get("/api/v1/timeline", params={"identity": 3}).json()
     table = client.post("/api/v1/export", json={"ids": ids}).text
-    assert table.splitlines()[0].startswith("id,path,camera,identity")
+    assert table.splitlines()[0].startswith("id,path,camera,time,tracklet,identity")
     assert table.count("the courier") == 2
     columns = {column["name"] for column in about["columns"]} | set(facts["columns"])
     assert "path" not in columns, "it tells where files are"
@@ -60,6 +62,20 @@ def test_of_many_images_none_are_followed_and_few_values_are_told(
         assert (answer.status_code, "too many to follow" in answer.json()["detail"]) == (400, True)
     colours = client.post("/api/v1/facets", json={}).json()["columns"]["upper_color"]
     assert colours == [{"value": "blue", "count": 4}, {"value": "green", "count": 4}], "equal ones in their order"
+
+
+def test_exported_times_are_those_of_the_gallerys_own_export(
+    served_model: Recognizer, photographed: list[Record], tmp_path: Path
+) -> None:
+    gallery = Gallery.create(tmp_path / "timed", model=served_model)
+    times = (1_780_000_000_123, 0, None)
+    gallery.add([replace(record, time=time, tracklet=7) for record, time in zip(photographed, times, strict=False)])
+    export_table(gallery, tmp_path / "own.csv")
+    own = {row["path"]: row["time"] for row in csv.DictReader((tmp_path / "own.csv").open())}
+    rows = list(csv.DictReader(io.StringIO(Answers(gallery).export(gallery.ids(None).tolist()))))
+    assert {row["path"]: row["time"] for row in rows} == own
+    assert sorted(own.values()) == ["", "1970-01-01T00:00:00.000", "2026-05-28T20:26:40.123"]
+    assert {row["tracklet"] for row in rows} == {"7"}
 
 
 def test_a_name_is_no_formula_in_a_spreadsheet(client: TestClient, gallery: Gallery) -> None:

@@ -7,6 +7,7 @@ import io
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,7 @@ def test_switches_change_the_search(open_page: Any, crops: list[Record]) -> None
     page = open_page()
     pick(page, crops[0])
     assert again(page, lambda: page.locator("label", has_text="Re-rank").click())["options"]["rerank"]
+    assert "re-ranked" in page.inner_text("#status"), "and no longer the nearest first"
     found = again(page, lambda: page.locator("label", has_text="Expand the query").click())
     assert found["options"]["expand"] == 5
     found = again(page, lambda: page.select_option("#camera", label="Camera 2"))
@@ -296,6 +298,29 @@ def test_one_is_followed_over_the_cameras_named_and_exported(
     rows = list(csv.DictReader(io.StringIO(text)))
     assert sorted(row["id"] for row in rows) == sorted(mine)
     assert {row["name"] for row in rows} == {"Ann <b>"}
+
+
+def test_times_of_several_days_are_told_with_their_day(gallery: Gallery, browser: Any, crops: list[Record]) -> None:
+    days = Gallery.create(Path(gallery.where).parent / "days", model=gallery.model)
+    times = [CLOCK + 30 * 3_600_000 * (record.camera - 1) for record in crops[:3]]
+    days.add([replace(record, time=time) for record, time in zip(crops, times, strict=False)])
+    limits = Limits(rate=0)
+    with serving(lambda port: create_app(days, Access(Names.of("127.0.0.1", port)), limits), limits) as home:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(60_000)
+        page.goto(home)
+        page.wait_for_selector("#frame:not([hidden])")
+        settled(page)
+        assert len(pick(page, crops[0])) == 3
+        told = ["2026-05-28 20:26:40", "2026-05-30 02:26:40", "2026-05-31 08:26:40"]
+        assert sorted(page.locator(".card .meta").all_inner_texts()) == told
+        follow(page, page.locator(".card").first)
+        assert page.locator("#timeline-stays li span:not(.quiet)").all_inner_texts() == told
+        ticks = page.locator("#timeline-chart .tick text").all_text_contents()
+        assert {"2026-05-29", "2026-05-30", "2026-05-31"} <= set(ticks)
+        moment = "import('/static/format.js').then(format => format.moment(1.7e18))"
+        assert page.evaluate(moment) == "day 19675925925 22:13:20", "nanoseconds by mistake stop no page"
+        page.context.close()
 
 
 def test_by_keys_alone(open_page: Any, crops: list[Record]) -> None:

@@ -150,14 +150,14 @@ class Answers:
         return self.gallery.update(ids, {"identity": identity} if name is None else {"name": name})
 
     def export(self, ids: Sequence[int]) -> str:
-        """The rows as CSV: id, path, camera, identity, and the attributes."""
+        """The rows as CSV: id, path, camera, time (a date, in UTC), tracklet, identity, and the attributes."""
         records = self._records(ids)
         names = sorted({name for record in records for name in record.attributes})
         file = io.StringIO()
         writer = csv.writer(file)
-        writer.writerow(["id", "path", "camera", "identity", *names])
+        writer.writerow(["id", "path", "camera", "time", "tracklet", "identity", *names])
         for id, record in zip(ids, records, strict=True):
-            known = [id, record.path, _camera(record), _identity(record)]
+            known = [id, record.path, _camera(record), _date(record), record.tracklet, _identity(record)]
             writer.writerow(_cell(value) for value in [*known, *(record.attributes.get(name) for name in names)])
         return file.getvalue()
 
@@ -189,6 +189,11 @@ def _nobody(hits: Sequence[Hit], accept: float | None) -> bool:
 def _time(record: Record) -> float:
     """For sorting: images without a time come last."""
     return np.inf if record.time is None else record.time
+
+
+def _date(record: Record) -> str | None:
+    """As `resight gallery export` writes it, to the millisecond."""
+    return None if record.time is None else str(np.datetime64(record.time, "ms"))
 
 
 def _continues(stay: Stay, record: Record) -> bool:

@@ -2,7 +2,7 @@
 
 import { facets } from "./api.js";
 import { at, make } from "./dom.js";
-import { camera, clock, isClock, label, moment, number } from "./format.js";
+import { camera, clock, isClock, label, number, teller } from "./format.js";
 
 // Columns that name a row or its place in a file: too many values to choose among.
 const APART = new Set(["id", "path", "file", "frame", "tracklet", "time"]);
@@ -26,6 +26,11 @@ export class Filters {
 
   get count() {
     return [...this.chosen.values()].filter(values => values.size).length + (this.span ? 1 : 0);
+  }
+
+  /** How the gallery's times are told. */
+  get told() {
+    return this.range ? teller(...this.range) : clock;
   }
 
   /** The filter as the server reads it; null where nothing is filtered. */
@@ -138,7 +143,7 @@ export class Filters {
     const [first, last] = this.range;
     const place = time => Math.round(((time - first) / (last - first)) * STEPS);
     const time = step => Math.round(first + ((last - first) * step) / STEPS);
-    const said = last - first > 86_400_000 ? moment : clock;
+    const said = this.told;
     const sides = ["From", "Until"].map((side, end) => {
       const at = this.span?.[end] ?? this.range[end];
       const output = make("output", { text: said(at) });

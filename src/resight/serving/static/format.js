@@ -3,6 +3,7 @@
 const DAY = 86_400_000;
 // Milliseconds below this (1973) count from a video's start; above it they are a clock's.
 const CLOCK = 1e11;
+const LAST = 8.64e15; // that a Date can be
 
 export const isClock = time => time >= CLOCK;
 export const number = value => value.toLocaleString("en-GB");
@@ -23,16 +24,24 @@ export function clock(time) {
   return `${isClock(time) ? two(hours) : hours}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 }
 
+/** "2026-05-31" (UTC); "day 19675925925" of times in other units, which are beyond all calendars. */
+export const day = time => (time <= LAST ? new Date(time).toISOString().slice(0, 10) : `day ${Math.floor(time / DAY)}`);
+
 /** The clock with its day, where there is one. */
 export function moment(time) {
-  return isClock(time) ? `${new Date(time).toISOString().slice(0, 10)} ${clock(time)}` : clock(time);
+  return isClock(time) ? `${day(time)} ${clock(time)}` : clock(time);
 }
 
-/** "40 s", "5 min", "2 h 10 min". */
+/** How times from the first to the last are told: with their day where it is not the same. */
+export const teller = (first, last) => (day(first) === day(last) ? clock : moment);
+
+/** "40 s", "5 min", "2 h 10 min", "3 days 4 h". */
 export function lasting(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 90) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
-  return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
+  return `${Math.floor(hours / 24)} days${hours % 24 ? ` ${hours % 24} h` : ""}`;
 }

@@ -74,12 +74,12 @@ function sayBusy() {
 
 function showFound(found, asked) {
   const focused = document.activeElement?.closest?.(".card")?.dataset.id;
-  results.show(found.hits, asked.accept);
+  results.show(found.hits, asked.accept, filters.told);
   at("welcome").hidden = found.hits.length > 0;
   if (!found.hits.length) welcome("Nothing matches", filters.count ? "No image of the gallery passes these filters." : "The gallery has no image to compare with.");
   at("view").hidden = !found.hits.length;
   at("further").hidden = found.hits.length < asked.k || asked.k >= 200 || found.matching <= asked.k;
-  at("status").textContent = `${counted(found.hits.length, "answer")} of ${counted(found.matching, "image")}, the nearest first, in ${Math.round(found.took_ms)} ms`;
+  at("status").textContent = `${counted(found.hits.length, "answer")} of ${counted(found.matching, "image")}, ${asked.rerank ? "re-ranked" : "the nearest first"}, in ${Math.round(found.took_ms)} ms`;
   at("verdict").hidden = !(found.nobody && asked.accept !== null && found.hits.length);
   at("verdict").replaceChildren(make("b", { text: "Nobody." }), ` No answer is the one searched for with ${percent(asked.accept ?? 0)} or more. The nearest are shown all the same.`);
   at("scale").hidden = gallery.calibrated || !found.hits.length;
@@ -283,7 +283,7 @@ function introduce() {
   at("accept").disabled = !gallery.calibrated;
   at("accept-note").textContent = gallery.calibrated
     ? "Below this probability the answer is: nobody."
-    : "Needs probabilities: resight calibrate RUN fits them, then index again.";
+    : "Needs probabilities: resight calibrate RUN fits them; then start the server again.";
   at("scale").textContent = "The figures are similarities, not probabilities: this model has not been calibrated.";
 }
 

@@ -16,6 +16,7 @@ export class Results {
     this.cards = new Map(); // id -> its card
     this.byCamera = true;
     this.limit = null; // probability from which an answer is accepted
+    this.told = clock; // how times are told
     at("groups").addEventListener("keydown", event => this._key(event));
     at("groups").addEventListener("focusin", event => this._reach(event.target.closest(".card")));
   }
@@ -32,9 +33,10 @@ export class Results {
     return [...this.marks].filter(([, mark]) => mark === "wrong").map(([id]) => id);
   }
 
-  show(hits, limit) {
+  show(hits, limit, told = clock) {
     this.hits = hits;
     this.limit = limit;
+    this.told = told;
     this.draw();
   }
 
@@ -105,7 +107,7 @@ export class Results {
     for (const [name, is] of Object.entries({ right: mark === "right", wrong: mark === "wrong", selected, below })) card.classList.toggle(`is-${name}`, is);
     for (const name of ["right", "wrong"]) card.querySelector(`.act.${name}`).setAttribute("aria-pressed", String(mark === name));
     card.querySelector(".select input").checked = selected;
-    const where = [this.byCamera ? null : camera(hit.camera), hit.time === null ? null : clock(hit.time)].filter(Boolean);
+    const where = [this.byCamera ? null : camera(hit.camera), hit.time === null ? null : this.told(hit.time)].filter(Boolean);
     card.querySelector(".meta").textContent = where.join(" · ");
     card.querySelector(".name").textContent = hit.name ?? (hit.identity === null ? "" : identity(hit.identity));
     card.querySelector(".face").setAttribute("aria-label", this._said(hit, card.place, mark, selected, below));
@@ -113,7 +115,7 @@ export class Results {
 
   _said(hit, place, mark, selected, below) {
     const sure = hit.probability === null ? `similarity ${hit.score.toFixed(3)}` : `probability ${percent(hit.probability)}`;
-    const parts = [`Answer ${place + 1}`, sure, camera(hit.camera), hit.time === null ? null : clock(hit.time), hit.name];
+    const parts = [`Answer ${place + 1}`, sure, camera(hit.camera), hit.time === null ? null : this.told(hit.time), hit.name];
     if (mark) parts.push(`marked ${mark}`);
     if (selected) parts.push("selected");
     if (below) parts.push("below what is accepted");
