@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,12 +91,15 @@ def test_many_images_are_embedded_as_the_first_batch_decides(
 ) -> None:
     asked: list[tuple[int, int]] = []
 
-    def in_bulk(self: Recognizer, images: torch.Tensor, count: int) -> Recognizer:
+    def in_bulk(self: Recognizer, images: torch.Tensor, count: int, records: Sequence[Record]) -> Recognizer:
+        assert records == crowd.gallery
         asked.append((len(images), count))
         return self._as(Way("32"), images)
 
     plain = embed(person, crowd.gallery).embeddings.features
     monkeypatch.setattr(Recognizer, "in_bulk", in_bulk)
+    assert np.array_equal(embed(person, crowd.gallery).embeddings.features, plain), "few are not read twice to find out"
+    monkeypatch.setattr("resight.embedding.BULK", 0)
     folded = embed(person, crowd.gallery).embeddings.features
     assert asked == [(3, len(crowd.gallery))]
     np.testing.assert_allclose(folded, plain, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -351,6 +352,27 @@ def test_many_images_are_embedded_in_the_fastest_precision(
     assert wide.in_bulk(MANY, 100_000).way == bulk.way
     assert "measured here before" in lines[1]
     assert np.array_equal(wide.embed_batch(MANY)[0], exact), "the model itself is as it was"
+
+
+def test_workers_are_measured_on_the_records_themselves(wide: Recognizer, crowd: ReidDataset, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    seen: list[int] = []
+
+    def one_wins(way: Way, load, compute, most: int, clock) -> object:  # type: ignore[no-untyped-def]
+        for _, batch in zip(range(3), load(0), strict=False):
+            compute(batch)
+            seen.extend(batch.index.tolist())
+        return replace(way, workers=1), {replace(way, workers=count): 4.0 for count in (0, 1)}
+
+    monkeypatch.setattr("resight.recognizer.fewest_workers", one_wins)
+    slower(monkeypatch, "32")
+    lines: list[str] = []
+    wide.recipe.loader.workers, wide.recipe.loader.batch_size, wide.tell = "auto", 32, lines.append
+    for _ in range(2):
+        assert wide.in_bulk(MANY, 100_000, crowd.train).way.workers == 1
+    assert seen == [*range(48), *range(32)], "once, and over again where there are few"
+    assert ", 1 worker 2.00 s" in lines[0], "of 16 images, as the others"
+    wide.recipe.loader.workers = 0
+    assert wide.in_bulk(MANY, 100_000, crowd.train).way.workers is None
 
 
 def test_few_images_are_embedded_by_the_model_itself(wide: Recognizer) -> None:

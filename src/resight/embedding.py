@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from resight.data.loaders import Batch
 from resight.errors import DataError
-from resight.recognizer import FeaturesAndAttributes, Progress, Recognizer, joined
+from resight.recognizer import BULK, FeaturesAndAttributes, Progress, Recognizer, joined
 from resight.records import Embeddings, Record, as_records
 
 __all__ = ["PIECE", "Embedded", "embed", "load_embeddings", "pieces"]
@@ -45,7 +44,8 @@ def embed(
     could be read.
     """
     records = as_records(images)
-    seen = model.see(records, _embedding(model, len(records)), progress=progress)
+    model = _in_bulk(model, records)
+    seen = model.see(records, lambda batch: model.embed_batch(batch.images), progress=progress)
     features, attributes = joined(seen.found)
     return Embedded(Embeddings(features, seen.records, attributes), seen.failed)
 
@@ -67,14 +67,14 @@ def pieces(
     A piece whose images cannot be read is empty; no error is raised where that is so of all.
     """
     records = as_records(images)
-    look = _embedding(model, len(records))
+    model = _in_bulk(model, records)
     held: list[tuple[list[Record], FeaturesAndAttributes]] = []
     failed: dict[str, None] = {}
     count, began = 0, time.monotonic()
     for batch in model.batches(records):
         failed |= dict.fromkeys(batch.failed)
         if len(batch.images):
-            held.append(([records[place] for place in batch.index.tolist()], look(batch)))
+            held.append(([records[place] for place in batch.index.tolist()], model.embed_batch(batch.images)))
         done = len(batch.images) + len(batch.failed)
         count += done
         if progress is not None:
@@ -86,16 +86,12 @@ def pieces(
         yield _piece(model, held, list(failed))
 
 
-def _embedding(model: Recognizer, count: int) -> Callable[[Batch], FeaturesAndAttributes]:
-    """Embeds batches of `count` images altogether: how is decided by the first."""
-    bulk: list[Recognizer] = []
-
-    def look(batch: Batch) -> FeaturesAndAttributes:
-        if not bulk:
-            bulk.append(model.in_bulk(batch.images, count))
-        return bulk[0].embed_batch(batch.images)
-
-    return look
+def _in_bulk(model: Recognizer, records: Sequence[Record]) -> Recognizer:
+    """The model as it embeds these records fastest, which the first batch that can be read decides."""
+    if len(records) <= BULK and "RESIGHT_PRECISION" not in os.environ:
+        return model
+    first = next((batch.images for batch in model.batches(records, workers=0) if len(batch.images)), None)
+    return model if first is None else model.in_bulk(first, len(records), records)
 
 
 def _piece(

@@ -80,7 +80,7 @@ class LoaderOptions(_Section):
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
         description="processes that decode and augment; auto: the fewest beside which a step is as fast as beside more, "
-        "measured together with trainer.precision where a training is long, else 2",
+        "measured together with the precision in long trainings and where many images are embedded, else 2",
     )
     cache: bool | Literal["memory", "disk", "device", "auto"] = Field(
         False,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, repeat
 from pathlib import Path
 from time import perf_counter as clock
 from typing import Any, Generic, TypeVar
@@ -25,7 +26,7 @@ from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
 from resight.errors import DataError, OptionError, RecipeError, RunError, none_readable
-from resight.machine import LONG, Way, fastest, machine, remembered, told, ways
+from resight.machine import LONG, Way, cores, fastest, fewest_workers, machine, remembered, told, ways
 from resight.models.abilities import Embeds, EmbedsInPassing, Recognises, Reconstructs, Samples, Segments
 from resight.models.folding import fold, fuse, halve
 from resight.models.heads import probabilities
@@ -38,6 +39,7 @@ from resight.run import Run, build_model
 from resight.runtimes.network import Exported, is_exported, open_exported
 
 __all__ = [
+    "BULK",
     "CALIBRATION",
     "FeaturesAndAttributes",
     "Images",
@@ -225,6 +227,12 @@ _ON_GPU = 512
 """Images at a time on a GPU, at least: smaller batches leave it idle."""
 _PROBED = 16
 """Images of which each way embeds two batches where ways are compared."""
+BULK = 2 * LONG * _PROBED
+"""So few images are embedded by the model as it is."""
+_LOADED = 6
+"""Batches, about, that are embedded for each worker that is tried."""
+_REPAID = 10
+"""Workers are tried where there are so many times the images that this takes; what is found is kept for the next time."""
 _INEXACT = 1e-3
 """How inexact embeddings may be, as `inexactness` counts: mAP then moves by less than 0.1 points (docs/log.md)."""
 _ROUNDING = 1e-6
@@ -392,15 +400,19 @@ class Recognizer:
         return np.concatenate([np.empty((0, size.height, size.width), np.float32), *found])
 
     def batches(
-        self, records: Sequence[Record], masks: bool = False, progress: Progress | None = None
+        self,
+        records: Sequence[Record],
+        masks: bool = False,
+        progress: Progress | None = None,
+        workers: int | None = None,
     ) -> Iterator[Batch]:
         """The records' images in batches, each image once and in order; with their masks if `masks`.
 
-        `progress` is called with the number of a batch's images, read or not, once the next batch is asked for.
+        `progress` is called with the number of a batch's images, read or not, once the next batch is asked for. So many
+        `workers` load them as the recipe names, or else as are asked for, or as were measured; see `in_bulk`.
         """
-        loader = self.recipe.loader
-        if self.device.type == "cuda":
-            loader = loader.model_copy(update={"batch_size": max(loader.batch_size, _ON_GPU)})
+        loader = self.recipe.loader.with_workers(self.way.workers if workers is None else workers)
+        loader = loader.model_copy(update={"batch_size": self._batch_size})
         for batch in evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), loader):
             yield batch
             if progress is not None:
@@ -422,6 +434,10 @@ class Recognizer:
         """
         return see(self.batches(records, masks), records, look, progress)
 
+    @property
+    def _batch_size(self) -> int:
+        return max(self.recipe.loader.batch_size, _ON_GPU if self.device.type == "cuda" else 1)
+
     @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> FeaturesAndAttributes:
         """uint8 (batch, 3, height, width) of the recipe's size -> features float32 (batch, D), attributes (batch, A).
@@ -438,12 +454,13 @@ class Recognizer:
         with self.way.autocast(self.device):
             return comparable(self.model, self.recipe, self.prepare(images))
 
-    def in_bulk(self, images: Tensor, count: int) -> Recognizer:
+    def in_bulk(self, images: Tensor, count: int, records: Sequence[Record] = ()) -> Recognizer:
         """This model as it embeds `count` images fastest; `images`, uint8 (batch, 3, height, width), are some of them.
 
         RESIGHT_PRECISION, of the environment, may say how: 32, bf16 or 16. Otherwise, where the work takes over fifty times
         as long as the probe, BatchNorms are folded, and the precisions are timed on the images, of which those count whose
-        embeddings are near enough to float32's; `self.tell` gets a line. For few images it is the model itself.
+        embeddings are near enough to float32's; `self.tell` gets a line. For few images it is the model itself. Of `records`,
+        all images, the first are loaded and embedded to find the fewest workers that keep up.
         """
         asked = os.environ.get("RESIGHT_PRECISION") or "auto"
         if asked not in ("auto", "32", "bf16", "16"):
@@ -474,8 +491,32 @@ class Recognizer:
 
         facts = {"work": "embedding", "machine": machine(self.device), "model": self.fingerprint, "batch": len(images)}
         way, seconds, before = remembered(facts, measure)
-        self.tell(f"embedding in {told(way, seconds, before, f'a batch of {len(images)} images')}")
-        return made.get(way) or self._as(way, images)
+        bulk = made.get(way) or self._as(way, images)
+        if (
+            records
+            and self.recipe.loader.workers == "auto"
+            and count > _REPAID * _LOADED * min(cores(), 8) * self._batch_size
+        ):
+            facts |= {"workers": way.to_json(), "cores": cores(), "loader": self.recipe.loader.model_dump()}
+            bulk.way, more, kept = remembered(facts, lambda: bulk._with_workers(records))
+            seconds, before = {**seconds, **more}, before and kept
+        self.tell(f"embedding in {told(bulk.way, seconds, before, f'a batch of {len(images)} images')}")
+        return bulk
+
+    def _with_workers(self, records: Sequence[Record]) -> tuple[Way, dict[Way, float]]:
+        """The way with the fewest workers that keep up, and the seconds for so many images as precisions are timed on."""
+
+        def load(workers: int) -> Iterator[Batch]:
+            # Other images for each, since those that were read once are read faster.
+            part = records[4 * workers * self._batch_size :] or records
+            return chain.from_iterable(self.batches(part, workers=workers) for _ in repeat(None))
+
+        def compute(batch: Batch) -> None:
+            if len(batch.images):
+                self.embed_batch(batch.images)
+
+        way, seconds = fewest_workers(self.way, load, compute, cores(), clock)
+        return way, {one: taken * _PROBED / self._batch_size for one, taken in seconds.items()}
 
     def _as(self, way: Way, images: Tensor) -> Recognizer:
         """A copy that computes in a way, BatchNorms folded where that changes nothing but roundings."""
