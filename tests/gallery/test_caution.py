@@ -17,7 +17,7 @@ HERE, ELSEWHERE = "/moved/Street/test/1.jpg", "/data/mall/1.jpg"
         ([HERE, HERE], [1, 2], None),
         ([HERE, HERE, ELSEWHERE], [-1], None),
         ([], [], None),
-        ([ELSEWHERE, HERE, ELSEWHERE], [1], "these images are not in a folder Street"),
+        ([ELSEWHERE, HERE, ELSEWHERE], [1], "its images lie in a folder Street, which these do not"),
         ([HERE], [1, 7, 5], "this gallery has other cameras: 5, 7:"),
         ([HERE], range(9), "this gallery has other cameras: 0, 3, 4, 5, 6 …:"),
     ],

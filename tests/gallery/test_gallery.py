@@ -120,7 +120,7 @@ def test_a_gallery_says_that_its_calibration_is_of_another_site(
         assert gallery.caution is None, "nothing is in it"
         gallery.add(crowd.train[:3])
         for opened in (gallery, Gallery.open(tmp_path / folder)):
-            assert ("not in a folder mall" in (opened.caution or "")) == told
+            assert ("in a folder mall, which these do not" in (opened.caution or "")) == told
     assert Gallery.create(tmp_path / "plain", model=trained.folder).caution is None
 
 

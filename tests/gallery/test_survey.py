@@ -63,7 +63,7 @@ def test_a_server_is_surveyed(server, trained: Run, crowd: ReidDataset, tmp_path
     assert found.images == len(crowd.gallery)
     assert found.storage.engine.startswith("PostgreSQL ")
     assert "pgvector 0." in found.storage.engine
-    assert "not in a folder mall" in (found.caution or "")
+    assert "in a folder mall, which these do not" in (found.caution or "")
     assert found.storage.bytes > len(crowd.gallery) * gallery.schema.width * 4
 
 
@@ -76,7 +76,7 @@ def test_probabilities_of_another_site_are_noted(trained: Run, crowd: ReidDatase
     found = survey(Gallery.open(tmp_path / "gallery"))
     assert found.calibrated
     assert found.summary()["caution"] == dict(found.lines())["note"]
-    assert "these images are not in a folder mall" in dict(found.lines())["note"]
+    assert "its images lie in a folder mall, which these do not" in dict(found.lines())["note"]
 
 
 def test_an_emptied_gallery(trained: Run, crowd: ReidDataset, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def caution_of(
         )
     inside = [fitted.folder in PurePath(path).parts for path in paths]
     if fitted.folder is not None and inside and sum(inside) < _MOST * len(inside):
-        why = f"these images are not in a folder {fitted.folder}"
+        why = f"its images lie in a folder {fitted.folder}, which these do not"
     elif strange := sorted(set(cameras) - {NO_CAMERA, *fitted.cameras}):
         named = ", ".join(map(str, strange[:5])) + (" …" if len(strange) > 5 else "")
         why = f"this gallery has other cameras: {named}"
