@@ -73,3 +73,14 @@ def test_a_bar_is_for_terminals_alone(capsys: pytest.CaptureFixture[str]) -> Non
     with console.progress("reading", None) as moved:
         moved(5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_noun_goes_with_its_number() -> None:
+    found = [console.counted(count, "entry", "entries") for count in (0, 1, 2)]
+    assert [*found, console.counted(1, "image"), console.counted(3, "image")] == [
+        "0 entries",
+        "1 entry",
+        "2 entries",
+        "1 image",
+        "3 images",
+    ]

@@ -43,7 +43,7 @@ def test_delete_asks_or_is_told(gallery: Gallery, capsys: pytest.CaptureFixture[
     assert (status, out) == (0, f"{ones} images deleted, {count - ones} in {here}\n")
     one = Gallery.open(here).ids()[0]
     status, out, _ = resight("gallery", "delete", here, "--ids", f"{one}, 5", "--yes", capsys=capsys)
-    assert out.startswith("1 images deleted")
+    assert out.startswith("1 image deleted")
     status, out, _ = resight("gallery", "delete", here, "--where", "camera=1", capsys=capsys)
     assert (status, out) == (0, f"0 images deleted, {count - ones - 1} in {here}\n")
     assert resight("gallery", "delete", here, "--all", "--yes", capsys=capsys)[0] == 0
@@ -58,7 +58,7 @@ def test_update(gallery: Gallery, tmp_path: Path, capsys: pytest.CaptureFixture[
     table = tmp_path / "t.csv"
     table.write_text(f"id,name\n{ones[0]},Bea\n7,Cy\n")
     status, out, err = resight("gallery", "update", here, "--from", table, capsys=capsys)
-    assert (status, out) == (0, "1 images have new values of name\n")
+    assert (status, out) == (0, "new values of name in 1 image\n")
     assert err == "1 of the images are not in the gallery and were left out:\n  7\n"
     assert Gallery.open(here).ids({"name": "Bea"}).tolist() == [ones[0]]
     for wrong in (["--all"], ["--set", "name=x"], ["--from", table, "--all"], ["--all", "--set", "camera=x"]):

@@ -144,6 +144,8 @@ def test_json_gives_the_same_to_the_last_bit() -> None:
         "{}",
         '{"fitted on": {}, "curves": {"within": null, "across": null}}',
         '{"within": null, "across": {"scores": [1, 0], "probabilities": [0, 1]}}',
+        '{"within": null, "across": {"scores": [0.1], "probabilities": [0.5]}, "growth": -50}',
+        '{"within": null, "across": {"scores": [0.1], "probabilities": [0.5]}, "growth": NaN}',
     ],
 )
 def test_damaged_json_is_refused(text: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "ImagesArgument",
     "RunArgument",
     "WhereOption",
+    "counted",
     "errors",
     "images_of",
     "name_failed",
@@ -70,6 +71,15 @@ ImagesArgument = Annotated[
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over what --out names, where it is there already.")]
+
+
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "image"), counted(2, "image"), counted(0, "entry", "entries")
+    ('1 image', '2 images', '0 entries')
+    """
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def output() -> Console:

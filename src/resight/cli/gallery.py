@@ -71,7 +71,7 @@ def delete(
 
     Says how many there are and asks first. Disk space is freed by `resight gallery compact`.
     """
-    from resight.cli.console import output
+    from resight.cli.console import counted, output
 
     opened = _opened(gallery)
     condition, chosen = _chosen(opened, where, ids, every)
@@ -79,7 +79,7 @@ def delete(
     if count and not _agreed(f"delete {count} of {len(opened)} images of {opened.where}?", yes):
         return
     deleted = opened.delete(chosen, None if chosen is not None else condition or {}) if count else 0
-    output().print(f"{deleted} images deleted, {len(opened)} in {opened.where}", markup=False)
+    output().print(f"{counted(deleted, 'image')} deleted, {len(opened)} in {opened.where}", markup=False)
 
 
 @app.command("update")
@@ -111,7 +111,7 @@ def update(
 
     `resight gallery update gallery --from shifts.csv`, with a column path, relative to that file's folder
     """
-    from resight.cli.console import name_failed, output
+    from resight.cli.console import counted, name_failed, output
     from resight.errors import OptionError
     from resight.gallery.edits import edits_of, values_of_options
 
@@ -131,7 +131,7 @@ def update(
         new = values_of_options(values, opened.columns)
         changed = opened.update(opened.ids(condition) if chosen is None else chosen, new)
         names = list(new)
-    output().print(f"{changed} images have new values of {', '.join(names)}", markup=False)
+    output().print(f"new values of {', '.join(names)} in {counted(changed, 'image')}", markup=False)
 
 
 @app.command("compact")
@@ -180,7 +180,7 @@ def export(
 
     `resight gallery export gallery --out street.parquet --where camera=1`
     """
-    from resight.cli.console import output, progress
+    from resight.cli.console import counted, output, progress
     from resight.cli.destinations import replaced, require_file, require_free
     from resight.errors import OptionError
     from resight.gallery.filters import where_of_options
@@ -196,7 +196,7 @@ def export(
     anew = replaced(out)
     with progress("writing", len(opened)) as advance:
         count = write(opened, out, condition, advance)
-    output().print(f"{count} images -> {out}{anew}", markup=False)
+    output().print(f"{counted(count, 'image')} -> {out}{anew}", markup=False)
 
 
 @app.command("import")
@@ -223,7 +223,7 @@ def import_images(
 
     Images that the gallery has already are replaced. Stopped and started again, it ends with the same gallery.
     """
-    from resight.cli.console import output, progress
+    from resight.cli.console import counted, output, progress
     from resight.cli.destinations import require_folder
     from resight.gallery.address import is_address
     from resight.gallery.transfer import gallery_for, import_into, source_of
@@ -239,7 +239,7 @@ def import_images(
         with progress("importing", len(source)) as advance:
             count = import_into(target, source, advance)
         output().print(
-            f"{count} images of {source.name} ({len(target) - before} of them new), {len(target)} in {target.where}",
+            f"{counted(count, 'image')} of {source.name} ({len(target) - before} of them new), {len(target)} in {target.where}",
             markup=False,
         )
 

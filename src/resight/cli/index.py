@@ -60,7 +60,7 @@ def index(
     those recognised as junk. With `--tracklets` a tracklet is found as one image, its best. `--shard 3/8` adds a share of
     the images to a gallery on a server; for one in a folder, embed the shares and import the parts: `resight embed`.
     """
-    from resight.cli.console import images_of, name_failed, output, progress
+    from resight.cli.console import counted, images_of, name_failed, output, progress
     from resight.cli.destinations import require_file, require_folder
     from resight.cli.embed import pooled, share_of
     from resight.cli.options import needs
@@ -88,7 +88,7 @@ def index(
         before = len(gallery)
         gallery.add_embeddings(entries)
         name_failed(unreadable + lines, listed=failed)
-        told = f"{len(entries)} entries indexed ({len(gallery) - before} of them new)"
+        told = f"{counted(len(entries), 'entry', 'entries')} indexed ({len(gallery) - before} of them new)"
         output().print(f"{told}, {len(gallery)} in {gallery.where}", markup=False)
         return
     with progress("indexing", len(records)) as advance:
@@ -99,7 +99,7 @@ def index(
     name_failed(added.failed, listed=failed)
     there = f" ({added.known} were there already)" if added.known else ""
     output().print(
-        f"{added.count} images added{there}, {len(gallery)} in {gallery.where}\n"
+        f"{counted(added.count, 'image')} added{there}, {len(gallery)} in {gallery.where}\n"
         f"next: {shlex.join(['resight', 'search', gallery.where])} QUERY.jpg",
         markup=False,
     )

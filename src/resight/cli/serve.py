@@ -51,7 +51,7 @@ def serve(
     unencrypted unless a proxy adds TLS. The API is described at /api/v1/openapi.json; /metrics, /healthz and /readyz watch
     the server. A line of JSON for each request goes to standard error.
     """
-    from resight.cli.console import output, remark
+    from resight.cli.console import counted, output, remark
     from resight.errors import OptionError
     from resight.gallery import Gallery
     from resight.serving.app import create_app
@@ -72,7 +72,8 @@ def serve(
     access = Access(Names.of(host, bound, name or ()), token)
     app = create_app(opened, access, limits, tell=_silent if quiet else _told)
     shown = f"[{host}]" if ":" in host else host
-    output().print(f"{len(opened)} images in {gallery}\nopen: http://{shown}:{bound}/\nCtrl-C ends it", markup=False)
+    said = f"{counted(len(opened), 'image')} in {gallery}\nopen: http://{shown}:{bound}/\nCtrl-C ends it"
+    output().print(said, markup=False)
     sys.stdout.flush()
     if caution := opened.caution:
         remark(f"note: {caution}")

@@ -188,7 +188,9 @@ def _told(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _read(told: Mapping[str, Any]) -> Calibration:
     curves = told.get("curves", told)  # alone, in galleries of older versions
-    origin = told.get("fitted on")
+    origin, growth = told.get("fitted on"), float(curves.get("growth", 0.0))
+    if not 0 <= growth <= 1:
+        raise ValueError(f"growth {growth}")
     within, across = (
         None if curves[name] is None else Curve(*(tuple(map(float, curves[name][key])) for key in _KEYS))
         for name in ("within", "across")
@@ -196,7 +198,7 @@ def _read(told: Mapping[str, Any]) -> Calibration:
     return Calibration(
         within,
         across,
-        float(curves.get("growth", 0.0)),
+        growth,
         None if origin is None else FittedOn.of(origin),
         **{name: _read(told[name]) for name in _OTHERS if told.get(name) is not None},
     )
