@@ -179,6 +179,9 @@ def test_what_is_no_source_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("no")
     with pytest.raises(DataError, match="not a feature file"):
         source_of(str(tmp_path / "a.parquet"))
+    (tmp_path / "named.csv").write_text("path,identity,split\n")
+    with pytest.raises(DataError, match=r"named\.csv: a table has no features; .*resight index RUN manifest:"):
+        source_of(str(tmp_path / "named.csv"))
     with pytest.raises(DataError, match="no such file, folder or gallery"):
         source_of(str(tmp_path / "nothing"))
 

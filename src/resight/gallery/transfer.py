@@ -280,6 +280,11 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _opened(file: Path) -> pq.ParquetFile:
+    if file.suffix.lower() == ".csv":
+        raise DataError(
+            f"{file}: a table has no features; import what `resight gallery export --out NAME.parquet` writes, or embed "
+            f"the images of a manifest: resight index RUN manifest:{file} --out GALLERY"
+        )
     try:
         reader = pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER)  # else it keeps all that it has read
         reader.schema_arrow.field("feature")
