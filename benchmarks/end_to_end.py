@@ -30,6 +30,8 @@ from resight.run import Run, build_model
 from results import report
 from side_by_side import where
 
+__all__ = ["ended_well", "untrained_run"]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -42,12 +44,12 @@ def main() -> None:
         records = write_crops(folder / "crops", options.queries + options.images, max(2, options.images // 26))
         data = ReidDataset("crops", query=records[: options.queries], gallery=records[options.queries :])
         write_manifest(folder / "crops.csv", data)
-        run = _run(folder, options.backbone)
+        run = untrained_run(folder, options.backbone)
         print(f"{where()}: {options.queries:,} queries, {options.images:,} images, {options.backbone}", flush=True)
         words = ["evaluate", str(run), "--data", f"manifest:{folder / 'crops.csv'}", "--rerank"]
         with _in_network() as spent:
             began = time.perf_counter()
-            _ended_well(words)
+            ended_well(words)
             whole = time.perf_counter() - began
     share = spent[0] / whole
     print(f"in all {whole:.1f} s, in the network {spent[0]:.1f} s: {share:.0%}; the rest {whole - spent[0]:.1f} s")
@@ -56,7 +58,8 @@ def main() -> None:
     report("images/s in all", (options.queries + options.images) / whole, "")
 
 
-def _run(folder: Path, backbone: str) -> Path:
+def untrained_run(folder: Path, backbone: str) -> Path:
+    """A finished run whose network is as it is made; its folder."""
     shape = ["model.pretrained=false", "image.height=128", "image.width=64", f"model.backbone={backbone}"]
     recipe = load_recipe("reid-strong-baseline", shape)
     run = Run(folder / "run", recipe, 10, NO_ATTRIBUTES, [], finished=True)
@@ -69,7 +72,8 @@ def _run(folder: Path, backbone: str) -> Path:
     return run.folder
 
 
-def _ended_well(words: list[str]) -> None:
+def ended_well(words: list[str]) -> None:
+    """Run a command of `resight` in this process; what it raises where it fails is raised."""
     try:
         resight(words)
     except SystemExit as ended:
