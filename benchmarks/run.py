@@ -59,6 +59,11 @@ BENCHMARKS = (
         quick=("--queries", "500", "--gallery", "2000", "--evaluated", "--rounds", "1", "--dense"),
     ),
     Benchmark(
+        "growth",
+        "growth.py",
+        quick=("--gallery", "2000", "20000", "--queries", "200", "--rounds", "1", "--images", "1000", "4000"),
+    ),
+    Benchmark(
         "training",
         "training.py",
         quick=("--images", "128", "--identities", "16", "--epochs", "2"),

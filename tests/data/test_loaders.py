@@ -292,7 +292,8 @@ def test_an_image_whose_mask_does_not_fit_is_left_out_and_named(pair: Record, tm
 
 
 def test_beside_a_gallery_workers_are_not_forked(crowd: ReidDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """LanceDB's threads are not in a fork, which could wait for them for ever."""
+    """LanceDB's threads, and those of connections, are not in a fork, which could wait for them for ever."""
+    monkeypatch.delitem(sys.modules, "psycopg_pool", raising=False)
     images = ImageDataset(list(crowd.train), ImageOptions(height=32, width=16))
     options = LoaderOptions(workers=1, batch_size=2)
     monkeypatch.setitem(sys.modules, "lancedb", None)
@@ -303,3 +304,5 @@ def test_beside_a_gallery_workers_are_not_forked(crowd: ReidDataset, monkeypatch
     assert evaluation_loader(images, LoaderOptions(workers=0, batch_size=2)).multiprocessing_context is None
     monkeypatch.delitem(sys.modules, "lancedb")
     assert evaluation_loader(images, options).multiprocessing_context is None
+    monkeypatch.setitem(sys.modules, "psycopg_pool", None)
+    assert evaluation_loader(images, options).multiprocessing_context is not None

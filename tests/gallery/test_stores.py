@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,3 +48,9 @@ def test_an_address_without_the_extra_says_how_to_get_it(monkeypatch: pytest.Mon
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match="pip install 'resight\\[postgres\\]'"):
         in_words("postgresql://host/db")
+
+
+def test_feature_files_are_written_without_what_keeps_galleries() -> None:
+    """Beside LanceDB the workers of `resight embed` would start slowly and each have all of Python to itself."""
+    code = "import sys, resight.gallery.transfer; assert not {'lancedb', 'psycopg'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -316,9 +316,13 @@ def evaluation_loader(dataset: ImageDataset, options: LoaderOptions, turn: Turn 
 
 
 def _start() -> str | None:
-    """How workers start: beside an open gallery not by a fork, in which LanceDB's threads are not."""
+    """How workers start: beside an open gallery not by a fork, in which its threads are not."""
     forks = multiprocessing.get_start_method() == "fork"
-    return "forkserver" if forks and "lancedb" in sys.modules else None
+    return "forkserver" if forks and _GALLERIES & sys.modules.keys() else None
+
+
+_GALLERIES = {"lancedb", "psycopg_pool"}
+"""What an open gallery has imported, in a folder or on a server; both have threads."""
 
 
 def judged_loader(

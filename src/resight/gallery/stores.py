@@ -1,4 +1,8 @@
-"""Which store an address means: a folder, or a server's table."""
+"""Which store an address means: a folder, or a server's table.
+
+LanceDB is imported where a folder is opened, not before: commands that only write feature files need none, and beside it
+loader workers start slowly and have nothing in common with this process (see `resight.data.loaders`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from resight.gallery.address import is_address, read_address
-from resight.gallery.lance import FORMAT, LanceStore, read_document
 from resight.gallery.store import Schema, Store
 
 __all__ = ["in_words", "make_store", "open_store", "store_exists"]
@@ -19,6 +22,8 @@ def make_store(where: str, schema: Schema, facts: Mapping[str, Any]) -> Store:
         from resight.gallery.postgres import PostgresStore
 
         return PostgresStore.create(where, schema, facts)
+    from resight.gallery.lance import LanceStore
+
     return LanceStore.create(where, schema, facts)
 
 
@@ -28,6 +33,8 @@ def open_store(where: str) -> Store:
         from resight.gallery.postgres import PostgresStore
 
         return PostgresStore.open(where)
+    from resight.gallery.lance import FORMAT, LanceStore, read_document
+
     folder = Path(where)
     if read_document(folder)["format"] < FORMAT:
         from resight.gallery.migration import migrate
