@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,15 +125,16 @@ def test_workers_change_nothing(people: list[Record], how: str) -> None:
 
 
 def test_the_time_waited_is_that_of_asking_alone(people: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = images(people, "batch, cache")
+    dataset, now = images(people, "batch, cache"), [0.0]
     gather = dataset.gather
 
     def slow(draws: list[Draw]) -> Batch:
-        time.sleep(0.05)
+        now[0] += 0.25
         return gather(draws)
 
+    monkeypatch.setattr("resight.data.batches.time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(dataset, "gather", slow)
     batches = Batches(dataset, sampler(), LoaderOptions(workers=0), CPU)
     for _ in batches:
-        time.sleep(0.2)
-    assert 0.1 <= batches.waited < 0.3
+        now[0] += 8
+    assert batches.waited == 2 * 0.25

@@ -267,17 +267,24 @@ def test_another_process_that_fills_the_store_is_waited_for(people: list[Record]
         [
             sys.executable,
             "-c",
-            "import sys, time; from resight.files import locked\n"
-            "with locked(sys.argv[1], Exception): print('held', flush=True); time.sleep(1.5)",
+            "import sys; from resight.files import locked\n"
+            "with locked(sys.argv[1], Exception): print('held', flush=True); sys.stdin.readline()",
             str(store),
         ],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert holder.stdout is not None
     holder.stdout.readline()
     told: list[str] = []
-    crops = cached(people, SIZE, tell=told.append)
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if len(told) == 1:
+            holder.stdin.close()  # type: ignore[union-attr]  # it ends now that it is waited for
+
+    crops = cached(people, SIZE, tell=tell)
     assert len(crops) == 10
     assert "is in use by another process" in told[0]
     assert holder.wait() == 0

@@ -116,14 +116,16 @@ def test_a_run_that_was_killed_ends_with_the_same_files(tmp_path: Path) -> None:
     view = of_video(video, choose, boxes)
     write_crops(tmp_path / "whole", [view])
     program = (
-        "import sys; from resight.data.crops.boxes import choose; from resight.data.crops.views import of_video; "
-        "from resight.data.crops.cutting import write_crops; "
-        "write_crops(sys.argv[3], [of_video(sys.argv[1], choose, sys.argv[2])])"
+        "import sys, time; from resight.data.crops.boxes import choose; from resight.data.crops.views import of_video; "
+        "from resight.data.crops.cutting import write_crops\n"
+        "left = int(sys.argv[4])\n"
+        "def advance(count):\n    global left\n    left -= count\n    time.sleep(0 if left > 0 else 600)\n"
+        "write_crops(sys.argv[3], [of_video(sys.argv[1], choose, sys.argv[2])], progress=advance)"
     )
     broken = tmp_path / "broken"
     counts = [0]
-    for wanted in (40, 220):
-        process = subprocess.Popen([sys.executable, "-c", program, video, boxes, broken])
+    for wanted, most in ((40, 240), (300, 460)):  # however late it is killed, it has not ended
+        process = subprocess.Popen([sys.executable, "-c", program, video, boxes, broken, str(most)])
         while process.poll() is None and len(list(broken.glob("*/*/*.jpg"))) < wanted:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
