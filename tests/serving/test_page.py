@@ -314,6 +314,9 @@ def test_times_of_several_days_are_told_with_their_day(gallery: Gallery, browser
         assert len(pick(page, crops[0])) == 3
         told = ["2026-05-28 20:26:40", "2026-05-30 02:26:40", "2026-05-31 08:26:40"]
         assert sorted(page.locator(".card .meta").all_inner_texts()) == told
+        halved = "all => all.filter(word => word.getClientRects().length > 1).length"
+        words = page.locator(".card .meta span")
+        assert (words.count(), words.evaluate_all(halved)) == (6, 0), "no date is broken at a hyphen"
         follow(page, page.locator(".card").first)
         assert page.locator("#timeline-stays li span:not(.quiet)").all_inner_texts() == told
         ticks = page.locator("#timeline-chart .tick text").all_text_contents()

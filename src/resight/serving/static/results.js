@@ -108,7 +108,8 @@ export class Results {
     for (const name of ["right", "wrong"]) card.querySelector(`.act.${name}`).setAttribute("aria-pressed", String(mark === name));
     card.querySelector(".select input").checked = selected;
     const where = [this.byCamera ? null : camera(hit.camera), hit.time === null ? null : this.told(hit.time)].filter(Boolean);
-    card.querySelector(".meta").textContent = where.join(" · ");
+    const words = where.join(" · ").match(/\S+/g) ?? []; // none is broken in two: a date has hyphens
+    card.querySelector(".meta").replaceChildren(...words.flatMap(word => [make("span", { text: word }), " "]));
     card.querySelector(".name").textContent = hit.name ?? (hit.identity === null ? "" : identity(hit.identity));
     card.querySelector(".face").setAttribute("aria-label", this._said(hit, card.place, mark, selected, below));
   }
