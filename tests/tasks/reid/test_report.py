@@ -46,6 +46,7 @@ def test_the_table_by_hand(search: Search) -> None:
     assert thresholds.columns[:3] == ["%", "ROC-AUC", "EER"]
     assert thresholds.rows[0][1] == per_cent(both.verification.area)
     assert thresholds.rows[0][3:] == ["–"] * 5, "too few pairs and searches for such rates"
+    assert thresholds.note.endswith(" –: too few pairs or searches for such a rate.")
 
 
 def test_junk_that_is_ranked_last_is_told(search: Search) -> None:

@@ -44,6 +44,8 @@ def _verification(result: Result) -> list[Table]:
         "first answer below a threshold at which that share (FAR) of them is answered wrongly where its mates are not there."
     )
     cells = [per_cent(value) for value in found.figures.values()]
+    if per_cent(None) in cells:
+        note += " –: too few pairs or searches for such a rate."
     return [Table(["%", *found.figures], [["model", *cells]], title="A threshold on the distance", note=note)]
 
 
