@@ -112,4 +112,5 @@ def test_readme_snippets_run(crowd: ReidDataset, tiny, tmp_path: Path, monkeypat
     snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert snippets
     for code in snippets:
-        exec(compile(code, "README.md", "exec"), {})
+        exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    assert (tmp_path / "gallery").is_dir(), "the guarded lines ran"
