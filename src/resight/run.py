@@ -105,9 +105,8 @@ class Run:
         try:
             facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             recipe = load_recipe(folder / "recipe.yaml")
-            way = {
-                "compiled": recipe.trainer.compile is True
-            }  # as older versions did, which kept it in the recipe alone
+            # Older versions kept it in the recipe alone.
+            way = {"compiled": recipe.trainer.compile is True}
             return cls(
                 folder,
                 recipe,

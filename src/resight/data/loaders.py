@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import multiprocessing
 import sys
@@ -315,6 +316,11 @@ def evaluation_loader(dataset: ImageDataset, options: LoaderOptions, turn: Turn 
     return _loader(dataset, options, batch_sampler=batches, start=_start())
 
 
+def _leave_alone(worker: int) -> None:
+    """Have a worker's garbage collector leave what it was forked with: looking at it would make it the worker's own memory."""
+    gc.freeze()
+
+
 def _start() -> str | None:
     """How workers start: beside an open gallery not by a fork, in which its threads are not."""
     forks = multiprocessing.get_start_method() == "fork"
@@ -359,6 +365,7 @@ def _loader(
         collate_fn=dataset.collate,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=_leave_alone,
         multiprocessing_context=start if workers else None,
         pin_memory=torch.cuda.is_available(),
         **how,  # type: ignore[arg-type]

@@ -316,10 +316,8 @@ class System(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._together()], gradient_clip_val)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        if (
-            self._learned is False
-        ):  # weights without a gradient stay as they are; with one of 0 momentum would move them
-            self.zero_grad()
+        if self._learned is False:
+            self.zero_grad()  # weights without a gradient stay as they are; with one of 0 momentum would move them
         self._learned = None
         for apart in self.apart():
             for parameter in apart.part.parameters():
