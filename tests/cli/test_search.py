@@ -337,7 +337,7 @@ def test_pictures_of_one_person_are_searched_for_together(
     calibrated(run, "elsewhere")
     status, _, err = resight("search", place, queries[0], "--accept", "0.1", capsys=capsys)
     assert status == 0
-    assert "note: the probabilities were fitted on street (75 people, 2026-11-26), and its images lie in a folder elsewhere" in err
+    assert "fitted on street (75 people, 2026-11-26), and its images lie in a folder elsewhere" in err
 
 
 def test_no_probability_is_shown_as_certain() -> None:
