@@ -1,7 +1,11 @@
 """How fast embedding is beside torchreid's FeatureExtractor, in one run: from a folder of JPEG files, and from decoded pixels.
 
     python benchmarks/embedding.py --torchreid ../deep-person-reid            # ResNet-18 at 128×64 on the CPU
+    python benchmarks/embedding.py --torchreid … --run resight-demo/run       # with a network that has learned something
     python benchmarks/embedding.py --torchreid … --device cuda --backbone resnet50 --size 256 128 --images 20480
+
+Of a network that was never trained all images' embeddings are nearly the same, and bfloat16 is refused as too inexact beside
+what little tells them apart.
 
 torchreid's is called with the paths of 64 images at a time. Ours is `resight.embed`, which decides how it computes within
 the timed part. "From the cache" are pixels that are decoded, as `loader.cache` keeps them. Beside the speed stands how much
@@ -26,7 +30,7 @@ from resight.embedding import embed
 from resight.models.backbone import Backbone
 from resight.models.cost import multiply_adds
 from resight.recipe import load_recipe
-from resight.recognizer import Recognizer, inexactness
+from resight.recognizer import Recognizer, inexactness, load
 from resight.run import build_model
 from results import report
 from side_by_side import seconds, where
@@ -76,12 +80,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=8192)
     parser.add_argument("--theirs", type=int, default=2048, help="images that torchreid embeds")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--run", help="a trained run of --backbone and --size, such as that of `make demo`")
     parser.add_argument("--workers", type=int, default=2, help="processes of resight that decode")
     return parser.parse_args()
 
 
 def _model(options: argparse.Namespace) -> Recognizer:
     """A network as it is made, with statistics of normal pixels, so that its numbers are of the size that trained ones have."""
+    if options.run is not None:
+        trained = load(options.run, device=options.device)
+        trained.tell = print
+        return trained
     torch.manual_seed(0)
     overrides = [
         f"image.height={options.size[0]}",

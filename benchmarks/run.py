@@ -25,6 +25,7 @@ from pathlib import Path
 from results import CSV, PAGE, REPORTED, Row, append, collected, device, markdown, read
 
 HERE = Path(__file__).parent
+DEMO = Path("resight-demo", "run")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Benchmark:
     """What it is run with on a GPU; None where it has no use for one."""
     torchreid: bool = False
     """Whether it can be beside torchreid."""
+    trained: bool = False
+    """Whether it is better with a trained run."""
 
 
 LARGE = ("--backbone", "resnet50", "--size", "256", "128")
@@ -77,6 +80,7 @@ BENCHMARKS = (
         quick=("--images", "512", "--theirs", "128", "--rounds", "1"),
         cuda=(*LARGE, "--images", "12288", "--workers", "14"),
         torchreid=True,
+        trained=True,
     ),
     Benchmark(
         "data",
@@ -138,6 +142,7 @@ def _options(words: Sequence[str] | None, benchmarks: Sequence[Benchmark]) -> ar
     parser.add_argument("--quick", action="store_true", help="small sizes, whose figures say little")
     parser.add_argument("--no-record", dest="record", action="store_false", help="do not append to RESULTS.csv")
     parser.add_argument("--torchreid", type=Path, metavar="DIR", help="torchreid's source")
+    parser.add_argument("--demo", type=Path, default=DEMO, metavar="RUN", help="the run of `make demo`, used where it is there")  # fmt: skip
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     return parser.parse_args(words)
 
@@ -151,6 +156,9 @@ def _run(one: Benchmark, options: argparse.Namespace, here: Path) -> tuple[list[
     if one.torchreid and options.torchreid is not None:
         words += ["--torchreid", str(options.torchreid.resolve())]
         shown += " --torchreid ../deep-person-reid"
+    if one.trained and options.device == "cpu" and (options.demo / "run.json").exists():
+        words += ["--run", str(options.demo.resolve())]
+        shown += f" --run {DEMO}"
     _say(f"\n{one.name}\n  {shown}")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures"
