@@ -1,9 +1,10 @@
 """What `resight evaluate --rerank` spends its time on, from JPEG files to the report.
 
     python benchmarks/end_to_end.py                       # ResNet-18 at 128×64, Market-1501's course version in size
+    python benchmarks/end_to_end.py --run resight-demo/run    # whose network may be computed in bfloat16
     python benchmarks/end_to_end.py --images 2000 --queries 200
 
-The network is untrained and the images are noise, so that nothing has to be fetched: the time does not depend on what is
+The images are noise, so that nothing has to be fetched: the time does not depend on what is
 found. The network's time is that of its calls, in this one process; the rest is reading, resizing, metrics, re-ranking and
 the report with its pictures.
 """
@@ -38,15 +39,17 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=1_109)
     parser.add_argument("--images", type=int, default=19_679, help="of the gallery")
     parser.add_argument("--backbone", default="resnet18.tv_in1k")
+    parser.add_argument("--run", help="a trained run, such as that of `make demo`, in place of an untrained network")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         records = write_crops(folder / "crops", options.queries + options.images, max(2, options.images // 26))
         data = ReidDataset("crops", query=records[: options.queries], gallery=records[options.queries :])
         write_manifest(folder / "crops.csv", data)
-        run = untrained_run(folder, options.backbone)
+        run = Path(options.run) if options.run else untrained_run(folder, options.backbone)
         print(f"{where()}: {options.queries:,} queries, {options.images:,} images, {options.backbone}", flush=True)
         words = ["evaluate", str(run), "--data", f"manifest:{folder / 'crops.csv'}", "--rerank"]
+        words += ["--report", str(folder / "report.html")]
         with _in_network() as spent:
             began = time.perf_counter()
             ended_well(words)

@@ -127,9 +127,14 @@ def matrix_units() -> str:
 
 
 def _commit() -> str:
-    here = Path(__file__).parent
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True)
-    return found.stdout.strip() or "unknown"
+    """The revision that is measured; the tables of results themselves may have changed."""
+    here = Path(__file__).parent.parent
+    others = ["--", ".", ":(exclude)benchmarks/RESULTS.*"]
+    found, changed = (
+        subprocess.run(["git", *words], cwd=here, capture_output=True, text=True).stdout.strip()
+        for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--untracked-files=no", *others])
+    )
+    return (found or "unknown") + ("-dirty" if changed else "")
 
 
 def _short(value: float) -> str:

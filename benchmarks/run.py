@@ -76,7 +76,7 @@ BENCHMARKS = (
     Benchmark(
         "embedding",
         "embedding.py",
-        ("--images", "4096", "--theirs", "1024"),
+        ("--theirs", "1024"),
         quick=("--images", "512", "--theirs", "128", "--rounds", "1"),
         cuda=(*LARGE, "--images", "12288", "--workers", "14"),
         torchreid=True,
@@ -96,7 +96,7 @@ BENCHMARKS = (
         quick=("--rows", "50000", "--width", "64", "--queries", "20"),
     ),
     Benchmark("serving", "serving.py", quick=("--rows", "2000", "--seconds", "2")),
-    Benchmark("evaluate", "end_to_end.py", quick=("--queries", "100", "--images", "1000")),
+    Benchmark("evaluate", "end_to_end.py", quick=("--queries", "100", "--images", "1000"), trained=True),
     Benchmark("synthesis", "synthesis.py", ("--identities", "30"), quick=("--identities", "6")),
     Benchmark(
         "clustering",

@@ -66,8 +66,9 @@ def embed(
 
     `resight embed runs/street crops/ --out features.parquet`
 
-    Memory does not grow with the number of images, and the file is there whole or not at all. Several machines, which see
-    the images under the same paths, take a share each; one that was stopped is started again, and finished ones end at once:
+    Features go to disk a piece at a time; memory grows by some two kilobytes an image, for names and labels. The file is
+    there whole or not at all. Several machines, which see the images under the same paths, take a share each; one that was
+    stopped is started again, and finished ones end at once:
 
     `resight embed runs/street crops/ --shard 3/8 --out parts`, then `resight gallery import parts --out gallery`
     """
