@@ -19,6 +19,7 @@ from resight.errors import DataError, did_you_mean
 from resight.files import written_whole
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "features_written",
     "milliseconds",
     "nameable",
+    "vector_column",
+    "vectors_of",
 ]
 
 UNLABELLED = -2
@@ -285,7 +288,7 @@ class Embeddings:
 
         try:
             table = pq.read_table(path)
-            features = _matrix(table["feature"])
+            features = vectors_of(table["feature"])
         except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
             raise DataError(f"{path}: not a feature file ({error}); make one with `resight embed`") from error
         return cls(features, table_records(table), table_attributes(table))
@@ -309,7 +312,9 @@ def features_written(
         writer: list[pq.ParquetWriter] = []
 
         def write(piece: Embeddings, beside: Mapping[str, Any] | None = None) -> None:
-            table = record_table(piece.records, piece.attributes).append_column("feature", _vectors(piece.features))
+            table = record_table(piece.records, piece.attributes).append_column(
+                "feature", vector_column(piece.features)
+            )
             for name, cells in (beside or {}).items():
                 table = table.append_column(name, cells)
             if not writer:
@@ -342,7 +347,7 @@ def record_table(records: Sequence[Record], probabilities: NDArray[np.float32] |
             "tracklet": pa.array([r.tracklet for r in records], pa.int64()),
         }
     )
-    return table if probabilities is None else table.append_column(_PROBABILITIES, _vectors(probabilities))
+    return table if probabilities is None else table.append_column(_PROBABILITIES, vector_column(probabilities))
 
 
 def table_records(table) -> list[Record]:  # type: ignore[no-untyped-def]
@@ -365,13 +370,13 @@ def _later(table, name: str) -> list[int | None]:  # type: ignore[no-untyped-def
 
 def table_attributes(table) -> NDArray[np.float32] | None:  # type: ignore[no-untyped-def]
     """The attributes' probabilities, float32 [N, A], from a Table that `record_table` made; None where it has none."""
-    return _matrix(table[_PROBABILITIES]) if _PROBABILITIES in table.column_names else None
+    return vectors_of(table[_PROBABILITIES]) if _PROBABILITIES in table.column_names else None
 
 
 _PROBABILITIES = "attribute_probabilities"
 
 
-def _vectors(values: NDArray[np.float32]):  # type: ignore[no-untyped-def]  # -> pyarrow.Array
+def vector_column(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
     """[N, D] -> a column of lists of D numbers."""
     import pyarrow as pa
 
@@ -379,8 +384,10 @@ def _vectors(values: NDArray[np.float32]):  # type: ignore[no-untyped-def]  # ->
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
-def _matrix(column) -> NDArray[np.float32]:  # type: ignore[no-untyped-def]
+def vectors_of(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
     """A column of lists of D numbers -> [N, D]."""
-    lists = column.combine_chunks()
-    values = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
-    return np.ascontiguousarray(values, np.float32)
+    import pyarrow as pa
+
+    lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(values.reshape(len(lists), lists.type.list_size), np.float32)

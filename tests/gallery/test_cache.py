@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from resight.gallery.cache import STAMP, Vectors
-from resight.gallery.rows import vector_column
 from resight.gallery.store import PROBABILITIES, VECTOR
+from resight.records import vector_column
 
 
 class Kept:

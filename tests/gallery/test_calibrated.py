@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from resight.gallery.cache import Vectors
 from resight.gallery.calibrated import measured
-from resight.gallery.rows import vector_column
 from resight.gallery.store import VECTOR, IndexFacts
+from resight.records import vector_column
 
 ROWS = 1000
 

@@ -22,8 +22,8 @@ from resight.errors import DataError, RunError
 from resight.files import locked
 from resight.gallery.filters import Between, In
 from resight.gallery.lance import LanceStore
-from resight.gallery.rows import vector_column, vectors_of
 from resight.gallery.store import VECTOR, Column, Schema
+from resight.records import vector_column, vectors_of
 from tests.house import ROOT
 from tests.support import store_writer
 from tests.support.store_contract import Contract

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from resight.gallery import pieces
 from resight.gallery.lance import LanceStore
-from resight.gallery.rows import vector_column, vectors_of
 from resight.gallery.store import VECTOR, Column, Schema
+from resight.records import vector_column, vectors_of
 
 __all__ = ["BATCH", "SCHEMA", "batch_of", "broken_promises"]
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from resight.files import written_whole
 from resight.gallery.neighbours import Neighbours, gathered, squared_lengths
-from resight.gallery.rows import vectors_of
 from resight.gallery.store import PROBABILITIES, VECTOR
+from resight.records import vectors_of
 
 __all__ = ["STAMP", "Vectors"]
 

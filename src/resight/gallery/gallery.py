@@ -38,7 +38,6 @@ from resight.gallery.rows import (
     row_id,
     rows_of,
     shown,
-    vectors_of,
 )
 from resight.gallery.store import KEPT, PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
@@ -53,6 +52,7 @@ from resight.records import (
     Record,
     as_records,
     nameable,
+    vectors_of,
 )
 from resight.retrieval.calibration import Calibration
 

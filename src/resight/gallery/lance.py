@@ -42,7 +42,6 @@ from resight.gallery.cache import STAMP, Vectors
 from resight.gallery.calibrated import measured
 from resight.gallery.filters import Filter, In, sql
 from resight.gallery.neighbours import Neighbours, squared_lengths
-from resight.gallery.rows import vectors_of
 from resight.gallery.store import (
     EXACT_ROWS,
     KEPT,
@@ -57,7 +56,7 @@ from resight.gallery.store import (
     Storage,
     Written,
 )
-from resight.records import NO_CAMERA
+from resight.records import NO_CAMERA, vectors_of
 from resight.retrieval import metric_between, nearest
 
 __all__ = ["FORMAT", "LanceStore", "read_document"]

@@ -38,6 +38,7 @@ from resight.gallery.store import (
     Storage,
     Written,
 )
+from resight.records import vectors_of
 from resight.retrieval import AttributeWeighted, metric_between, nearest
 
 if TYPE_CHECKING:
@@ -390,7 +391,7 @@ class PostgresStore:
         if len(ids) < k:  # the index has given up before it had enough
             ids = self._exactly(connection, query, k + SPARE, text, values)
         rows = self._fetched(connection, ids, ["id", VECTOR])
-        found, scores = rows["id"].to_numpy(), self._scores(query, _matrix(rows[VECTOR]))
+        found, scores = rows["id"].to_numpy(), self._scores(query, vectors_of(rows[VECTOR]))
         order = np.lexsort((found, -scores))[:k]
         return found[order], scores[order]
 
@@ -424,8 +425,8 @@ class PostgresStore:
         """A product of two distances, which no index and no operator of the server knows: the rows come here."""
         found = [(np.empty(0, np.int64), np.empty(0)) for _ in queries]
         for batch in self._scanned(connection, ["id", VECTOR, PROBABILITIES], text, values):
-            metric = metric_between(self.schema.metric, attributes, _matrix(batch[PROBABILITIES]))
-            distances, places = nearest(queries, _matrix(batch[VECTOR]), min(k, len(batch)), metric)
+            metric = metric_between(self.schema.metric, attributes, vectors_of(batch[PROBABILITIES]))
+            distances, places = nearest(queries, vectors_of(batch[VECTOR]), min(k, len(batch)), metric)
             ids = batch["id"].to_numpy()[places]
             found = [
                 _best(one, new, theirs, k)
@@ -519,7 +520,7 @@ def _require_whole(rows: pa.Table) -> None:
     if ids.null_count or len(set(ids.to_pylist())) != len(rows):
         raise DataError("every row needs an id of its own; one is missing or comes twice")
     for name in (VECTOR, PROBABILITIES):
-        if name in rows.column_names and (rows[name].null_count or not np.isfinite(_matrix(rows[name])).all()):
+        if name in rows.column_names and (rows[name].null_count or not np.isfinite(vectors_of(rows[name])).all()):
             raise DataError(
                 f"a row's {name} is missing or has numbers that are not finite; the model diverged: train it anew"
             )
@@ -538,7 +539,7 @@ def _plain(ids: Sequence[int] | NDArray[np.int64]) -> list[int]:
 
 def _cells(column: pa.ChunkedArray) -> Sequence[object]:
     if pa.types.is_fixed_size_list(column.type):
-        return list(_matrix(column))
+        return list(vectors_of(column))
     if pa.types.is_floating(column.type):
         return [None if value is None or value != value else value for value in column.to_pylist()]  # NaN is no value
     return column.to_pylist()
@@ -549,12 +550,6 @@ def _column(cells: list[Any], field: pa.Field) -> pa.Array:
         return pa.array(cells, field.type)
     flat = np.concatenate([np.asarray(cell.to_numpy(), np.float32) for cell in cells])
     return pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type)
-
-
-def _matrix(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
-    """A column of lists of D numbers -> float32 [N, D]."""
-    lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), lists.type.list_size)
 
 
 def _best(one: _Nearest, ids: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> _Nearest:

@@ -18,7 +18,7 @@ from resight.errors import DataError
 from resight.files import file_key
 from resight.gallery.filters import Kind
 from resight.gallery.store import PROBABILITIES, VECTOR, Column
-from resight.records import NO_ATTRIBUTES, NO_CAMERA, UNLABELLED, AttributeSchema, Embeddings, Record
+from resight.records import NO_ATTRIBUTES, NO_CAMERA, UNLABELLED, AttributeSchema, Embeddings, Record, vector_column
 
 __all__ = [
     "FIELDS",
@@ -31,8 +31,6 @@ __all__ = [
     "row_id",
     "rows_of",
     "shown",
-    "vector_column",
-    "vectors_of",
 ]
 
 FILE = "file"
@@ -164,16 +162,3 @@ def _record(row: dict[str, object], own: Sequence[str]) -> Record:
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def vector_column(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
-    """[N, D] -> a column of vectors."""
-    flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-
-
-def vectors_of(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
-    """A column of vectors -> [N, D]."""
-    lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(values.reshape(len(lists), lists.type.list_size), np.float32)

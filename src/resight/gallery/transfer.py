@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 from resight.errors import DataError
 from resight.files import written_whole
 from resight.gallery.gallery import Gallery, Where, plan_of
-from resight.gallery.rows import FIELDS, FILE, records_of, vectors_of
+from resight.gallery.rows import FIELDS, FILE, records_of
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, Schema
 from resight.recognizer import Progress, Recognizer
-from resight.records import Embeddings, features_written, table_attributes, table_records
+from resight.records import Embeddings, features_written, table_attributes, table_records, vectors_of
 
 __all__ = [
     "Source",
