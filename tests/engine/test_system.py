@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import torch
@@ -25,6 +24,7 @@ from resight.models import MODELS
 from resight.recipe import Recipe, load_recipe, make
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Record
 from resight.tasks.systems import SYSTEMS
+from tests.support.processes import fitted_by_two
 from tests.support.recipes import tiny_recipe
 
 SCHEMA = AttributeSchema({"hat": ("no", "yes"), "age": ("young", "adult", "old")})
@@ -242,19 +242,9 @@ class Weighing(System):
 @pytest.mark.slow
 def test_a_batch_that_one_process_cannot_read_is_passed_over_by_all(tmp_path: Path) -> None:
     momentum = "optimiser={name: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0}"
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_spawn_find_unused_parameters_true",
-        max_epochs=1,
-        default_root_dir=tmp_path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
+    fitted_by_two(
+        Weighing(tiny_recipe(momentum, "schedule=constant")), tmp_path, "ddp_spawn_find_unused_parameters_true"
     )
-    trainer.fit(Weighing(tiny_recipe(momentum, "schedule=constant")))
     for rank in range(2):
         # The mean of the gradients 2 and 4, once; momentum does not go on with it.
         assert [float(weight) for weight in (tmp_path / str(rank)).read_text().split()] == pytest.approx([0.7, 0.7])

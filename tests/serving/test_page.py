@@ -113,6 +113,15 @@ def open_page(browser: Any, home: str) -> Iterator[Any]:
     assert complaints == []
 
 
+def visited(browser: Any, address: str, shown: str) -> Any:
+    """A server's page in a context of its own, once it shows this part."""
+    page = browser.new_context().new_page()
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    page.wait_for_selector(f"{shown}:not([hidden])")
+    return page
+
+
 def pick(page: Any, *crops: Record) -> list[str]:
     """Searches for pictures that are picked; the answers' ids."""
     with page.expect_response("**/api/v1/search") as asked:
@@ -306,10 +315,7 @@ def test_times_of_several_days_are_told_with_their_day(gallery: Gallery, browser
     days.add([replace(record, time=time) for record, time in zip(crops, times, strict=False)])
     limits = Limits(rate=0)
     with serving(lambda port: create_app(days, Access(Names.of("127.0.0.1", port)), limits), limits) as home:
-        page = browser.new_context().new_page()
-        page.set_default_timeout(60_000)
-        page.goto(home)
-        page.wait_for_selector("#frame:not([hidden])")
+        page = visited(browser, home, "#frame")
         settled(page)
         assert len(pick(page, crops[0])) == 3
         told = ["2026-05-28 20:26:40", "2026-05-30 02:26:40", "2026-05-31 08:26:40"]
@@ -437,10 +443,7 @@ def test_everything_has_a_name_to_be_read_aloud(open_page: Any, crops: list[Reco
 def test_a_token_is_asked_for(gallery: Gallery, browser: Any, crops: list[Record]) -> None:
     limits = Limits(rate=0)
     with serving(lambda port: create_app(gallery, Access(Names.of("127.0.0.1", port), TOKEN), limits), limits) as home:
-        page = browser.new_context().new_page()
-        page.set_default_timeout(60_000)
-        page.goto(home)
-        page.wait_for_selector("#token-page:not([hidden])")
+        page = visited(browser, home, "#token-page")
         assert page.locator("#frame").is_hidden()
         assert page.evaluate(CONTRAST) == []
         page.fill("#token", "a-wrong-token-of-enough-letters")
@@ -458,10 +461,7 @@ def test_a_token_is_asked_for(gallery: Gallery, browser: Any, crops: list[Record
 def test_a_server_that_is_gone_is_said(gallery: Gallery, browser: Any, crops: list[Record]) -> None:
     limits = Limits(rate=0)
     with serving(lambda port: create_app(gallery, Access(Names.of("127.0.0.1", port)), limits), limits) as home:
-        page = browser.new_context().new_page()
-        page.set_default_timeout(60_000)
-        page.goto(home)
-        page.wait_for_selector("#frame:not([hidden])")
+        page = visited(browser, home, "#frame")
     page.set_input_files("#pick", crops[0].path)
     page.wait_for_selector("#error:has-text('The server does not answer. Is resight serve still running?')")
     page.context.close()

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from resight.data.formats.manifest import write_manifest
-from resight.data.union import read_datasets
 from resight.records import ReidDataset
 from resight.run import history
 from resight.training import train
 from tests.support.commands import resight
-
-
-def _dress(identity: int) -> dict[str, str]:
-    """Three attributes, so that one is the third with the lowest F1, whose weight grows."""
-    return {name: "yes" if identity // period % 2 else "no" for name, period in (("hat", 1), ("bag", 2), ("skirt", 3))}
-
-
-@pytest.fixture(scope="module")
-def described(crowd: ReidDataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[ReidDataset, str]:
-    """The crowd with a mask and attributes for each image, and as --data takes it."""
-    folder = tmp_path_factory.mktemp("described")
-    half = np.zeros((48, 24), np.uint8)
-    half[12:, 6:18] = 255
-    Image.fromarray(half).save(folder / "mask.png")
-    dressed = [
-        replace(record, mask=str(folder / "mask.png"), attributes=_dress(record.identity)) for record in crowd.train
-    ]
-    write_manifest(folder / "crowd.csv", replace(crowd, train=dressed))
-    spec = f"manifest:{folder / 'crowd.csv'}"
-    return read_datasets([spec]), spec
-
 
 KINDS = {
     "reid-strong-baseline": ["sampler.identities=3", "retrieval.depth=3"],

@@ -12,7 +12,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import lightning
 import numpy as np
 import pytest
 import torch
@@ -33,6 +32,7 @@ from resight.tasks.attributes.evaluation import Result, evaluate
 from resight.tasks.attributes.system import AttributeSystem
 from resight.training import train
 from tests.support.commands import command, resight
+from tests.support.processes import fitted_by_two
 from tests.support.recipes import tiny_overrides, tiny_recipe
 from tests.support.runs import assert_equal_weights, metrics
 
@@ -234,18 +234,6 @@ class InTwoProcesses(AttributeSystem):
 def test_two_processes_weigh_the_targets_by_what_both_have_seen(tmp_path: Path) -> None:
     recipe = tiny_recipe("rates={}", "attributes={}", "optimiser.lr=1e-9", recipe="attributes-resnet18")
     seen = TrainingSet([Record("a.jpg", 1)], [], [], LOOKS, np.zeros((1, 3), np.int64), frozenset())
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_spawn",
-        max_epochs=1,
-        default_root_dir=tmp_path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    trainer.fit(InTwoProcesses(recipe, Brightness(), seen))
+    fitted_by_two(InTwoProcesses(recipe, Brightness(), seen), tmp_path)
     for rank in range(2):
         assert json.loads((tmp_path / str(rank)).read_text()) == pytest.approx([1 / 3, 1.1 / 3, 1 / 3]), rank
