@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_info
 
-from resight.errors import DataError
 from resight.retrieval import tiles
 from resight.retrieval.tiles import PAD, Products, over_tiles, padded
 
@@ -83,22 +80,11 @@ def test_many_columns_make_lower_tiles_and_never_less_than_a_block(monkeypatch: 
     assert heights == [tiles.ROWS, 2 * PAD, PAD]
 
 
-def test_several_tiles_run_side_by_side() -> None:
-    meeting = threading.Barrier(2, timeout=30)
-    over_tiles(lambda start, stop: meeting.wait(), 2 * tiles.ROWS, 1, threads=2)
-
-
-def test_an_error_in_a_tile_reaches_the_caller_and_blas_is_as_before() -> None:
-    def fail(start: int, stop: int) -> None:
-        assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
-        raise KeyError(start)
-
-    before = [pool["num_threads"] for pool in threadpool_info()]
-    with pytest.raises(KeyError):
-        over_tiles(fail, 3 * tiles.ROWS, 1, threads=2)
-    assert [pool["num_threads"] for pool in threadpool_info()] == before
-
-
-def test_no_thread_is_refused() -> None:
-    with pytest.raises(DataError, match="threads = 0: it must be at least 1"):
-        over_tiles(lambda start, stop: None, 5, 5, 0)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("rows", [1, 18 * PAD, 31 * PAD + 5])
+def test_all_threads_end_at_about_the_same_time(threads: int, rows: int) -> None:
+    heights = over_tiles(lambda start, stop: tiles.whole(stop - start) // PAD, rows, 1, threads)
+    ends = [0] * threads
+    for height in heights:  # each is taken by whoever is free first
+        ends[int(np.argmin(ends))] += height
+    assert max(ends) <= -(-sum(heights) // threads) + 1

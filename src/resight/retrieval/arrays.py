@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import DataError
+from resight.retrieval.parallel import in_parallel
 
 __all__ = ["Array", "as_features", "as_labels", "is_tensor", "squared_norms", "to_numpy"]
 
+# Numbers that one thread looks at in one go.
+_NUMBERS = 2**22
 # An ndarray, or a torch.Tensor that lives on an accelerator.
 Array = Any
 
@@ -49,10 +52,21 @@ def as_features(values: object, name: str) -> Array:
         raise DataError(f"{name} is empty (shape {tuple(array.shape)}); it needs at least one image and one dimension")
     if not on_device and array.dtype.kind not in "fiub":
         raise DataError(f"{name} has type {array.dtype}; it must be numbers, best float32")
-    largest = max(float(array.max()), -float(array.min()))
+    largest = _largest(array)
     if not largest**2 * array.shape[1] < 1e37:  # written so that nan fails as well
         raise DataError(f"{name} holds nan, infinity or numbers as large as {largest:g}; see which images gave them")
     return array
+
+
+def _largest(features: Array) -> float:
+    """The largest magnitude of any number; nan where there is one."""
+
+    def of(start: int, stop: int) -> tuple[float, float]:
+        return float(features[start:stop].max()), -float(features[start:stop].min())
+
+    rows = len(features)
+    step = rows if is_tensor(features) else max(1, _NUMBERS // features.shape[1])
+    return float(np.max(in_parallel(of, [(start, min(start + step, rows)) for start in range(0, rows, step)])))
 
 
 def as_labels(values: object, name: str, length: int, of: str) -> NDArray[np.int64]:
@@ -72,4 +86,4 @@ def squared_norms(features: Array, kind: type[np.floating] = np.float32) -> Arra
     if is_tensor(features):
         return (features.float() ** 2).sum(1)
     features = features.astype(kind, copy=False)
-    return (features * features).sum(1)
+    return np.einsum("ij,ij->i", features, features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from resight.retrieval.arrays import Array, as_labels
 from resight.retrieval.distance import Distance, checked_pair, the_metric, tiles_among
 from resight.retrieval.protocol import Judgement, Positions
-from resight.retrieval.ranks import right_ranks
+from resight.retrieval.ranks import between, right_ranks
 from resight.retrieval.scores import AVERAGE_PRECISION
 from resight.retrieval.tiles import over_tiles
 
@@ -80,16 +81,15 @@ def camera_pairs(
     def look(start: int, stop: int) -> Floats:
         """[rows, B, 2]: average precision, and whether the nearest is right; nan where there is no match."""
         found = np.full((stop - start, len(names), 2), np.nan)
-        for number, row in enumerate(tiles(start, stop)):
-            good, out = (np.sort(place[of[start + number]]) for of in (judgement.good, judgement.left_out))
-            row = row[order]
-            parts, without = np.searchsorted(good, bounds), np.searchsorted(out, bounds)
-            for camera in range(len(names)):
-                mine = good[parts[camera] : parts[camera + 1]] - bounds[camera]
-                if len(mine):
-                    hidden = out[without[camera] : without[camera + 1]] - bounds[camera]
-                    ranks, _ = right_ranks(row[bounds[camera] : bounds[camera + 1]], mine, hidden, None)
-                    found[number, camera] = precision_of(ranks).mean(), ranks[0] == 1
+        tile = tiles(start, stop)
+        good, out = (
+            [np.sort(place[of_one]) for of_one in of[start:stop]] for of in (judgement.good, judgement.left_out)
+        )
+        for camera, (first, last) in enumerate(pairwise(bounds)):
+            mine, hidden = ([between(places, first, last) for places in of] for of in (good, out))
+            for number, (ranks, count) in enumerate(right_ranks(tile[:, order[first:last]], mine, hidden)):
+                if count:
+                    found[number, camera] = precision_of(ranks, np.arange(1, count + 1)).mean(), ranks[0] == 1
         return found
 
     each = np.concatenate(over_tiles(look, tiles.rows, tiles.columns, threads))

@@ -267,7 +267,10 @@ def normalised(features: Array, scale: float = 1.0) -> Array:
     """Rows of length `scale`, padded (see `tiles.padded`); a row of zeros stays one."""
 
     def write(rows: Array, result: Array) -> None:
-        result[:] = rows * _factors(rows, scale)
+        if is_tensor(rows):
+            result[:] = rows * _factors(rows, scale)
+        else:
+            np.multiply(rows, _factors(rows, scale), out=result)
 
     return padded(features, features.shape[1], write)
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.retrieval.arrays import Array, to_numpy
-from resight.retrieval.tiles import PAD, in_parallel, whole
+from resight.retrieval.parallel import in_parallel
+from resight.retrieval.tiles import PAD, whole
 
 __all__ = ["Neighbours", "neighbours", "smallest"]
 

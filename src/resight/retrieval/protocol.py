@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,13 +81,17 @@ def judge(
             f"protocol {protocol.name} leaves out the query's own camera, so it needs query_cameras and "
             f"gallery_cameras; where they are unknown give {NO_CAMERA} for each, or use protocol='course'"
         )
-    cameras = gallery_cameras[columns]
-    good, left_out = [], []
-    for positions, camera in zip(same, query_cameras, strict=True):
-        own = (cameras[positions] == camera) & (camera != NO_CAMERA)
-        good.append(positions[~own])
-        left_out.append(positions[own])
+    places, rows = np.concatenate([nothing, *same]), np.repeat(np.arange(len(same)), lasts - firsts)
+    asked = query_cameras[rows]
+    own = (gallery_cameras[columns[places]] == asked) & (asked != NO_CAMERA)
+    good, left_out = (_of_each(places[which], rows[which], len(same)) for which in (~own, own))
     return Judgement(protocol, columns, good, left_out)
+
+
+def _of_each(places: Positions, rows: Positions, count: int) -> list[Positions]:
+    """The places of each of `count` rows, of which those of a row follow those of the row before."""
+    ends = np.searchsorted(rows, np.arange(count + 1))
+    return [places[first:last] for first, last in pairwise(ends.tolist())]
 
 
 def judge_lists(relevance: Relevance, queries: int, gallery: int) -> Judgement:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,30 +17,34 @@ from resight.retrieval.distance import Cosine, Distance
 from resight.retrieval.protocol import Judgement, Positions
 from resight.retrieval.tiles import ROWS, Tiles, over_tiles
 
-__all__ = ["Ranks", "is_wide", "ranks_in_parts", "right_ranks"]
+__all__ = ["Ranks", "between", "ends_of", "is_wide", "ranks_in_parts", "right_ranks"]
 
 # Gallery images beyond which they are compared a part at a time, and those of a part.
 WIDE, PART = 2**17, 2**15
-# With more right answers than this, sorting the distances is faster than counting for each.
-_COUNTED = 48
+# Distances that are looked at in one go: few enough for a core's cache.
+_LOOKED_AT = 2**20
 
 Ranks = tuple[Positions, int]
 """Ranks from 1 of a query's right answers, ascending, and how many there are."""
 
 
 def right_ranks(
-    row: NDArray[np.floating], good: Positions, left_out: Positions, tracks: Positions | None = None
-) -> Ranks:
-    """Ranks of the right answers at the places `good` of a query's distances, without the images `left_out`.
+    tile: NDArray[np.floating],
+    good: Sequence[Positions],
+    left_out: Sequence[Positions],
+    tracks: Positions | None = None,
+) -> list[Ranks]:
+    """Ranks of each query's right answers, at the places `good` of its row of distances, without the images `left_out`.
 
-    With `tracks` a track counts once, at its nearest image. Equal distances are ordered by place. Writes into `row`.
+    With `tracks` a track counts once, at its nearest image. Equal distances are ordered by place. Writes into `tile`.
     """
-    row[left_out] = np.inf
+    tile[_at(left_out)] = np.inf
     if tracks is not None:
-        row, good = _nearest_of_tracks(row, good, tracks)
-    values = row[good]
-    row[good] = np.inf
-    return _among(values, good, _ahead(row, values, good))
+        return [_ranks_of_tracks(row, places, tracks) for row, places in zip(tile, good, strict=True)]
+    right = _at(good)
+    values = tile[right]
+    tile[right] = np.inf
+    return _ranked(_ahead(tile, values, good), good)
 
 
 def is_wide(metric: Distance, images: int, tracks: object) -> bool:
@@ -54,23 +59,25 @@ def ranks_in_parts(query: Array, gallery: Array, judgement: Judgement, threads: 
     """
     good, columns = judgement.good, judgement.columns
     values = _of_right_answers(query, gallery, judgement)
-    ahead = [np.zeros(len(places), np.int64) for places in good]
+    ends = np.cumsum([0, *map(len, good)])
+    ahead = np.zeros(len(values), np.int64)
 
     def count(tiles: Tiles, first: int, start: int, stop: int) -> None:
-        for number, row in enumerate(tiles(start, stop), start):
-            for places in (judgement.left_out[number], good[number]):
-                row[_within(places, first, len(row))] = np.inf
-            ahead[number] += _ahead(row, values[number], good[number] - first)
+        tile = tiles(start, stop)
+        for places in (judgement.left_out[start:stop], good[start:stop]):
+            tile[_at([between(of_one, first, first + tile.shape[1]) for of_one in places])] = np.inf
+        mine = slice(ends[start], ends[stop])
+        ahead[mine] += _ahead(tile, values[mine], [places - first for places in good[start:stop]])
 
     for first in range(0, len(columns), PART):
         tiles = Cosine().tiles(query, _rows(gallery, columns[first : first + PART]))
         over_tiles(partial(count, tiles, first), tiles.rows, tiles.columns, threads)
-    return [_among(*three) for three in zip(values, good, ahead, strict=True)]
+    return _ranked(ahead, good)
 
 
-def _of_right_answers(query: Array, gallery: Array, judgement: Judgement) -> list[NDArray[np.floating]]:
-    """The distances of each query's right answers, by products of some queries with all their answers."""
-    found: list[NDArray[np.floating]] = []
+def _of_right_answers(query: Array, gallery: Array, judgement: Judgement) -> NDArray[np.floating]:
+    """The distances of all queries' right answers, by products of some queries with all their answers."""
+    found = [np.empty(0, np.float32)]
     for start, stop in _groups([len(places) for places in judgement.good]):
         good = judgement.good[start:stop]
         union = np.unique(np.concatenate(good))
@@ -78,8 +85,8 @@ def _of_right_answers(query: Array, gallery: Array, judgement: Judgement) -> lis
         for first in range(0, len(union), PART):
             some = _rows(gallery, judgement.columns[union[first : first + PART]])
             rows[:, first : first + PART] = Cosine().tiles(query[start:stop], some)(0, stop - start)
-        found += [row[np.searchsorted(union, places)] for row, places in zip(rows, good, strict=True)]
-    return found
+        found.append(rows[_at([np.searchsorted(union, places) for places in good])])
+    return np.concatenate(found)
 
 
 def _groups(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -100,34 +107,78 @@ def _rows(gallery: Array, places: Positions) -> Array:
     return gallery[places]
 
 
-def _within(places: Positions, first: int, length: int) -> Positions:
-    """Those of ascending places that lie within a part, counted from its first image."""
-    return places[slice(*np.searchsorted(places, (first, first + length)))] - first
+def between(places: Positions, first: int, last: int) -> Positions:
+    """Those of ascending places from `first` on and before `last`, counted from `first`."""
+    return places[slice(*np.searchsorted(places, (first, last)))] - first
 
 
-def _among(values: NDArray[np.floating], places: Positions, ahead: Positions) -> Ranks:
-    """Ranks of right answers, before each of which so many others are ahead."""
-    order = np.lexsort((places, values))
-    return ahead[order] + np.arange(1, len(order) + 1), len(order)
+def _at(places: Sequence[Positions]) -> tuple[Positions, Positions]:
+    """The rows and columns of a tile at the places of each row."""
+    rows = np.repeat(np.arange(len(places)), [len(of_one) for of_one in places])
+    return rows, np.concatenate([np.empty(0, np.int64), *places])
 
 
-def _ahead(row: NDArray[np.floating], values: NDArray[np.floating], places: Positions) -> Positions:
-    """How many of a row's images are nearer than each value, or as near and before its place.
+def _ranked(ahead: Positions, good: Sequence[Positions]) -> list[Ranks]:
+    """Ranks of all queries' right answers, before each of which so many others are ahead."""
+    rows, ends = _at(good)[0], ends_of(good)
+    # The right answers that are nearer are ahead as well.
+    ranks = ahead[np.lexsort((ahead, rows))] + np.arange(1, len(rows) + 1) - ends[rows]
+    return [(ranks[first:last], last - first) for first, last in pairwise(ends.tolist())]
 
-    A place below 0 is before the row, one beyond its end behind it.
+
+def ends_of(places: Sequence[Positions]) -> Positions:
+    """Where each row's places begin when those of all rows follow each other, and where the last ones end."""
+    return np.cumsum([0, *map(len, places)])
+
+
+def _ahead(tile: NDArray[np.floating], values: NDArray[np.floating], places: Sequence[Positions]) -> Positions:
+    """How many of its row's images are nearer than each value, or as near and before its place.
+
+    The values of one row follow those of the row before. A place below 0 is before the row, one beyond its end behind it.
     """
-    bounds = np.clip(places, 0, len(row)).tolist()
-    if len(values) <= _COUNTED:
-        counts = [
-            np.count_nonzero(row[:bound] <= value) + np.count_nonzero(row[bound:] < value)
-            for bound, value in zip(bounds, values, strict=True)
-        ]
-        return np.array(counts, np.int64)
-    ordered = np.sort(row)
-    nearer = np.searchsorted(ordered, values)
-    for number in np.flatnonzero(np.searchsorted(ordered, values, side="right") > nearer):
-        nearer[number] += np.count_nonzero(row[: bounds[number]] == values[number])
-    return nearer
+    # What is farther than a row's last right answer is ahead of none, and of a good model that is nearly all.
+    reach = np.full((len(tile), 1), -np.inf, tile.dtype)
+    np.maximum.at(reach[:, 0], _at(places)[0], values)
+    ends = ends_of(places).tolist()
+    step = max(1, _LOOKED_AT // max(1, tile.shape[1]))
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(tile), step):
+        some = slice(start, start + step)
+        for number, (distances, near) in enumerate(_within(tile[some], reach[some]), start):
+            found.append(_ahead_in_row(distances, near, values[ends[number] : ends[number + 1]], places[number]))
+    return np.concatenate(found)
+
+
+def _within(
+    tile: NDArray[np.floating], reach: NDArray[np.floating]
+) -> Iterator[tuple[NDArray[np.floating], Positions]]:
+    """Of each row [N, G] the distances that are within its reach [N, 1], and their places."""
+    # Of one axis, which NumPy looks through far faster than two.
+    flat = np.flatnonzero(tile <= reach)
+    ends = np.searchsorted(flat, np.arange(len(tile) + 1) * tile.shape[1])
+    rows = np.repeat(np.arange(len(tile)), np.diff(ends))
+    near = flat - rows * tile.shape[1]
+    distances = tile[rows, near]
+    return ((distances[first:last], near[first:last]) for first, last in pairwise(ends.tolist()))
+
+
+def _ahead_in_row(
+    distances: NDArray[np.floating], near: Positions, values: NDArray[np.floating], places: Positions
+) -> Positions:
+    """As `_ahead`, of a row of which only the distances at the ascending places `near` are looked at."""
+    ordered = np.sort(distances)
+    ahead, upto = ordered.searchsorted(values), ordered.searchsorted(values, side="right")
+    if (upto > ahead).any():
+        for number in np.flatnonzero(upto > ahead):
+            ahead[number] += np.count_nonzero(distances[near < places[number]] == values[number])
+    return ahead
+
+
+def _ranks_of_tracks(row: NDArray[np.floating], good: Positions, tracks: Positions) -> Ranks:
+    nearest, right = _nearest_of_tracks(row, good, tracks)
+    values = nearest[right]
+    nearest[right] = np.inf
+    return _ranked(_ahead(nearest[None], values, [right]), [right])[0]
 
 
 def _nearest_of_tracks(

@@ -18,7 +18,7 @@ from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
 from resight.retrieval.distance import Distance, checked_pair, distances, the_metric, tiles_among
 from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, within, without_themselves
-from resight.retrieval.ranks import Ranks, is_wide, ranks_in_parts, right_ranks
+from resight.retrieval.ranks import Ranks, ends_of, is_wide, ranks_in_parts, right_ranks
 from resight.retrieval.tiles import Tiles, over_tiles
 
 if TYPE_CHECKING:
@@ -276,12 +276,12 @@ def _among(
         step = max(1, _HELD // len(inside))
         for some in np.split(queries, range(step, len(queries), step)):
             rows = distances(query[some], gallery[judgement.columns[inside]], metric)
-            for number, row in zip(some.tolist(), rows, strict=True):
-                good, left_out = (
-                    np.flatnonzero(np.isin(inside, positions, assume_unique=True))
-                    for positions in (judgement.good[number], judgement.left_out[number])
-                )
-                found[number] = (right_ranks(row, good, left_out, None)[0], found[number][1])
+            good, left_out = (
+                [np.flatnonzero(np.isin(inside, of_one[number], assume_unique=True)) for number in some]
+                for of_one in (judgement.good, judgement.left_out)
+            )
+            for number, (ranks, _) in zip(some.tolist(), right_ranks(rows, good, left_out), strict=True):
+                found[number] = (ranks, found[number][1])
     return measure.of_ranks(found, judgement)
 
 
@@ -371,28 +371,30 @@ class _Measures:
             tracks = tracks[judgement.columns]
 
         def ranks_of(start: int, stop: int) -> list[Ranks]:
-            tile = tiles(start, stop)
-            return [
-                right_ranks(row, judgement.good[number], judgement.left_out[number], tracks)
-                for number, row in enumerate(tile, start)
-            ]
+            asked = slice(start, stop)
+            return right_ranks(tiles(start, stop), judgement.good[asked], judgement.left_out[asked], tracks)
 
         parts = over_tiles(ranks_of, tiles.rows, tiles.columns, threads)
         return self.of_ranks([ranks for part in parts for ranks in part], judgement)
 
     def of_ranks(self, found: list[Ranks], judgement: Judgement) -> Evaluation:
-        precision = np.full(len(found), np.nan)
-        penalty = np.full(len(found), np.nan)
+        relevant = np.array([count for _, count in found])
+        ends = ends_of([ranks for ranks, _ in found])
+        rows = np.repeat(np.arange(len(found)), np.diff(ends))
+        ranks = np.concatenate([ranks for ranks, _ in found])
+        hits = np.arange(1, len(ranks) + 1) - ends[rows]
+        # Where the last right answer lies beyond the depth, no number of images finds them all, which scores 0.
+        last = np.full(len(found), np.inf)
+        last[rows] = np.where(hits == relevant[rows], ranks, np.inf)
         first = np.zeros(len(found), np.int64)
-        area, depth = AVERAGE_PRECISION[self.definition], judgement.protocol.depth
-        for number, (ranks, relevant) in enumerate(found):
-            if not relevant:
-                continue
-            seen = ranks if depth is None else ranks[ranks <= depth]
-            precision[number] = area(seen).sum() / relevant
-            # Where the last right answer lies beyond the depth, no number of images finds them all, which scores 0.
-            penalty[number] = relevant / ranks[-1] if len(seen) == relevant else 0.0
-            first[number] = seen[0] if len(seen) else 0
+        first[rows[hits == 1]] = ranks[hits == 1]
+        if (depth := judgement.protocol.depth) is not None:
+            seen = ranks <= depth
+            rows, ranks, hits = rows[seen], ranks[seen], hits[seen]
+            last[last > depth], first[first > depth] = np.inf, 0
+        with np.errstate(invalid="ignore"):
+            precision = np.bincount(rows, AVERAGE_PRECISION[self.definition](ranks, hits), len(found)) / relevant
+            penalty = np.where(relevant > 0, relevant / last, np.nan)
         counted = ~np.isnan(precision)
         hits = np.bincount(first[counted & (first > 0) & (first <= self.max_rank)], minlength=self.max_rank + 1)[1:]
         queries = int(counted.sum())
@@ -410,23 +412,23 @@ class _Measures:
         )
 
 
-def _by_precision(ranks: Positions) -> Floats:
+def _by_precision(ranks: Positions, hits: Positions) -> Floats:
     """Precision at each right answer (Zheng et al. 2015, section 3.3, as the toolkits compute it)."""
-    return np.arange(1, len(ranks) + 1) / ranks
+    return hits / ranks
 
 
-def _by_trapezoid(ranks: Positions) -> Floats:
+def _by_trapezoid(ranks: Positions, hits: Positions) -> Floats:
     """Mean of the precision at each right answer and just before it (`compute_AP.m` of Market-1501, VeRi-776)."""
-    hits = np.arange(1, len(ranks) + 1)
     before = np.where(ranks == 1, 1.0, (hits - 1) / np.maximum(ranks - 1, 1))
     return (before + hits / ranks) / 2
 
 
-AVERAGE_PRECISION: dict[str, Callable[[Positions], Floats]] = {
+AVERAGE_PRECISION: dict[str, Callable[[Positions, Positions], Floats]] = {
     "precision": _by_precision,
     "trapezoid": _by_trapezoid,
 }
-"""Definition -> a term for each right answer found; their sum divided by the number of all right answers is the AP."""
+"""Definition -> a term for each right answer found, from its rank and its number among those found, both from 1. Their
+sum divided by the number of all right answers is the AP."""
 
 
 def true_positive_rate(distances: Array, same: Array, false_positive_rate: float | NDArray[np.float64]) -> Floats:
@@ -478,6 +480,6 @@ def single_shot_cmc(
             groups = np.where(ids[shuffled] <= 0, -1 - shuffled, ids[shuffled])
             drawn = np.sort(shuffled[np.unique(groups, return_index=True)[1]])
             right = np.flatnonzero(np.isin(drawn, judgement.good[number]))
-            rank = int(right_ranks(row[drawn], right, np.empty(0, np.int64), None)[0][0])
+            rank = int(right_ranks(row[None, drawn], [right], [np.empty(0, np.int64)])[0][0][0])
             total[rank - 1 :] += 1
     return total / (counted * repeats) if counted else np.full(max_rank, np.nan)

@@ -8,29 +8,25 @@ sizes or thread counts, and copies of an image have equal distances wherever the
 
 from __future__ import annotations
 
-import functools
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-from resight.errors import DataError
 from resight.retrieval.arrays import Array, is_tensor, to_numpy
+from resight.retrieval.parallel import in_parallel, workers_of
 
-__all__ = ["Products", "Tiles", "copies", "in_parallel", "over_tiles", "padded", "whole"]
+__all__ = ["Products", "Tiles", "copies", "over_tiles", "padded", "whole"]
 
 # The kernels in use take 4, 6, 8, 12, 16, 24, 32, 48 or 64 rows or columns at a time. All of them divide 192, so no
 # product ends in a kernel for leftovers, which rounds differently (OpenBLAS for AVX2 takes 12 rows).
 PAD = 192
-# Fewer rows cost speed (the right side is packed anew for each tile), more cost memory: 384 reaches the speed of one
+# Fewer rows cost speed (the right side is packed anew for each tile), more cost memory: 576 reaches the speed of one
 # large product.
-ROWS = 384
+ROWS = 1728
+# So many numbers of two rows tell nearly always whether the rows differ.
+_FIRST = 64
 # Memory that the tiles of all threads may take together.
 HELD_BYTES = 2**29
 
@@ -68,7 +64,24 @@ class Products:
 
 def copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the rows that equal an earlier one, and of the first that each equals."""
-    # Equal rows have equal sums; two of them, so that different rows hardly ever share both.
+    # Rows that differ from all others in their first numbers, as nearly all do, are not read further.
+    alike = _repeated(_keys(features[:, :_FIRST]))
+    keys = _keys(features[alike])
+    order = np.argsort(keys, kind="stable")
+    begins = np.diff(keys[order], prepend=keys[order[:1]] - 1) != 0
+    firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
+    pairs = [
+        (copy, first)
+        for copy, first in zip(alike[order[~begins]].tolist(), alike[firsts[~begins]].tolist(), strict=True)
+        if bool((features[copy] == features[first]).all())
+    ]
+    copies, originals = np.array(pairs, np.int64).reshape(-1, 2).T
+    return copies, originals
+
+
+def _keys(features: Array) -> NDArray[np.int64]:
+    """A number for each row, [N]: equal rows have equal ones, and different rows hardly ever."""
+    # Of two sums, so that different rows do not share both.
     weights: Array = np.random.default_rng(0).random((2, features.shape[1]), np.float32)
     if is_tensor(features):
         weights = features.new_tensor(weights)
@@ -78,17 +91,14 @@ def copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         sums[start:stop] = to_numpy((features[start:stop, None] * weights).sum(-1))
 
     over_tiles(fill, len(features), 2 * features.shape[1])
-    keys = sums.view(np.int64).ravel()
-    order = np.argsort(keys, kind="stable")
-    begins = np.diff(keys[order], prepend=keys[order[:1]] - 1) != 0
-    firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
-    pairs = [
-        (copy, first)
-        for copy, first in zip(order[~begins].tolist(), firsts[~begins].tolist(), strict=True)
-        if bool((features[copy] == features[first]).all())
-    ]
-    copies, originals = np.array(pairs, np.int64).reshape(-1, 2).T
-    return copies, originals
+    # Adding zero makes -0.0 the 0.0 that it equals.
+    return (sums + 0).view(np.int64).ravel()
+
+
+def _repeated(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions, ascending, of the keys that occur more than once."""
+    _, names, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[names] > 1)
 
 
 def padded(
@@ -115,58 +125,17 @@ def over_tiles(work: Callable[[int, int], T], rows: int, columns: int, threads: 
 
     `threads` None takes every core that this process may use.
     """
-    held = HELD_BYTES // (4 * _workers(threads) * max(1, columns))
-    height = max(PAD, min(ROWS, held // PAD * PAD))
-    return in_parallel(work, [(start, min(start + height, rows)) for start in range(0, rows, height)], threads)
+    workers = workers_of(threads)
+    held = HELD_BYTES // (4 * workers * max(1, columns))
+    heights = _heights(-(-rows // PAD), workers, max(1, min(ROWS, held) // PAD))
+    ends = np.cumsum(heights, dtype=np.int64) * PAD
+    parts = [(stop - height * PAD, min(stop, rows)) for stop, height in zip(ends.tolist(), heights, strict=True)]
+    return in_parallel(work, parts, threads)
 
 
-def in_parallel(work: Callable[[int, int], T], parts: Sequence[tuple[int, int]], threads: int | None = None) -> list[T]:
-    """`work(*part)` for each part, several at once with one BLAS thread each; results in order."""
-    count = min(_workers(threads), len(parts))
-    with _one_blas_thread():
-        if count <= 1:
-            return [work(*part) for part in parts]
-        with ThreadPoolExecutor(count, thread_name_prefix="retrieval") as pool:
-            return list(pool.map(lambda part: work(*part), parts))
-
-
-def _workers(threads: int | None) -> int:
-    """How many tiles are computed at once; raises DataError for less than one."""
-    if threads is not None and threads < 1:
-        raise DataError(f"threads = {threads}: it must be at least 1")
-    return threads or _cores()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-_blas_users = 0
-_blas_lock = threading.Lock()
-_blas_limit = None
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """One thread in each BLAS call while the block runs. The setting is the whole process's.
-
-    Blocks that run at once are counted, so that the last one restores the setting that the first one found.
-    """
-    global _blas_users, _blas_limit
-    with _blas_lock:
-        if _blas_users == 0:
-            _blas_limit = _blas().limit(limits=1, user_api="blas")
-        _blas_users += 1
-    try:
-        yield
-    finally:
-        with _blas_lock:
-            _blas_users -= 1
-            if _blas_users == 0 and _blas_limit is not None:
-                _blas_limit.restore_original_limits()
-
-
-@functools.cache
-def _blas() -> ThreadpoolController:
-    # Finding the loaded libraries takes milliseconds, so it is done once. NumPy's, which is called, is among them.
-    return ThreadpoolController()
+def _heights(blocks: int, workers: int, tall: int) -> list[int]:
+    """Blocks in each tile, so that all workers end at about the same time: as tall as may be, then lower ones."""
+    rounds, rest = divmod(blocks, workers * tall)
+    low = max(1, rest // workers)
+    whole_ones, last = divmod(rest, low)
+    return [tall] * (rounds * workers) + [low] * whole_ones + [last] * (last > 0)
