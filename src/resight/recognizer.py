@@ -532,7 +532,7 @@ class Recognizer:
             network = halve(network, way.type)
         found.model = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)  # type: ignore[call-overload]
         found.way = way
-        if self.device.type == "cuda" and way.precision != "32" and way.channels_last:
+        if way.channels_last and (self.device.type == "cpu" or way.precision != "32"):
             found.model = self._fused(found, images[:4])
         return found
 
@@ -545,7 +545,10 @@ class Recognizer:
             with found.way.autocast(self.device):
                 found.model = fuse(found.model, lambda network: self._embed_once(network, images))
             near = inexactness(found.compare(images)[0], before) <= _INEXACT
-        except RuntimeError:  # of cuDNN, for a layer that it has no kernel for
+        except (
+            RuntimeError,
+            AttributeError,
+        ):  # of cuDNN or oneDNN, for a layer that has no kernel, or where they are not
             near = False
         return found.model if near else plain
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resight.models import EmbeddingNetwork, OSNet, StrongBaseline
+from resight.models import EmbeddingNetwork, OSNet, StrongBaseline, folding
 from resight.models.folding import fold, fuse, halve
 
 IMAGES = torch.randn(4, 3, 64, 32, generator=torch.Generator().manual_seed(0))
@@ -112,18 +113,57 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         runs["sum"] += 1
         return F.relu(F.conv2d(maps, weight, bias, *geometry) + alpha * other)
 
+    monkeypatch.setattr(folding, "on_gpu", lambda tensor: True)
     monkeypatch.setattr(torch, "cudnn_convolution_relu", conv_relu)
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", conv_sum_relu)
     return runs
 
 
-@pytest.mark.parametrize(("name", "relus", "sums"), [("resnet18", 1 + 8, 8), ("resnet50", 1 + 32, 16), ("osnet", 0, 0)])
-def test_fused_kernels_compute_the_same(name: str, relus: int, sums: int, kernels: dict[str, int]) -> None:
+FUSED = {"resnet18": (1 + 8, 8), "resnet50": (1 + 32, 16), "osnet": (0, 0)}
+"""Layers that end in one kernel with a ReLU, and with a sum and a ReLU."""
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_kernels_of_a_gpu_compute_the_same(name: str, kernels: dict[str, int]) -> None:
     torch.manual_seed(0)
     folded = fold(lived(MADE[name][0]()), embed)
     before = embed(folded)
     fused = fuse(folded, embed)
     kernels.update(relu=0, sum=0)
     torch.testing.assert_close(embed(fused), before, rtol=1e-4, atol=1e-5)
+    relus, sums = FUSED[name]
     assert kernels["sum"] == sums
     assert kernels["relu"] >= relus
+
+
+@pytest.mark.parametrize(("kind", "within"), [(torch.float32, 1e-4), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize("name", [*FUSED, "depthwise"])
+def test_kernels_of_a_cpu_compute_the_same(name: str, kind: torch.dtype, within: float) -> None:
+    torch.manual_seed(0)
+    folded = halve(fold(lived(MADE[name][0]()), embed), kind).to(memory_format=torch.channels_last)
+
+    def run(network: nn.Module) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind is torch.bfloat16):
+            return embed(network).float()
+
+    before, plain = run(folded), relus(folded, run)
+    fused = fuse(copy.deepcopy(folded), run)
+    if name != "osnet":
+        assert relus(fused, run) < plain
+    for network in (fused, copy.deepcopy(fused)):
+        torch.testing.assert_close(run(network), before, rtol=within, atol=within * float(before.abs().max()))
+
+
+def relus(network: nn.Module, run: Callable[[nn.Module], Tensor]) -> int:
+    """ReLUs that are computed on their own in one pass over some images."""
+    ran = 0
+
+    def count(*_: object) -> None:
+        nonlocal ran
+        ran += 1
+
+    hooks = [part.register_forward_hook(count) for part in network.modules() if isinstance(part, nn.ReLU | nn.ReLU6)]
+    run(network)
+    for hook in hooks:
+        hook.remove()
+    return ran

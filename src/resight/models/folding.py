@@ -57,44 +57,87 @@ def halve(network: nn.Module, kind: torch.dtype) -> nn.Module:
 
 
 def fuse(network: nn.Module, once: Once) -> nn.Module:
-    """The network itself, convolutions in half precision on a GPU in one kernel with what follows.
+    """The network itself, convolutions in one kernel with what follows: cuDNN's on a GPU, in half precision, or oneDNN's.
 
     That is the ReLU, and at the end of timm's residual blocks also the sum: otherwise bias, sum and ReLU are a pass over
-    the maps each. For use without gradients.
+    the maps each. For use without gradients. Raises RuntimeError where there is no such kernel.
     """
     for block in [part for part in network.modules() if isinstance(part, BasicBlock | Bottleneck)]:
         _fuse_block(block)
-    for before, relu in _followed(network, once, (nn.Conv2d,), (nn.ReLU,)):
-        layer = network.get_submodule(before)
+    for before, relu in _followed(network, once, (nn.Conv2d,), (nn.ReLU, nn.ReLU6)):
+        layer, after = network.get_submodule(before), network.get_submodule(relu)
         assert isinstance(layer, nn.Conv2d)
-        if _fusible(layer):
-            setattr(*_place(network, before), _ConvReLU(layer))
+        if _fusible(layer) and (isinstance(after, nn.ReLU) or not on_gpu(layer.weight)):
+            setattr(*_place(network, before), _ConvReLU(layer, 6.0 if isinstance(after, nn.ReLU6) else None))
             setattr(*_place(network, relu), nn.Identity())
     return network
 
 
-class _ConvReLU(nn.Module):
+def on_gpu(tensor: Tensor) -> bool:
+    return tensor.is_cuda
+
+
+class _Kernel(nn.Module):
+    """A convolution that is computed with what follows."""
+
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
         self.layer = layer
+        self._packed: Tensor | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        # What oneDNN has packed can be copied by nobody else.
+        return {**self.__dict__, "_packed": None}
+
+    def weight_for(self, maps: Tensor) -> Tensor:
+        """The weights in the order in memory that oneDNN computes with, made once, of the maps that come first."""
+        if self._packed is None:
+            layer = self.layer
+            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+                layer.weight, layer.padding, layer.stride, layer.dilation, layer.groups, list(maps.shape)
+            )
+        return self._packed
+
+    def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]:
+        layer = self.layer
+        assert not isinstance(layer.padding, str)
+        return layer.padding, layer.stride, layer.dilation, layer.groups
+
+    def bias(self) -> Tensor:
+        layer = self.layer
+        return torch.zeros_like(layer.weight[:, 0, 0, 0]) if layer.bias is None else layer.bias
+
+
+class _ConvReLU(_Kernel):
+    """relu(layer(maps)), or no more than `most` of it; that on a CPU alone."""
+
+    def __init__(self, layer: nn.Conv2d, most: float | None = None) -> None:
+        super().__init__(layer)
+        self.clip: tuple[str, list[float]] = ("relu", []) if most is None else ("hardtanh", [0.0, most])
 
     def forward(self, maps: Tensor) -> Tensor:
-        layer = self.layer
+        layer, (padding, stride, dilation, groups) = self.layer, self.geometry()
         maps = maps.to(layer.weight.dtype)
-        return torch.cudnn_convolution_relu(maps, layer.weight, _bias(layer), *_geometry(layer))
+        if on_gpu(maps):
+            return torch.cudnn_convolution_relu(maps, layer.weight, self.bias(), stride, padding, dilation, groups)
+        return torch.ops.mkldnn._convolution_pointwise(
+            maps, self.weight_for(maps), layer.bias, *self.geometry(), *self.clip, ""
+        )
 
 
-class _LastSum(nn.Module):
+class _LastSum(_Kernel):
     """relu(layer(maps) + other)."""
 
-    def __init__(self, layer: nn.Conv2d) -> None:
-        super().__init__()
-        self.layer = layer
-
     def forward(self, maps: Tensor, other: Tensor) -> Tensor:
-        layer = self.layer
+        layer, (padding, stride, dilation, groups) = self.layer, self.geometry()
         maps, other = maps.to(layer.weight.dtype), other.to(layer.weight.dtype)
-        return torch.cudnn_convolution_add_relu(maps, layer.weight, other, 1.0, _bias(layer), *_geometry(layer))
+        if on_gpu(maps):
+            return torch.cudnn_convolution_add_relu(
+                maps, layer.weight, other, 1.0, self.bias(), stride, padding, dilation, groups
+            )
+        return torch.ops.mkldnn._convolution_pointwise.binary(
+            maps, other, self.weight_for(maps), layer.bias, *self.geometry(), "add", 1.0, "relu", [], ""
+        )
 
 
 class _Residual(nn.Module):
@@ -125,15 +168,6 @@ def _fuse_block(block: BasicBlock | Bottleneck) -> None:
 
 def _fusible(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    return torch.zeros_like(layer.weight[:, 0, 0, 0]) if layer.bias is None else layer.bias
-
-
-def _geometry(layer: nn.Conv2d) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]:
-    assert not isinstance(layer.padding, str)
-    return layer.stride, layer.padding, layer.dilation, layer.groups
 
 
 def _followed(
