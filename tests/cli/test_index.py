@@ -94,6 +94,23 @@ def test_an_index_run_again_with_new_images_that_cannot_be_read_is_no_failure(
     assert resight("index", trained.folder, alone, "--out", gallery, capsys=capsys)[0] == 2
 
 
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_changed_file_is_embedded_again_and_said(
+    trained: Run, kinds: dict[str, Path], seen: set[int], images: Path, tmp_path: Path, judged: bool, capsys
+) -> None:
+    gallery = tmp_path / "gallery"
+    (images / "bad.jpg").unlink()
+    words = ["index", trained.folder, images, "--out", gallery, *(["--attributes", kinds["bruna"]] if judged else [])]
+    assert resight(*words, capsys=capsys)[0] == 0
+    status, out, _ = resight(*words, capsys=capsys)
+    assert (status, "0 images added (12 were there already), 12 in" in out) == (0, True)
+    Image.open(images / "3.png").rotate(180).save(images / "3.png")
+    os.utime(images / "3.png", (0, 10))
+    status, out, err = resight(*words, capsys=capsys)
+    assert status == 0, err
+    assert "0 images added, 1 with a changed file embedded again (11 were there already), 12 in" in out
+
+
 @pytest.mark.slow
 def test_a_killed_index_goes_on_where_it_was(
     trained: Run, crowd: ReidDataset, tmp_path: Path, capsys, monkeypatch

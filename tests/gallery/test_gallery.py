@@ -205,7 +205,7 @@ def test_handles_side_by_side_lose_nothing(model: Recognizer, crowd: ReidDataset
     Gallery.create(tmp_path / "gallery", model=model)
     one, other = (Gallery.open(tmp_path / "gallery", model=model) for _ in range(2))
     assert one.add(crowd.train[:3]).count == 3
-    assert other.add(crowd.train[2:5]) == (2, [], 1)
+    assert other.add(crowd.train[2:5]) == (2, [], 1, 0)
     one.add_embeddings(Embeddings(model.embed([crowd.train[5].path]), [crowd.train[5]]))
     for gallery in (one, Gallery.open(tmp_path / "gallery", model=model)):
         assert sorted(gallery.paths()) == sorted(record.path for record in crowd.train[:6])
@@ -246,8 +246,8 @@ def test_images_that_are_there_are_passed_over_and_paths_are_absolute(
     relative = [Record(Path(record.path).name) for record in crowd.train[:3]]
     assert gallery.add(relative[:2]).count == 2
     assert gallery.paths() == [record.path for record in crowd.train[:2]]
-    assert gallery.add(relative) == (1, [], 2)
-    assert gallery.add(crowd.train[:3]) == (0, [], 3)
+    assert gallery.add(relative) == (1, [], 2, 0)
+    assert gallery.add(crowd.train[:3]) == (0, [], 3, 0)
     assert len(gallery) == 3
 
 
@@ -267,8 +267,8 @@ def test_a_file_is_in_the_gallery_once_and_no_answer_to_itself_by_whatever_path(
     same = [first, "copies/../copies/" + first.name, tmp_path / "linked" / first.name, "soft.png", "hard.png"]
 
     gallery = Gallery.create(tmp_path / "gallery", model=model)
-    assert gallery.add([tmp_path / "soft.png", *sorted(copies.iterdir())]) == (5, [], 1)
-    assert gallery.add(same) == (0, [], 5)
+    assert gallery.add([tmp_path / "soft.png", *sorted(copies.iterdir())]) == (5, [], 1, 0)
+    assert gallery.add(same) == (0, [], 5, 0)
     others = sorted(Path(record.path).name for record in crowd.train[1:5])
     for path in same:
         hits = gallery.search(path, k=4)

@@ -53,7 +53,8 @@ def index(
     `resight index runs/street crops/ --out "postgresql://me@db.example/crops?table=street"`
 
     Some thousand images at a time are on disk for good: stopped and started again, it goes on where it was, and images
-    that are there already are not embedded again. Those that cannot be read are named at the end; only where that is all
+    that are there already are not embedded again, unless their file has changed: its size or its date. What was given to
+    such an image, a name or an identity, stays. Images that cannot be read are named at the end; only where that is all
     of them does it end with status 2.
 
     With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
@@ -97,9 +98,10 @@ def index(
         else:
             added = _recognised(gallery, judge, records, drop_junk, advance)
     name_failed(added.failed, listed=failed)
+    renewed = f", {added.renewed} with a changed file embedded again" if added.renewed else ""
     there = f" ({added.known} were there already)" if added.known else ""
     output().print(
-        f"{counted(added.count, 'image')} added{there}, {len(gallery)} in {gallery.where}\n"
+        f"{counted(added.count, 'image')} added{renewed}{there}, {len(gallery)} in {gallery.where}\n"
         f"next: {shlex.join(['resight', 'search', gallery.where])} QUERY.jpg",
         markup=False,
     )
@@ -132,7 +134,7 @@ def _recognised(
     new = gallery.unknown(records)
     known = len(records) - len(new)
     advance(known)
-    count, seen, junk, failed = 0, 0, 0, list[str]()
+    count, renewed, seen, junk, failed = 0, 0, 0, 0, list[str]()
     for start in range(0, len(new), PIECE):
         found = annotate(judge, new[start : start + PIECE])
         kept = _kept(found.records, drop_junk)
@@ -142,15 +144,15 @@ def _recognised(
         advance(len(found.failed) + len(found.records) - len(kept))
         if kept:
             added = gallery.add(kept, sure=found.sure, progress=advance)
-            count, known = count + added.count, known + added.known
+            count, known, renewed = count + added.count, known + added.known, renewed + added.renewed
             failed += added.failed
     if failed and not (seen or known):
         raise none_readable(len(failed), failed)
     if drop_junk:
         _say_junk(junk, seen)
-    if not (count or known):
+    if not (count or known or renewed):
         raise DataError("no image is left to index")
-    return Added(count, failed, known)
+    return Added(count, failed, known, renewed)
 
 
 def _annotated(judge: Recognizer, records: list[Record], drop_junk: bool) -> tuple[list[Record], list[str]]:

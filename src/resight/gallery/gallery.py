@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,24 +21,26 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
-from resight.embedding import pieces
+from resight.embedding import PIECE, pieces
 from resight.errors import DataError, RunError, none_readable
 from resight.files import file_key
 from resight.gallery.caution import caution_of
-from resight.gallery.filters import Filter, In, Kind, where_of
+from resight.gallery.due import due_of, states_of
+from resight.gallery.filters import Filter, Kind, where_of
 from resight.gallery.hit import Hit
 from resight.gallery.individual import Combine, Individual, reordered, similarities, unit
 from resight.gallery.rows import (
     FIELDS,
     FILE,
     PROBABILITY,
+    STATE,
     attribute_columns,
     certainties,
-    file_number,
     records_of,
     row_id,
     rows_of,
     shown,
+    with_kept,
 )
 from resight.gallery.store import KEPT, PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
@@ -60,19 +63,20 @@ __all__ = ["Added", "Gallery", "Ranked", "Where", "plan_of"]
 
 _ANSWERS = 2**22
 """Scores of answers that are held at a time."""
-_IDS = 5000
-"""Values in one condition."""
+_STATE = Column(STATE, "int")
 Query = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 Where = Mapping[str, object] | Filter | None
 Ids = Sequence[int] | NDArray[np.int64]
 
 
 class Added(NamedTuple):
-    """Images that `Gallery.add` added, a line for each that could not be read, and images that it had already."""
+    """Images that `Gallery.add` added, a line for each that could not be read, images that it had already, and images
+    that it had and embedded again since their files had changed."""
 
     count: int  # type: ignore[assignment]
     failed: list[str]
     known: int = 0
+    renewed: int = 0
 
 
 class Ranked(NamedTuple):
@@ -363,53 +367,55 @@ class Gallery:
 
         Images that cannot be read, or whose names are not UTF-8, are left out and listed; those that are there already
         are skipped, also where another process has added them meanwhile, or where another path leads to the same file.
-        `sure` says, path -> attribute -> probability, how sure the records' attributes are. `progress` is called with the
-        number of images done since the last call. Raises DataError when not one image could be read, and RunError when
-        another process holds the gallery for longer than ten minutes.
+        An image whose file has another size or date than when it was embedded is embedded again, in place of what was
+        there; what the new row does not say, such as a name that somebody gave, stays. `sure` says, path -> attribute ->
+        probability, how sure the records' attributes are. `progress` is called with the number of images done since the
+        last call. Raises DataError when not one image could be read, and RunError when another process holds the gallery
+        for longer than ten minutes.
         """
         records, failed = nameable(as_records(images))
         if failed and not records:
             raise none_readable(len(failed), failed)
-        self._take_up()
-        new = [records[place] for place in self._unknown(records)]
-        count, known = 0, len(records) - len(new)
+        new = self.unknown(records)
+        states, at = states_of(new), 0  # before they are read: what changes meanwhile is noticed the next time
+        count, renewed, known = 0, 0, len(records) - len(new)
         for piece in pieces(self.model, new, progress=progress):
             found = piece.embeddings
             failed += piece.failed
             self._take_up()
-            kept = self._unknown(found.records)
-            if len(kept):
-                self._append(found.select(kept), _sure(found.records, kept, sure or {}))
-            count += len(kept)
-            known += len(found) - len(kept)
-        if failed and not (count or known):
+            places = _places(found.records, new, at)
+            at = places[-1] + 1 if places else at
+            due = due_of(self._store, found.records, states[places])
+            if len(due.places):
+                beside = {_STATE: pa.array(states[places][due.places], _STATE.type)}
+                beside |= _sure(found.records, due.places, sure or {})
+                self._append(found.select(due.places), beside, keeping=bool(due.changed.any()))
+            renewed += int(due.changed.sum())
+            count += int((~due.changed).sum())
+            known += len(found) - len(due.places)
+        if failed and not (count or known or renewed):
             raise none_readable(len(failed), failed)
-        return Added(count, failed, known)
+        return Added(count, failed, known, renewed)
 
     def unknown(self, records: Sequence[Record]) -> list[Record]:
-        """The records whose file is not in the gallery, by whatever path; the first of those that are one file."""
+        """The records whose file is not in the gallery, by whatever path, or has changed since it was embedded.
+
+        Of several that are one file, the first; of a changed one that the gallery has by another path, its own record.
+        """
         self._take_up()
-        return [records[place] for place in self._unknown(records)]
+        states = states_of(records)
+        due = due_of(self._store, records, states)
+        self._mark([records[place] for place in due.unmarked], states[due.unmarked])
+        own = [replace(record, attributes={}) for record in self.fetch(due.elsewhere)]
+        return [*(records[place] for place in due.places), *own]
 
-    def _unknown(self, records: Sequence[Record]) -> NDArray[np.int64]:
-        ids = np.array([row_id(record.path, record.frame) for record in records], np.int64)
-        files = np.array([file_number(record.path) for record in records], np.int64)
-        first = np.zeros(len(records), bool)
-        first[np.unique(files, return_index=True)[1]] = True
-        return np.flatnonzero(first & ~np.isin(ids, self._there(ids)) & ~np.isin(files, self._files_there(files)))
-
-    def _there(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        return ids[:0] if self._store is None else self._store.fetch(ids, ["id"])["id"].to_numpy()
-
-    def _files_there(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of the files' numbers that a path of the gallery has now: systems give numbers anew."""
-        found: list[int] = []
-        for start in range(0, len(files) if self._store is not None else 0, _IDS):
-            condition = In(FILE, tuple(files[start : start + _IDS].tolist()))
-            for batch in self._store.scan([FILE, "path"], condition):  # type: ignore[union-attr]
-                rows = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
-                found += [number for number, path in rows if file_number(path) == number]
-        return np.array(found, np.int64)
+    def _mark(self, records: Sequence[Record], states: NDArray[np.int64]) -> None:
+        """Note the states of files of which nobody did, so that a change is noticed from now on."""
+        for start in range(0, len(records), PIECE):
+            some = slice(start, start + PIECE)
+            self._begun.add_columns([_STATE])
+            ids = [row_id(record.path, record.frame) for record in records[some]]
+            self._begun.update(ids, pa.table({STATE: pa.array(states[some], _STATE.type)}))
 
     def add_embeddings(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array] | None = None) -> None:
         """Add embeddings that the gallery's model has made, in place of those of the same images; paths become absolute.
@@ -429,7 +435,8 @@ class Gallery:
         if self._store is not None and self._store.facts["fingerprint"] != self._facts["fingerprint"]:
             raise RunError(f"{self.where} was made anew with another model meanwhile; open it again")
 
-    def _append(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array]) -> None:
+    def _append(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array], *, keeping: bool = False) -> None:
+        """With `keeping`, a row that is there already keeps what the new one does not say."""
         self._require_fitting("these have", embeddings.features, embeddings.attributes)
         if self.metric == "cosine":
             embeddings = Embeddings(unit(embeddings.features), embeddings.records, embeddings.attributes)
@@ -444,6 +451,8 @@ class Gallery:
             except RunError:  # another has begun it meanwhile
                 self._take_up()
         self._begun.add_columns(list(columns.values()))
+        if keeping:
+            rows = with_kept(rows, self._begun.fetch(rows["id"].to_numpy()))
         last = dict(zip(rows["id"].to_pylist(), range(len(rows)), strict=True))  # an image given twice
         self._begun.upsert(rows.take(sorted(last.values())) if len(last) < len(rows) else rows)
         self._size = None
@@ -737,6 +746,12 @@ class Gallery:
         return [known.get(number, "") for number in ids.tolist()]
 
 
+def _places(some: Sequence[Record], records: Sequence[Record], start: int) -> list[int]:
+    """Where some of the records, in their order, are among them, from `start` on."""
+    places = iter(range(start, len(records)))
+    return [next(place for place in places if records[place] is one) for one in some]
+
+
 def _sure(
     records: Sequence[Record], places: NDArray[np.int64], sure: Mapping[str, Mapping[str, float]]
 ) -> dict[Column, pa.Array]:
@@ -774,7 +789,7 @@ def _plain(name: str, value: object) -> object:
 
 def _column_for(name: str, values: Sequence[object], columns: Mapping[str, Kind]) -> Column:
     """The column that takes these values: one that is there, or a new one of their kind."""
-    if name in ("id", "path", FILE):
+    if name in ("id", "path", FILE, STATE):
         raise DataError(f"{name} cannot be changed: an image is known by it; delete it and add it anew")
     known = [value for value in values if value is not None]
     new: Kind = next((_KINDS.get(type(value), "text") for value in known), "text")

@@ -291,7 +291,7 @@ class LanceStore:
         there = {index.columns[0] for index in table.list_indices()}
         for column in (Column("key", "int"), *self.schema.columns):
             name = "id" if column.name == "key" else column.name
-            if name in there or column.kind in ("float", "bool") or name in ("path", "frame", "sequence"):
+            if name in there or column.kind in ("float", "bool") or name in ("path", "frame", "sequence", "file_state"):
                 continue
             few = column.kind == "text" or name == "camera"
             table.create_index(name, config=Bitmap() if few else BTree())

@@ -484,7 +484,7 @@ def _declared(column: Column) -> str:
 
 def _indexed(table: str, column: Column) -> Iterator[str]:
     """Numbers by order; text by its hash, since text too long for an index by order may come."""
-    if column.kind in ("int", "time", "text") and column.name not in ("path", "file"):
+    if column.kind in ("int", "time", "text") and column.name not in ("path", "file", "file_state"):
         way = "hash" if column.kind == "text" else "btree"
         yield f"CREATE INDEX ON {quoted(table)} USING {way} ({quoted(column.name)})"
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from resight.errors import DataError
@@ -24,17 +25,23 @@ __all__ = [
     "FIELDS",
     "FILE",
     "PROBABILITY",
+    "STATE",
     "attribute_columns",
     "certainties",
     "file_number",
+    "file_state",
     "records_of",
     "row_id",
     "rows_of",
     "shown",
+    "with_kept",
 ]
 
 FILE = "file"
 """Column of the number of the file that the path named when it was added: it finds the same file by another path."""
+STATE = "file_state"
+"""Column of the state that the file was in when it was embedded, by which a change is noticed; galleries get it with the
+first images that are added by their paths."""
 FIELDS: tuple[Column, ...] = (
     Column("path", "text"),
     Column("identity", "int"),
@@ -48,6 +55,7 @@ FIELDS: tuple[Column, ...] = (
 """The columns of every gallery."""
 PROBABILITY = "_probability"
 _NAMES = frozenset(column.name for column in FIELDS)
+_HIDDEN = frozenset([FILE, STATE])
 
 
 def row_id(path: str | os.PathLike[str], frame: int | None = None, box: Sequence[float] | None = None) -> int:
@@ -64,13 +72,25 @@ def file_number(path: str | os.PathLike[str]) -> int:
     return _number(file_key(path))
 
 
+def file_state(path: str | os.PathLike[str]) -> int | None:
+    """63 bits of a file's size and the date of its contents: another number once these have changed.
+
+    None where there is no such file. Links, permissions and copies that keep dates change nothing.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return _number(f"{status.st_size}:{status.st_mtime_ns}")
+
+
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 def shown(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
     """The columns that users see."""
-    return {name: kind for name, kind in kinds.items() if name != FILE}
+    return {name: kind for name, kind in kinds.items() if name not in _HIDDEN}
 
 
 def attribute_columns(records: Sequence[Record], schema: AttributeSchema = NO_ATTRIBUTES) -> list[Column]:
@@ -79,7 +99,7 @@ def attribute_columns(records: Sequence[Record], schema: AttributeSchema = NO_AT
     Raises DataError for an attribute that has the name of a field.
     """
     names = dict.fromkeys(name for record in records for name in record.attributes)
-    if taken := sorted(_NAMES & {*names, *schema.names}):
+    if taken := sorted((_NAMES | _HIDDEN) & {*names, *schema.names}):
         raise DataError(f"the attribute {taken[0]!r} has the name of a column that every gallery has; rename it")
     columns = [Column(name, "text") for name in names | dict.fromkeys(schema.names)]
     return columns + [Column(name + PROBABILITY, "float") for name in schema.names]
@@ -137,10 +157,38 @@ def _weighed(
     return {name: pa.array(values, pa.string()), name + PROBABILITY: pa.array(sure, pa.float64())}
 
 
+def with_kept(rows: pa.Table, before: pa.Table) -> pa.Table:
+    """Rows, their empty cells filled from the rows `before` that have the same ids.
+
+    What a model recognised in the picture before is not kept, only what was given.
+    """
+    cells = {name: rows[name] for name in rows.column_names}
+    place = pc.index_in(rows["id"], before["id"])
+    for name in set(before.column_names) - _HIDDEN - _beside(before) - {"id", "path"}:
+        cells[name] = _filled(cells.get(name), _given(before, name).take(place))
+    return pa.table(cells)
+
+
+def _beside(rows: pa.Table) -> set[str]:
+    """The columns that are probabilities of others."""
+    return {name + PROBABILITY for name in rows.column_names} & set(rows.column_names)
+
+
+def _given(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column without the values that a model recognised."""
+    if name + PROBABILITY not in rows.column_names:
+        return rows[name]
+    return pc.if_else(pc.is_valid(rows[name + PROBABILITY]), pa.scalar(None, rows[name].type), rows[name])
+
+
+def _filled(new: pa.ChunkedArray | None, kept: pa.ChunkedArray) -> pa.ChunkedArray:
+    return kept if new is None else pc.coalesce(new, kept)
+
+
 def records_of(rows: pa.Table) -> list[Record]:
     """The records of rows that have every field. Columns of users' own are attributes, as text."""
     names = [column.name for column in FIELDS if column.name != FILE]
-    own = [name for name in rows.column_names if name not in _NAMES | {"id", VECTOR, PROBABILITIES}]
+    own = [name for name in rows.column_names if name not in _NAMES | _HIDDEN | {"id", VECTOR, PROBABILITIES}]
     own = [name for name in own if not (name.endswith(PROBABILITY) and name.removesuffix(PROBABILITY) in own)]
     return [_record(row, own) for row in rows.select([*names, *own]).to_pylist()]
 
