@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
+from resight.processors import cores
+
 __all__ = ["Row", "append", "collected", "device", "markdown", "matrix_units", "read", "report"]
 
 CSV = Path(__file__).with_name("RESULTS.csv")
@@ -110,10 +112,9 @@ def device(kind: str = "cpu") -> str:
     import torch
 
     versions = f"PyTorch {'.'.join(torch.__version__.split('.')[:2])}, Python {'.'.join(platform.python_version_tuple()[:2])}"  # fmt: skip
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if kind != "cpu":
-        return f"one {torch.cuda.get_device_name()}, {versions}, {cores} cores"
-    return f"{cores} cores of a CPU with {matrix_units()}, {versions}"
+        return f"one {torch.cuda.get_device_name()}, {versions}, {cores()} cores"
+    return f"{cores()} cores of a CPU with {matrix_units()}, {versions}"
 
 
 def matrix_units() -> str:

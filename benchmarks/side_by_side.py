@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from resight.processors import cores
+
 __all__ = ["Memory", "anonymous", "anonymous_of_all", "resident", "seconds", "where"]
 
 
@@ -88,4 +90,4 @@ def where(device: str = "cpu") -> str:
         import torch
 
         return torch.cuda.get_device_name()
-    return f"{platform.machine()} CPU, {len(os.sched_getaffinity(0))} cores"
+    return f"{platform.machine()} CPU, {cores()} cores"

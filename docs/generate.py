@@ -25,7 +25,7 @@ from typer.main import get_command
 
 from resight.cli.app import app
 from resight.data.augmentations import AUGMENTATIONS
-from resight.data.formats import FORMATS, LAYOUTS
+from resight.data.formats import FORMATS, LAYOUTS, VARIANTS
 from resight.data.samplers import SAMPLERS
 from resight.engine.averaging import AVERAGES
 from resight.engine.optimisers import OPTIMISERS
@@ -154,7 +154,9 @@ def _formats() -> list[str]:
     sections = []
     for reader, names in readers.items():
         title = ", ".join(f"{name} \\*" if name in LAYOUTS else name for name in names)
-        sections.append(f"## {title}\n\n{inspect.getdoc(inspect.getmodule(reader))}\n\n{inspect.getdoc(reader)}")
+        variants = [f"- `--data {name}:ROOT`: {VARIANTS[name]}" for name in names if name in VARIANTS]
+        parts = [f"## {title}", inspect.getdoc(inspect.getmodule(reader)), "\n".join(variants), inspect.getdoc(reader)]
+        sections.append("\n\n".join(part for part in parts if part))
     return sections
 
 

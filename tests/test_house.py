@@ -17,6 +17,7 @@ ROOT_FILES = [
     "errors",
     "files",
     "machine",
+    "processors",
     "recipe",
     "recognizer",
     "records",
@@ -25,6 +26,7 @@ ROOT_FILES = [
     "training",
     "tune",
     "version",
+    "words",
 ]
 FOLDERS = [
     "cli",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +22,6 @@ __all__ = [
     "STEPS",
     "Precision",
     "Way",
-    "cores",
     "fastest",
     "fewest_workers",
     "likely",
@@ -99,11 +97,6 @@ class Way:
             yield
         finally:
             torch.set_num_threads(before)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine(device: torch.device | str) -> str:

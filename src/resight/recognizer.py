@@ -26,11 +26,12 @@ from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
 from resight.errors import DataError, OptionError, RecipeError, RunError, none_readable
-from resight.machine import LONG, Way, cores, fastest, fewest_workers, machine, remembered, told, ways
+from resight.machine import LONG, Way, fastest, fewest_workers, machine, remembered, told, ways
 from resight.models.abilities import Embeds, EmbedsInPassing, Recognises, Reconstructs, Samples, Segments
 from resight.models.folding import fold, fuse, halve
 from resight.models.heads import probabilities
 from resight.models.output import AttributedFeature
+from resight.processors import cores
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.calibration import Calibration

@@ -10,6 +10,7 @@ import pytest
 
 from resight.data.formats import read_dataset
 from resight.gallery import Gallery
+from resight.gallery.rows import FIELDS
 from resight.records import Embeddings
 from resight.run import Run
 from tests.support.calibrations import calibrated
@@ -152,7 +153,10 @@ def test_a_gallery_gets_the_individuals_of_its_tracklets(
             "--split is for FORMAT:PATH; f.parquet is a feature file",
         ),
         (["associate", "run", "f.parquet", "--write", "individual"], "--write is for a gallery; f.parquet is none"),
-        (["associate", "gallery", "--write", "camera"], "--write camera would write over what is known of the images"),
+        *(
+            (["associate", "gallery", "--write", name], f"--write {name} would write over what is known of the images")
+            for name in ("id", *(column.name for column in FIELDS if column.name != "identity"))
+        ),
         (["associate", "run"], "run is no gallery; give a run and the images"),
         (["associate", "g", "--threshold", "1", "--accept", "0.5"], "--threshold and --accept say the same"),
         (["embed", "run", "crops", "--junk", "runs/junk"], "--junk is for --tracklets"),

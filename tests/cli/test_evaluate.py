@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from resight.cli.evaluate import _beside
 from resight.run import Run
 from tests.support.commands import options_of, resight
 from tests.support.pages import quoted
@@ -68,6 +69,25 @@ def test_figures_are_printed_and_a_report_written(
     assert 0 <= told["model"]["mAP"] <= 1
     assert told["cost"]["parameters"] > 0
     assert told["cost"]["images/s"]["64"] > 0
+
+
+def test_a_files_report_stands_beside_it(
+    exported: Path, crowd_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    file = Path(shutil.copy(exported, there / "street.v2.onnx"))
+    status, out, _ = resight("evaluate", file, "--data", crowd_spec, capsys=capsys)
+    assert status == 0
+    assert f"report: {there / 'street.v2.report.html'}\n" in out
+    assert sorted(there.iterdir()) == [file, there / "street.v2.report.html"]
+    assert not list(here.iterdir())
+
+
+def test_of_the_hub_a_report_stands_here() -> None:
+    assert _beside("hf:owner/street") == Path("street.report.html")
 
 
 def test_every_option_stands_in_the_table_above() -> None:

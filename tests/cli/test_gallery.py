@@ -45,9 +45,13 @@ def test_delete_asks_or_is_told(gallery: Gallery, capsys: pytest.CaptureFixture[
     status, out, _ = resight("gallery", "delete", here, "--ids", f"{one}, 5", "--yes", capsys=capsys)
     assert out.startswith("1 image deleted")
     status, out, _ = resight("gallery", "delete", here, "--where", "camera=1", capsys=capsys)
-    assert (status, out) == (0, f"0 images deleted, {count - ones - 1} in {here}\n")
+    assert (status, out) == (0, f"no image of {here} fits camera=1; nothing is deleted\n")
+    status, out, _ = resight("gallery", "delete", here, "--ids", "5", "--yes", capsys=capsys)
+    assert (status, out) == (0, f"no image of {here} is one of these; nothing is deleted\n")
     assert resight("gallery", "delete", here, "--all", "--yes", capsys=capsys)[0] == 0
     assert len(Gallery.open(here)) == 0
+    status, out, _ = resight("gallery", "delete", here, "--all", "--yes", capsys=capsys)
+    assert (status, out) == (0, f"no image of {here} is there; nothing is deleted\n")
 
 
 def test_update(gallery: Gallery, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +69,18 @@ def test_update(gallery: Gallery, tmp_path: Path, capsys: pytest.CaptureFixture[
         status, _, err = resight("gallery", "update", here, *wrong, capsys=capsys)
         assert status == 2
         assert err.count("\n") == 1, err
+
+
+def test_an_update_of_no_image_says_so(gallery: Gallery, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here, table = gallery.where, tmp_path / "t.csv"
+    table.write_text("id,note\n7,Cy\n")
+    for words, told in (
+        (["--where", "camera=9", "--where", "identity=1", "--set", "note=x"], "fits camera=9 and identity=1"),
+        (["--ids", "5", "--set", "note=x"], "is one of these"),
+        (["--from", table], "is one of these"),
+    ):
+        status, out, _ = resight("gallery", "update", here, *words, capsys=capsys)
+        assert (status, out) == (0, f"no image of {here} {told}; nothing is changed\n")
 
 
 def test_pieces_become_one(gallery: Gallery, crowd: ReidDataset, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
+from resight.processors import cores
 from tests.support.serving import jpeg, search
 
 ClientOf = Callable[..., TestClient]
@@ -32,7 +32,7 @@ def test_marked_answers_are_searched_for(client: TestClient, gallery: Gallery) -
 def test_changes_that_wait_keep_no_search_waiting(
     client: TestClient, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, ending, count = threading.Event(), threading.Event(), 2 + (os.cpu_count() or 2)
+    begun, ending, count = threading.Event(), threading.Event(), 2 + cores()
 
     def waiting(ids: object, values: object) -> int:
         begun.set()

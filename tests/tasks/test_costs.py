@@ -59,6 +59,14 @@ def test_numbers_are_written_as_people_read_them() -> None:
         "images/s at 64": "3.1",
     }
     assert list(cost_cells(Cost(None, None, None, {1: math.nan})).values()) == ["–"] * 4
+    slow = "not measured, as such a batch takes more than 2 seconds."
+    for found, told in (
+        (Cost(None, 1, 1, {1: 10.0}), " –: not known."),
+        (Cost(1, 1, 1, {1: 10.0, 64: math.nan}), f" –: {slow}"),
+        (Cost(1, 1, None, {1: 10.0, 64: math.nan}), f" –: not known; of images a second {slow}"),
+    ):
+        assert cost_table(found).note.endswith(told)
+    assert "–" not in cost_table(Cost(1, 1, 1, {1: 10.0})).note
     table = cost_table(Cost(1, 1, 1, {1: 10.0, 64: 20.0}))
     assert len(table.columns) == len(table.rows[0]) == 6
     assert "core" in table.note or "measured" in table.note

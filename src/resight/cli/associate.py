@@ -169,7 +169,7 @@ def _require_fitting(
         raise OptionError("name a folder for the result: --out people" + (", or --write" if images is None else ""))
     if write is not None and images is not None:
         raise OptionError(f"--write is for a gallery; {images} is none")
-    if write in _FIXED:
+    if write in _given_columns():
         raise OptionError(
             f"--write {write} would write over what is known of the images; name identity or another column"
         )
@@ -181,8 +181,11 @@ def _require_fitting(
         raise OptionError(f"--split is for FORMAT:PATH; {images} is a feature file")
 
 
-_FIXED = ("id", "path", "camera", "time", "tracklet", "frame", "sequence")
-"""Columns of a gallery that say of what its images are; nothing is written over them."""
+def _given_columns() -> set[str]:
+    """Columns of a gallery that say of what its images are; nothing is written over them."""
+    from resight.gallery.rows import FIELDS
+
+    return {"id", *(column.name for column in FIELDS)} - {"identity"}
 
 
 def _is_file(images: str) -> bool:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resight.words import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -71,15 +73,6 @@ ImagesArgument = Annotated[
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over what --out names, where it is there already.")]
-
-
-def counted(count: int, one: str, several: str | None = None) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "image"), counted(2, "image"), counted(0, "entry", "entries")
-    ('1 image', '2 images', '0 entries')
-    """
-    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def output() -> Console:

@@ -131,7 +131,12 @@ def evaluate(
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="HTML report to write.  [default: RUN/report.html]")
+        Path | None,
+        typer.Option(
+            "--report",
+            help="HTML report to write.  [default: RUN/report.html; of a file MODEL.onnx, MODEL.report.html beside it; of "
+            "hf:owner/name, name.report.html here]",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -168,7 +173,7 @@ def evaluate(
     from resight.tasks.evaluations import TASKS, room, task_of
     from resight.tasks.splits import searched
 
-    target = report or (Path(run) if Path(run).is_dir() else Path()) / "report.html"
+    target = report or _beside(run)
     require_file(target, PAGES, "--report")
     needs(context, ("k1", "k2", "lambda_value"), "rerank")
     needs(context, ("clusters", "threshold", "linkage", "figure", "memory", "anew"), "by")
@@ -229,6 +234,14 @@ def evaluate(
     else:
         show([*pages.tables(result), *([_logged(logged, older)] if logged else []), costs], dataset.name)
         output().print(f"report: {target}{over}", markup=False)
+
+
+def _beside(run: str) -> Path:
+    """Where the report of a run stands by default: in its folder, beside its file, here where it is of the hub."""
+    place = Path(run)
+    if place.is_dir():
+        return place / "report.html"
+    return place.with_suffix(".report.html") if place.is_file() else Path(f"{place.name}.report.html")
 
 
 _LOGGED = "as in training"

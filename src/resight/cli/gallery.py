@@ -78,7 +78,9 @@ def delete(
     count = opened.count(condition) if chosen is None else len(opened.fetch(sorted({*chosen})))
     if count and not _agreed(f"delete {count} of {len(opened)} images of {opened.where}?", yes):
         return
-    deleted = opened.delete(chosen, None if chosen is not None else condition or {}) if count else 0
+    if not count:
+        return _say_none(opened, where, "deleted")
+    deleted = opened.delete(chosen, None if chosen is not None else condition or {})
     output().print(f"{counted(deleted, 'image')} deleted, {len(opened)} in {opened.where}", markup=False)
 
 
@@ -129,8 +131,11 @@ def update(
             raise OptionError("say what to change: --set NAME=VALUE, or --from TABLE")
         condition, chosen = _chosen(opened, where, ids, every)
         new = values_of_options(values, opened.columns)
-        changed = opened.update(opened.ids(condition) if chosen is None else chosen, new)
+        meant = opened.ids(condition) if chosen is None else chosen
+        changed = opened.update(meant, new)
         names = list(new)
+    if not changed:
+        return _say_none(opened, where, "changed")
     output().print(f"new values of {', '.join(names)} in {counted(changed, 'image')}", markup=False)
 
 
@@ -298,6 +303,14 @@ def _chosen(
     if above := [one for one in ids.split(",") if int(one) >= 2**63]:
         raise OptionError(f"--ids {above[0].strip()}: an id has 63 bits; `resight search --json` prints them")
     return None, [int(one) for one in ids.split(",")]
+
+
+def _say_none(gallery: Gallery, where: list[str] | None, done: str) -> None:
+    """Say that no image is meant, and so nothing is done: no error, as when the same is asked for twice."""
+    from resight.cli.console import output
+
+    which = f"fits {' and '.join(where)}" if where else "is one of these" if len(gallery) else "is there"
+    output().print(f"no image of {gallery.where} {which}; nothing is {done}", markup=False)
 
 
 def _agreed(question: str, yes: bool) -> bool:

@@ -19,7 +19,7 @@ from resight.data.targets import encode, junk_targets
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
 from resight.errors import DataError, RecipeError
-from resight.machine import cores
+from resight.processors import cores
 from resight.recipe import Recipe, make
 from resight.records import Record
 

@@ -20,7 +20,6 @@ from resight.machine import (
     LONG,
     STEPS,
     Way,
-    cores,
     fastest,
     fewest_workers,
     likely,
@@ -30,6 +29,7 @@ from resight.machine import (
     ways,
 )
 from resight.models.cost import use_of
+from resight.processors import cores
 from resight.recipe import Recipe
 
 __all__ = ["likely_way", "training_device", "way_of"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TypeVar
 from threadpoolctl import ThreadpoolController
 
 from resight.errors import DataError
+from resight.processors import cores
 
 __all__ = ["in_parallel", "workers_of"]
 
@@ -33,11 +33,7 @@ def workers_of(threads: int | None) -> int:
     """How many tiles are computed at once; raises DataError for less than one."""
     if threads is not None and threads < 1:
         raise DataError(f"threads = {threads}: it must be at least 1")
-    return threads or _cores()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return threads or cores()
 
 
 _blas_users = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from torch import Tensor
 
 from resight.data.loaders import resize
+from resight.processors import cores
 from resight.recognizer import FeaturesAndAttributes
 from resight.serving.answers import Answers
 from resight.serving.batching import Batcher
@@ -45,7 +45,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Takes work within the block; what was taken is finished at its end."""
         limits = self.limits
-        self._threads, self._changes = CapacityLimiter(max(2, os.cpu_count() or 2)), CapacityLimiter(1)
+        self._threads, self._changes = CapacityLimiter(max(2, cores())), CapacityLimiter(1)
         batcher = Batcher(
             self._embed, most=limits.batch, wait=limits.wait, queue=limits.queue, told=self.metrics.batched
         )

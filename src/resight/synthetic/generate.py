@@ -18,6 +18,7 @@ from PIL import Image
 
 from resight.errors import DataError, ResightError, did_you_mean
 from resight.files import folder_written_whole
+from resight.processors import cores
 from resight.synthetic.roster import Sighting, make_roster
 from resight.synthetic.street import Kind, Picture, Street
 from resight.synthetic.writers import WRITERS, Entry
@@ -144,7 +145,7 @@ def synthesize(
         entries = [
             replace(entry, mask=f"masks/{Path(entry.image).with_suffix('.png').as_posix()}") for entry in entries
         ]
-    workers = processes or min(_cores(), max(1, len(entries) // 1000))
+    workers = processes or min(cores(), max(1, len(entries) // 1000))
     started = time.monotonic()
     with folder_written_whole(out, DataError) as folder:
         for part in sorted({str(Path(name).parent) for e in entries for name in (e.image, e.mask) if name}):
@@ -210,10 +211,6 @@ def _check(plan: Preset, seed: int, processes: int | None, masks: bool) -> None:
         raise DataError(f"seed is {seed}; it must not be negative")
     if processes is not None and processes < 1:
         raise DataError(f"processes is {processes}; it must be at least 1")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _draw_all(

@@ -76,7 +76,18 @@ def cost_table(cost: Cost) -> Table:
         "Multiply-adds for one image; images a second here, "
         f"{_device()}, from pixels to output, measured for a fraction of a second."
     )
-    return Table(["cost", *cells], [["model", *cells.values()]], note=note)
+    return Table(["cost", *cells], [["model", *cells.values()]], note=note + _gaps(cost))
+
+
+def _gaps(cost: Cost) -> str:
+    """What a dash in the table means, where there is one."""
+    unknown = None in (cost.parameters, cost.multiply_adds, cost.file_bytes)
+    slow = any(map(math.isnan, cost.images_per_second.values()))
+    reasons = [
+        *(["not known"] if unknown else []),
+        *([f"not measured, as such a batch takes more than {_PATIENCE:g} seconds"] if slow else []),
+    ]
+    return f" –: {'; of images a second '.join(reasons)}." if reasons else ""
 
 
 def _speeds(model: Recognizer, seconds: float) -> dict[int, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resight.data.formats import FORMATS, LAYOUTS, describe_format, detect_format, read_dataset
+from resight.data.formats import FORMATS, LAYOUTS, VARIANTS, describe_format, detect_format, read_dataset
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
 from tests.support.layouts import Pictures, write_pairs
@@ -58,7 +58,10 @@ def test_named_and_detected_alike(places: dict[str, Path]) -> None:
 
 def test_formats_describe_themselves_and_are_documented() -> None:
     assert describe_format("viper").startswith("VIPeR (Gray et al. 2007): 632 people")
-    assert describe_format("vehicleid-1600") == "as vehicleid, with vehicles=1600"
+    assert describe_format("vehicleid-1600") == "as vehicleid, tested on 1,600 vehicles"
+    assert [*VARIANTS] == [name for name, reader in FORMATS.items() if isinstance(reader, partial)]
+    for name, told in VARIANTS.items():
+        assert FORMATS[told.removeprefix("as ").partition(",")[0]] is FORMATS[name].func, "it names what reads it"
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
     titles = [name.strip(" \\*") for name in ", ".join(re.findall("^## (.*)$", page, re.MULTILINE)).split(",")]
     assert titles == list(FORMATS)

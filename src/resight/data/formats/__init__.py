@@ -22,7 +22,16 @@ from resight.data.formats.viper import is_viper, read_viper
 from resight.errors import DataError, did_you_mean
 from resight.records import ReidDataset
 
-__all__ = ["FORMATS", "LAYOUTS", "absolute_spec", "data_options", "describe_format", "detect_format", "read_dataset"]
+__all__ = [
+    "FORMATS",
+    "LAYOUTS",
+    "VARIANTS",
+    "absolute_spec",
+    "data_options",
+    "describe_format",
+    "detect_format",
+    "read_dataset",
+]
 
 FORMATS: dict[str, Callable[[str], ReidDataset]] = {
     "market1501": read_market1501,
@@ -45,6 +54,15 @@ FORMATS: dict[str, Callable[[str], ReidDataset]] = {
 }
 """Format name -> its reader."""
 
+VARIANTS = {
+    "msmt17-trainval": "as msmt17, trained on the images of list_val.txt too",
+    "veriwild-5000": "as veriwild, tested on 5,000 vehicles",
+    "veriwild-10000": "as veriwild, tested on 10,000 vehicles",
+    "vehicleid-1600": "as vehicleid, tested on 1,600 vehicles",
+    "vehicleid-2400": "as vehicleid, tested on 2,400 vehicles",
+}
+"""What a format that reads another one's files makes of them."""
+
 LAYOUTS: dict[str, Callable[[Path], bool]] = {
     "market1501": is_market1501,
     "dukemtmc": is_dukemtmc,
@@ -65,12 +83,10 @@ LAYOUTS: dict[str, Callable[[Path], bool]] = {
 
 
 def describe_format(name: str) -> str:
-    """What a format is: the first paragraph of its reader's file; for a variant, the other format and its options."""
-    reader = FORMATS[name]
-    if isinstance(reader, partial):
-        base = next(other for other, plain in FORMATS.items() if plain is reader.func)
-        return f"as {base}, with {', '.join(f'{key}={value}' for key, value in reader.keywords.items())}"
-    text = inspect.getdoc(inspect.getmodule(reader)) or ""
+    """What a format is: the first paragraph of its reader's file, or what a variant makes of another format's."""
+    if name in VARIANTS:
+        return VARIANTS[name]
+    text = inspect.getdoc(inspect.getmodule(FORMATS[name])) or ""
     return " ".join(text.partition("\n\n")[0].split())
 
 
