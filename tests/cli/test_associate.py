@@ -89,8 +89,42 @@ def test_a_tracklet_is_one_entry(trained: Run, crops: str, tmp_path: Path, capsy
     assert "6 tracklets of 6 images" in said
     status, said, err = resight("index", trained.folder, crops, "--tracklets", "--out", gallery, capsys=capsys)
     assert status == 0, err
-    assert f"6 entries indexed (6 of them new), 6 in {gallery}" in said
+    assert f"6 entries added, 6 in {gallery}" in said
     assert len(Gallery.open(gallery)) == 6
+
+
+def test_a_tracklet_that_has_grown_stays_one_entry(
+    trained: Run, kinds: dict[str, Path], crops: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gallery, lines = tmp_path / "gallery", Path(crops.partition(":")[2]).read_text().splitlines()
+    column = lines[0].split(",").index("frame")
+    whole, partial = tmp_path / "whole.csv", tmp_path / "partial.csv"
+    folder = Path(crops.partition(":")[2]).parent
+    absolute = [",".join([str(folder / line.split(",")[0]), *line.split(",")[1:]]) for line in lines[1:]]
+    east = [line for line in absolute if "/west/" not in line]
+    whole.write_text("\n".join([lines[0], *absolute]))
+    partial.write_text("\n".join([lines[0], *(line for line in east if int(line.split(",")[column]) < 4)]))
+
+    def indexed(manifest: Path, *words: object) -> str:
+        status, said, err = resight(
+            "index", trained.folder, f"manifest:{manifest}", "--tracklets", "--out", gallery, *words, capsys=capsys
+        )
+        assert status == 0, err
+        return said
+
+    assert f"3 tracklets of 9 images\n3 entries added, 3 in {gallery}" in indexed(partial)
+    opened = Gallery.open(gallery)
+    opened.update(opened.ids({"tracklet": 2}), {"name": "Ann"})
+    assert f"0 entries added (3 were there already), 3 in {gallery}" in indexed(partial)
+    grown = indexed(whole)
+    assert f"6 tracklets of 30 images\n3 entries added, 3 changed entries embedded again, 6 in {gallery}" in grown
+    found = Gallery.open(gallery).records
+    assert sorted((one.camera, one.tracklet) for one in found) == [(c, t) for c in (1, 2) for t in (1, 2, 3)]
+    assert {one.attributes["tracklet_images"] for one in found} == {"5"}
+    assert [(one.camera, one.tracklet) for one in found if one.attributes.get("name") == "Ann"] == [(1, 2)]
+    assert "0 entries added (6 were there already)" in indexed(whole)
+    judged = indexed(whole, "--junk", kinds["autoencoder"])
+    assert re.search(r"0 entries added, \d changed entries embedded again, 6 in", judged), "made another way"
 
 
 @pytest.mark.slow

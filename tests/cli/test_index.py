@@ -108,7 +108,7 @@ def test_a_changed_file_is_embedded_again_and_said(
     os.utime(images / "3.png", (0, 10))
     status, out, err = resight(*words, capsys=capsys)
     assert status == 0, err
-    assert "0 images added, 1 with a changed file embedded again (11 were there already), 12 in" in out
+    assert "0 images added, 1 changed image embedded again (11 were there already), 12 in" in out
 
 
 @pytest.mark.slow

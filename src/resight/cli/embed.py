@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from resight.embedding import Embedded
     from resight.recognizer import Recognizer
     from resight.records import Record
+    from resight.tasks.tracklets.pooling import Pooled
 
-__all__ = ["FailedOption", "JunkOption", "ShardOption", "TrackletsOption", "embed", "pooled", "share_of"]
+__all__ = ["FailedOption", "JunkOption", "ShardOption", "TrackletsOption", "embed", "pooled", "say_pooled", "share_of"]
 
 TrackletsOption = Annotated[
     bool,
@@ -142,17 +144,29 @@ def share_of(records: list[Record], shard: Shard | None, source: str) -> list[Re
 
 def pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedded:
     """The records' tracklets embedded, one entry each; says how many there are and what was left out."""
-    from resight.cli.console import output, progress
-    from resight.embedding import Embedded, embed
+    from resight.cli.console import progress
+    from resight.embedding import Embedded
+    from resight.errors import DataError, none_readable
     from resight.recognizer import load
-    from resight.tasks.tracklets.pooling import pool_tracklets, qualities
+    from resight.tasks.tracklets.pooling import entries_of, require_tracklets
 
+    require_tracklets(records)
     judge = None if junk is None else load(junk)
     with progress("embedding", len(records) * (2 + (judge is not None))) as advance:
-        embedded, failed = embed(model, records, progress=advance)
-        weights = qualities(model, embedded.records, judge, progress=advance)
-    made = pool_tracklets(embedded, weights, unit=model.metric == "cosine")
-    lost = f", and with them {made.lost} whole tracklets or images of none" if made.lost else ""
-    left_out = f"; {made.left_out} images are junk and left out{lost}" if made.left_out else ""
-    output().print(f"{made.tracklets} tracklets of {len(embedded)} images{left_out}", markup=False)
+        made, failed = entries_of(model, records, judge, progress=advance)
+    if len(failed) == len(records):
+        raise none_readable(len(records), failed)
+    if not len(made.embeddings):
+        raise DataError("every image is junk, so no tracklet is left")
+    say_pooled([made], len(records) - len(failed))
     return Embedded(made.embeddings, failed)
+
+
+def say_pooled(made: Sequence[Pooled], images: int) -> None:
+    """Say how many tracklets so many images were pooled to, and what was left out."""
+    from resight.cli.console import output
+
+    tracklets, left_out, lost = (sum(getattr(one, name) for one in made) for name in ("tracklets", "left_out", "lost"))
+    gone = f", and with them {lost} whole tracklets or images of none" if lost else ""
+    beside = f"; {left_out} images are junk and left out{gone}" if left_out else ""
+    output().print(f"{tracklets} tracklets of {images} images{beside}", markup=False)

@@ -12,9 +12,10 @@ from resight.cli.console import GALLERY, EmbedderArgument, ImagesArgument
 from resight.cli.embed import FailedOption, JunkOption, ShardOption, TrackletsOption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from resight.gallery import Added, Gallery
+    from resight.gallery.tracklets import Tracklet
     from resight.recognizer import Recognizer
     from resight.records import Record
 
@@ -58,12 +59,13 @@ def index(
     of them does it end with status 2.
 
     With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
-    those recognised as junk. With `--tracklets` a tracklet is found as one image, its best. `--shard 3/8` adds a share of
+    those recognised as junk. With `--tracklets` a tracklet is found as one image, its best;
+    run again, those that have grown are embedded again, each in the place of its entry. `--shard 3/8` adds a share of
     the images to a gallery on a server; for one in a folder, embed the shares and import the parts: `resight embed`.
     """
-    from resight.cli.console import counted, images_of, name_failed, output, progress
+    from resight.cli.console import images_of, name_failed, output, progress
     from resight.cli.destinations import require_file, require_folder
-    from resight.cli.embed import pooled, share_of
+    from resight.cli.embed import share_of
     from resight.cli.options import needs
     from resight.data.sharding import Shard
     from resight.gallery import Gallery
@@ -82,15 +84,9 @@ def index(
     if gallery is None:
         gallery = Gallery.create(out, model=run, empty=False)
     if tracklets:
-        unreadable: list[str] = []
-        if judge is not None:
-            records, unreadable = _annotated(judge, records, drop_junk)
-        entries, lines = pooled(gallery.model, records, junk)
-        before = len(gallery)
-        gallery.add_embeddings(entries)
-        name_failed(unreadable + lines, listed=failed)
-        told = f"{counted(len(entries), 'entry', 'entries')} indexed ({len(gallery) - before} of them new)"
-        output().print(f"{told}, {len(gallery)} in {gallery.where}", markup=False)
+        added = _add_tracklets(gallery, judge, records, drop_junk, junk)
+        name_failed(added.failed, listed=failed)
+        output().print(f"{_said(added, 'entry', 'entries')}, {len(gallery)} in {gallery.where}", markup=False)
         return
     with progress("indexing", len(records)) as advance:
         if judge is None:
@@ -98,13 +94,21 @@ def index(
         else:
             added = _recognised(gallery, judge, records, drop_junk, advance)
     name_failed(added.failed, listed=failed)
-    renewed = f", {added.renewed} with a changed file embedded again" if added.renewed else ""
-    there = f" ({added.known} were there already)" if added.known else ""
     output().print(
-        f"{counted(added.count, 'image')} added{renewed}{there}, {len(gallery)} in {gallery.where}\n"
+        f"{_said(added, 'image', 'images')}, {len(gallery)} in {gallery.where}\n"
         f"next: {shlex.join(['resight', 'search', gallery.where])} QUERY.jpg",
         markup=False,
     )
+
+
+def _said(added: Added, one: str, several: str) -> str:
+    """What was added, in words."""
+    from resight.cli.console import counted
+
+    changed = counted(added.renewed, f"changed {one}", f"changed {several}")
+    renewed = f", {changed} embedded again" if added.renewed else ""
+    there = f" ({added.known} were there already)" if added.known else ""
+    return f"{counted(added.count, one, several)} added{renewed}{there}"
 
 
 def _judge(run: str, drop_junk: bool) -> Recognizer:
@@ -155,21 +159,64 @@ def _recognised(
     return Added(count, failed, known, renewed)
 
 
-def _annotated(judge: Recognizer, records: list[Record], drop_junk: bool) -> tuple[list[Record], list[str]]:
-    """The records with the attributes that a run recognises, with `drop_junk` without those recognised as junk; and
-    those that cannot be read."""
+def _add_tracklets(
+    gallery: Gallery, judge: Recognizer | None, records: list[Record], drop_junk: bool, junk: str | None
+) -> Added:
+    """Add an entry for each tracklet that has none or has changed, some thousand images at a time."""
     from resight.cli.console import progress
-    from resight.errors import DataError
+    from resight.cli.embed import say_pooled
+    from resight.errors import DataError, none_readable
+    from resight.gallery import Added
+    from resight.recognizer import load
     from resight.tasks.attributes.prediction import annotate
+    from resight.tasks.tracklets.pooling import entries_of, members, require_tracklets
 
-    with progress("recognising", len(records)) as advance:
-        found = annotate(judge, records, progress=advance)
-    kept = _kept(found.records, drop_junk)
-    if drop_junk:
-        _say_junk(len(found.records) - len(kept), len(found.records))
-    if not kept:
-        raise DataError("no image is left to index")
-    return kept, found.failed
+    require_tracklets(records)
+    whole = members(records)
+    due = gallery.due_tracklets(whole, junk or "")
+    critic = None if junk is None else load(junk)
+    images = sum(len(one.images) for one in due)
+    made, failed, count, renewed, seen, dropped = [], list[str](), 0, 0, 0, 0
+    with progress("indexing", images * (2 + (critic is not None) + (judge is not None))) as advance:
+        for some in _in_pieces(due):
+            given = [image for one in some for image in one.images]
+            if judge is not None:
+                found = annotate(judge, given, progress=advance)
+                given = _kept(found.records, drop_junk)
+                failed += found.failed
+                dropped += len(found.records) - len(given)
+            pooled, lines = entries_of(gallery.model, given, critic, progress=advance)
+            failed += lines
+            seen += len(given) - len(lines)
+            made.append(pooled)
+            if len(pooled.embeddings):
+                added = gallery.add_tracklets(pooled.embeddings, some)
+                count, renewed = count + added.count, renewed + added.renewed
+    if failed and not seen and not dropped and len(due) == len(whole):
+        raise none_readable(images, failed)
+    if drop_junk and due:
+        _say_junk(dropped, seen + dropped)
+    if made:
+        say_pooled(made, seen)
+    if not (count or renewed) and len(due) == len(whole):
+        raise DataError("every image is junk, so no tracklet is left")
+    return Added(count, failed, len(whole) - len(due), renewed)
+
+
+def _in_pieces(due: Sequence[Tracklet]) -> Iterator[list[Tracklet]]:
+    """Whole tracklets, of some thousand images together."""
+    from resight.embedding import PIECE
+
+    held: list[Tracklet] = []
+    images = 0
+    for one in due:
+        held.append(one)
+        images += len(one.images)
+        if images >= PIECE:
+            yield held
+            held, images = [], 0
+    if held:
+        yield held
 
 
 def _kept(records: list[Record], drop_junk: bool) -> list[Record]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from resight.gallery.filters import In
-from resight.gallery.rows import FILE, STATE, file_number, file_state, row_id
+from resight.gallery.rows import FILE, STATE, file_number, file_state, ids_of
 from resight.gallery.store import Store
 from resight.records import TRACKLET_IMAGES, Record
 
@@ -50,7 +50,7 @@ def due_of(store: Store | None, records: Sequence[Record], states: Numbers) -> D
 
     A file is wanted once, by whatever path.
     """
-    ids = np.fromiter((row_id(record.path, record.frame) for record in records), np.int64, len(records))
+    ids = ids_of(records)
     files = np.fromiter((file_number(record.path) for record in records), np.int64, len(records))
     there, kept = (np.empty(0, np.int64),) * 2 if store is None else _kept(store.fetch(ids, _names(store, "id")))
     known = np.isin(ids, there)

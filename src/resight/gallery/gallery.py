@@ -36,14 +36,15 @@ from resight.gallery.rows import (
     STATE,
     attribute_columns,
     certainties,
+    ids_of,
     records_of,
-    row_id,
     rows_of,
     shown,
     with_kept,
 )
 from resight.gallery.store import KEPT, PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
+from resight.gallery.tracklets import Tracklet, tracklets_due
 from resight.recognizer import Progress, Recognizer, kept_calibration, load
 from resight.records import (
     JUNK,
@@ -389,7 +390,8 @@ class Gallery:
             if len(due.places):
                 beside = {_STATE: pa.array(states[places][due.places], _STATE.type)}
                 beside |= _sure(found.records, due.places, sure or {})
-                self._append(found.select(due.places), beside, keeping=bool(due.changed.any()))
+                kept = ids_of(found.records)[due.places[due.changed]]
+                self._append(found.select(due.places), beside, dict(zip(kept.tolist(), kept.tolist(), strict=True)))
             renewed += int(due.changed.sum())
             count += int((~due.changed).sum())
             known += len(found) - len(due.places)
@@ -414,8 +416,7 @@ class Gallery:
         for start in range(0, len(records), PIECE):
             some = slice(start, start + PIECE)
             self._begun.add_columns([_STATE])
-            ids = [row_id(record.path, record.frame) for record in records[some]]
-            self._begun.update(ids, pa.table({STATE: pa.array(states[some], _STATE.type)}))
+            self._begun.update(ids_of(records[some]), pa.table({STATE: pa.array(states[some], _STATE.type)}))
 
     def add_embeddings(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array] | None = None) -> None:
         """Add embeddings that the gallery's model has made, in place of those of the same images; paths become absolute.
@@ -426,6 +427,33 @@ class Gallery:
         self._take_up()
         self._append(embeddings, beside or {})
 
+    def due_tracklets(self, tracklets: Sequence[Sequence[Record]], way: str = "") -> list[Tracklet]:
+        """Those of the tracklets, given as the records of each, that have no entry yet, or have changed since.
+
+        That is: images came or went, a file has another size or date, or the entry was made another `way`, such as without
+        leaving out junk. A record of no tracklet stands alone.
+        """
+        self._take_up()
+        return tracklets_due(self._store, tracklets, way)
+
+    def add_tracklets(self, entries: Embeddings, due: Sequence[Tracklet]) -> Added:
+        """Add the entries of tracklets that were due, each in place of what the gallery had of it.
+
+        What a new entry does not say, such as a name that somebody gave, stays. An entry's record is that of one of its
+        tracklet's images; tracklets without an entry remain as they were. Raises what `add_embeddings` does.
+        """
+        self._take_up()
+        place_of = {number: place for place, one in enumerate(due) for number in ids_of(one.images).tolist()}
+        ids = ids_of(entries.records).tolist()
+        made = [due[place_of[number]] for number in ids]
+        instead = {old: number for number, one in zip(ids, made, strict=True) for old in one.former}
+        states = pa.array([one.state for one in made], _STATE.type)
+        self._append(entries, {_STATE: states}, instead)
+        if gone := sorted(set(instead) - set(ids)):
+            self._begun.delete(gone)
+        renewed = sum(bool(one.former) for one in made)
+        return Added(len(made) - renewed, [], renewed=renewed)
+
     def _take_up(self) -> None:
         """Look at what other handles and processes have written since."""
         if self._store is None and store_exists(self._address):
@@ -435,8 +463,10 @@ class Gallery:
         if self._store is not None and self._store.facts["fingerprint"] != self._facts["fingerprint"]:
             raise RunError(f"{self.where} was made anew with another model meanwhile; open it again")
 
-    def _append(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array], *, keeping: bool = False) -> None:
-        """With `keeping`, a row that is there already keeps what the new one does not say."""
+    def _append(
+        self, embeddings: Embeddings, beside: Mapping[Column, pa.Array], instead: Mapping[int, int] | None = None
+    ) -> None:
+        """`instead` says, id that is there -> id, from which row a new one takes what it does not say itself."""
         self._require_fitting("these have", embeddings.features, embeddings.attributes)
         if self.metric == "cosine":
             embeddings = Embeddings(unit(embeddings.features), embeddings.records, embeddings.attributes)
@@ -451,8 +481,10 @@ class Gallery:
             except RunError:  # another has begun it meanwhile
                 self._take_up()
         self._begun.add_columns(list(columns.values()))
-        if keeping:
-            rows = with_kept(rows, self._begun.fetch(rows["id"].to_numpy()))
+        if instead:
+            before = self._begun.fetch(list(instead))
+            numbers = pa.array([instead[number] for number in before["id"].to_pylist()], pa.int64())
+            rows = with_kept(rows, before.set_column(before.column_names.index("id"), "id", numbers))
         last = dict(zip(rows["id"].to_pylist(), range(len(rows)), strict=True))  # an image given twice
         self._begun.upsert(rows.take(sorted(last.values())) if len(last) < len(rows) else rows)
         self._size = None

@@ -30,6 +30,7 @@ __all__ = [
     "certainties",
     "file_number",
     "file_state",
+    "ids_of",
     "records_of",
     "row_id",
     "rows_of",
@@ -65,6 +66,11 @@ def row_id(path: str | os.PathLike[str], frame: int | None = None, box: Sequence
     True
     """
     return _number(f"{os.path.abspath(path)}\0{'' if frame is None else frame}\0{'' if box is None else list(box)}")
+
+
+def ids_of(records: Sequence[Record]) -> NDArray[np.int64]:
+    """The numbers of the records' images, [N]."""
+    return np.fromiter((row_id(record.path, record.frame) for record in records), np.int64, len(records))
 
 
 def file_number(path: str | os.PathLike[str]) -> int:
@@ -112,7 +118,7 @@ def rows_of(embeddings: Embeddings, schema: AttributeSchema = NO_ATTRIBUTES) -> 
     holds most probable; its probability is the model's of that value.
     """
     records = embeddings.records
-    cells: dict[str, pa.Array] = {"id": pa.array([row_id(r.path, r.frame) for r in records], pa.int64())}
+    cells: dict[str, pa.Array] = {"id": pa.array(ids_of(records))}
     for column in FIELDS:
         cells[column.name] = pa.array([_field(record, column.name) for record in records], column.type)
     cells |= _attributes(embeddings, schema)

@@ -14,13 +14,26 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resight.embedding import pieces
 from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer
 from resight.records import TRACKLET_IMAGES, Embeddings, Record
 from resight.retrieval.pooling import pool
 from resight.tasks.junk.evaluation import default_score, junk_scores, scan
 
-__all__ = ["END", "IMAGES", "START", "Pooled", "groups", "pool_tracklets", "qualities", "sharpness"]
+__all__ = [
+    "END",
+    "IMAGES",
+    "START",
+    "Pooled",
+    "entries_of",
+    "groups",
+    "members",
+    "pool_tracklets",
+    "qualities",
+    "require_tracklets",
+    "sharpness",
+]
 
 START, END, IMAGES = "tracklet_start", "tracklet_end", TRACKLET_IMAGES
 """Attributes of an entry: when its tracklet begins and ends, as `Record.time` or, of one without a time, as its frame;
@@ -42,6 +55,35 @@ class Pooled:
     """Tracklets of which nothing else was left."""
 
 
+def entries_of(
+    model: Recognizer, records: Sequence[Record], junk: Recognizer | None = None, *, progress: Progress | None = None
+) -> tuple[Pooled, list[str]]:
+    """Embed images and pool those of each tracklet, sharp ones more, those that the run `junk` calls junk not at all.
+
+    >>> pooled, failed = entries_of(model, records)
+
+    `failed` has a line for each image that cannot be read. There may be no entry: where no image can be read, or all are
+    junk. `progress` is called with the number of images done since the last call; each is done twice, with `junk` three
+    times.
+    """
+    found = list(pieces(model, records, progress=progress))
+    failed = [line for piece in found for line in piece.failed]
+    parts = [piece.embeddings for piece in found if len(piece.embeddings)]
+    if not parts:
+        return Pooled(Embeddings(np.empty((0, model.width), np.float32), []), 0, 0, 0), failed
+    attributes = None if parts[0].attributes is None else np.concatenate([part.attributes for part in parts])  # type: ignore[misc]
+    features = np.concatenate([part.features for part in parts])
+    embedded = Embeddings(features, [record for part in parts for record in part.records], attributes)
+    weights = qualities(model, embedded.records, junk, progress=progress)
+    return _pooled(embedded, weights, unit=model.metric == "cosine"), failed
+
+
+def require_tracklets(records: Sequence[Record]) -> None:
+    """Raises DataError when no image is in a tracklet."""
+    if all(record.tracklet is None for record in records):
+        raise DataError("no image says of which tracklet it is; `resight data crops` makes manifests that do")
+
+
 def groups(records: Sequence[Record]) -> NDArray[np.int64]:
     """[N]: number of each image's tracklet, from 0 in order of appearance; an image of none has a number of its own.
 
@@ -59,6 +101,14 @@ def groups(records: Sequence[Record]) -> NDArray[np.int64]:
     )
 
 
+def members(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each group, in order of appearance."""
+    found: dict[int, list[Record]] = {}
+    for number, record in zip(groups(records).tolist(), records, strict=True):
+        found.setdefault(number, []).append(record)
+    return list(found.values())
+
+
 def pool_tracklets(embeddings: Embeddings, weights: NDArray[np.floating], *, unit: bool = True) -> Pooled:
     """Pool the images of each tracklet by weights, float [N]; an image of weight 0 is left out.
 
@@ -67,13 +117,19 @@ def pool_tracklets(embeddings: Embeddings, weights: NDArray[np.floating], *, uni
     Features have length one unless `unit` is False; attributes' probabilities are means. Raises DataError when no image
     is in a tracklet, or all are left out.
     """
+    require_tracklets(embeddings.records)
+    made = _pooled(embeddings, weights, unit)
+    if not len(made.embeddings):
+        raise DataError("every image is junk, so no tracklet is left")
+    return made
+
+
+def _pooled(embeddings: Embeddings, weights: NDArray[np.floating], unit: bool) -> Pooled:
     records = embeddings.records
-    if all(record.tracklet is None for record in records):
-        raise DataError("no image says of which tracklet it is; `resight data crops` makes manifests that do")
     all_groups = groups(records)
     kept = np.flatnonzero(weights > 0)
     if not len(kept):
-        raise DataError("every image is junk, so no tracklet is left")
+        return Pooled(embeddings.select(kept), 0, len(records), len(np.unique(all_groups)))
     names, places = np.unique(all_groups[kept], return_inverse=True)
     features = pool(embeddings.features[kept], places, weights[kept], unit=unit)
     attributes = embeddings.attributes
