@@ -12,8 +12,10 @@ from PIL import Image
 
 from resight.data.augmentations import build_augmentation
 from resight.data.loaders import (
+    BAR,
     Batch,
     ImageDataset,
+    covered,
     denormalise,
     evaluation_loader,
     judged_loader,
@@ -279,6 +281,20 @@ def test_masks_are_enlarged_without_new_values() -> None:
     small = np.array([[0, 1], [1, 0]], np.uint8)
     large = resize_mask(small, ImageOptions(height=8, width=8))
     np.testing.assert_array_equal(large[0].numpy(), np.kron(small, np.ones((4, 4), np.uint8)))
+
+
+@pytest.mark.parametrize("shape", [(64, 16), (16, 64), (30, 20)])
+def test_a_letterboxed_mask_lies_on_its_image_and_says_where_bars_are(shape: tuple[int, int]) -> None:
+    boxes = ImageOptions(height=32, width=32, resize="letterbox", **MEAN)
+    mask = np.zeros(shape, np.uint8)
+    mask[: shape[0] // 2] = 1
+    image, boxed = resize(np.repeat(mask[..., None] * 255, 3, -1), boxes), resize_mask(mask, boxes)[0]
+    rows, columns = covered(shape, boxes)
+    inside = torch.zeros(32, 32, dtype=torch.bool)
+    inside[rows, columns] = True
+    assert torch.equal(boxed == BAR, ~inside)
+    assert torch.equal(boxed[inside] == 1, image[0][inside] > 127)
+    assert covered(shape, SIZE) == (slice(0, 32), slice(0, 16)), "what is squashed has no bars"
 
 
 def test_an_image_whose_mask_does_not_fit_is_left_out_and_named(pair: Record, tmp_path: Path) -> None:

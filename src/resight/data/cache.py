@@ -284,7 +284,14 @@ def _reopened(file: Path, inode: int, shape: torch.Size, rows: Tensor, failed: d
 
 def _name(image: ImageOptions, masks: bool) -> str:
     """A store's folder: equal for images that are prepared alike."""
-    said = [_FORMAT, image.interpolation, image.resize, masks, image.mean if image.resize == "letterbox" else None]
+    bars = image.resize == "letterbox"
+    said = [
+        _FORMAT,
+        image.interpolation,
+        image.resize,
+        "in bars" if masks and bars else masks,
+        image.mean if bars else None,
+    ]
     digest = hashlib.blake2b(repr(said).encode(), digest_size=4).hexdigest()
     return f"{image.height}x{image.width}-{digest}"
 

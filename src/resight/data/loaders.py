@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from resight.data.cache import Crops
 
 __all__ = [
+    "BAR",
     "Batch",
     "ImageDataset",
     "Turn",
+    "covered",
     "denormalise",
     "evaluation_loader",
     "judged_loader",
@@ -43,6 +45,10 @@ __all__ = [
     "training_loader",
     "whole_groups",
 ]
+
+
+BAR = 255
+"""Of a mask: pixels that show nothing of the image, as it has another shape than the network's input."""
 
 
 class Batch(NamedTuple):
@@ -58,7 +64,10 @@ class Batch(NamedTuple):
     targets: Tensor
     """Class numbers (batch, attributes), -1 where unknown; no columns where no attributes are learned."""
     masks: Tensor
-    """uint8 (batch, 1, height, width), 1 for the individual; (batch, 0, height, width) where no masks are learned."""
+    """uint8 (batch, 1, height, width), 1 for the individual, BAR where a letterbox has bars.
+
+    (batch, 0, height, width) where no masks are learned.
+    """
     index: Tensor  # type: ignore[assignment]
     places: NDArray[np.int64]
     """Each image's position in the sampler's batch; the positions of images that could not be read are missing."""
@@ -248,18 +257,36 @@ def _interpolated(tensor: Tensor, size: list[int], image: ImageOptions) -> Tenso
 
 
 def _letterbox(tensor: Tensor, image: ImageOptions) -> Tensor:
-    scale = min(image.height / tensor.shape[1], image.width / tensor.shape[2])
-    height, width = (max(1, round(scale * side)) for side in tensor.shape[1:])
-    top, left = (image.height - height) // 2, (image.width - width) // 2
+    rows, columns = covered(tensor.shape[1:], image)
     whole = (torch.tensor(image.mean) * 255).round().to(torch.uint8)[:, None, None].repeat(1, image.height, image.width)
-    whole[:, top : top + height, left : left + width] = _interpolated(tensor, [height, width], image)
+    whole[:, rows, columns] = _interpolated(tensor, _size(rows, columns), image)
     return whole
 
 
+def covered(shape: Sequence[int], image: ImageOptions) -> tuple[slice, slice]:
+    """Rows and columns of a resized image that show the image of this (height, width): all but a letterbox's bars."""
+    if image.resize != "letterbox":
+        return slice(0, image.height), slice(0, image.width)
+    scale = min(image.height / shape[0], image.width / shape[1])
+    height, width = (max(1, round(scale * side)) for side in shape)
+    top, left = (image.height - height) // 2, (image.width - width) // 2
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _size(rows: slice, columns: slice) -> list[int]:
+    return [rows.stop - rows.start, columns.stop - columns.start]
+
+
 def resize_mask(mask: np.ndarray, image: ImageOptions) -> Tensor:
-    """uint8 (height, width) of any size -> uint8 (1, image.height, image.width) by nearest neighbour."""
-    size = [image.height, image.width]
-    return vision.resize(torch.from_numpy(mask)[None], size, vision.InterpolationMode.NEAREST_EXACT).contiguous()
+    """uint8 (height, width) of any size -> uint8 (1, image.height, image.width) by nearest neighbour, as its image.
+
+    The bars of a letterbox are BAR.
+    """
+    rows, columns = covered(mask.shape, image)
+    whole = torch.full((1, image.height, image.width), BAR, dtype=torch.uint8)
+    nearest = vision.InterpolationMode.NEAREST_EXACT
+    whole[:, rows, columns] = vision.resize(torch.from_numpy(mask)[None], _size(rows, columns), nearest)
+    return whole
 
 
 def normalise(images: Tensor, image: ImageOptions) -> Tensor:

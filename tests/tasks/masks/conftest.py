@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
@@ -18,6 +19,18 @@ class Brightness(nn.Module):
 
     def segment(self, images: Tensor) -> Tensor:
         return images.mean(1, keepdim=True)
+
+
+class Everything(nn.Module):
+    """Finds the individual everywhere, in bars too."""
+
+    def segment(self, images: Tensor) -> Tensor:
+        return torch.ones_like(images[:, :1])
+
+
+@pytest.fixture(scope="session")
+def everything() -> nn.Module:
+    return Everything()
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from torch import nn
 
 from resight.data.splits import held_out
 from resight.errors import DataError, RunError
 from resight.recognizer import Recognizer
 from resight.records import Record, ReidDataset
 from resight.run import build_model
-from resight.tasks.masks.evaluation import count_images, evaluate
+from resight.tasks.masks.evaluation import Result, count_images, evaluate
+from resight.tasks.masks.report import page
 from tests.support.images import corrupt
 
 
@@ -32,6 +36,26 @@ def test_figures_by_hand(by_brightness: Recognizer, masked: ReidDataset) -> None
             "Dice of the mean mask": pytest.approx((2 * 192 / 448 + 2 * 128 / 320 + 2 * 128 / 448) / 3, abs=1e-6),
         }
     }
+
+
+def test_bars_are_neither_found_nor_true(everything: nn.Module, tiny, tmp_path: Path) -> None:
+    recipe = tiny("image.height=32", "image.width=32", "image.resize=letterbox", recipe="segmentation-unet")
+    model, records = Recognizer(everything, recipe, device="cpu"), []
+    for name, shape in (("tall", (64, 16)), ("flat", (20, 80))):
+        mask = np.zeros(shape, np.uint8)
+        mask[: shape[0] // 2] = 255
+        for ending, pixels in (("", np.full((*shape, 3), 9, np.uint8)), ("-mask", mask)):
+            Image.fromarray(pixels).save(tmp_path / f"{name}{ending}.png")
+        records.append(Record(str(tmp_path / f"{name}.png"), mask=str(tmp_path / f"{name}-mask.png")))
+    split = evaluate(model, ReidDataset("bars", train=records), trained_here=False).judged
+    assert split.scores.iou.tolist() == [0.5, 0.5], "the upper half of each image, whatever stands around it"
+    assert split.found.sum((1, 2)).tolist() == [32 * 8, 8 * 32]
+    assert [shown(split.inside[place]).shape for place in (0, 1)] == [(32, 8), (8, 32)]
+    assert "without the bars of the letterbox" in page(Result({"all": split}, []), model, ReidDataset("bars")).html()
+
+
+def shown(inside: np.ndarray) -> np.ndarray:
+    return inside[inside.any(1)][:, inside.any(0)]
 
 
 def test_images_without_a_mask_are_not_looked_at(by_brightness: Recognizer, masked: ReidDataset) -> None:

@@ -47,6 +47,19 @@ def test_a_mask_has_its_images_size_and_place(by_brightness: Recognizer, tmp_pat
         assert (mask[:, -(shape[1] // 3) :] == 0).all()
 
 
+def test_a_letterboxed_mask_loses_its_bars(by_brightness: Recognizer, tiny, tmp_path: Path) -> None:
+    recipe = tiny("image.height=32", "image.width=32", "image.resize=letterbox", recipe="segmentation-unet")
+    model = Recognizer(by_brightness.model, recipe, device="cpu")
+    sizes = {"tall": (16, 128), "flat": (160, 40)}
+    records = [half_bright(tmp_path / "in" / f"{name}.png", *size) for name, size in sizes.items()]
+    write_predictions(tmp_path / "found", model, records)
+    for name, (width, height) in sizes.items():
+        mask = read(tmp_path / "found" / f"{name}.png")
+        assert mask.shape == (height, width)
+        assert (mask[:, : width // 2 - width // 8] == 255).all()
+        assert (mask[:, width // 2 + width // 8 :] == 0).all()
+
+
 def test_unreadable_images_are_named_and_the_others_written(by_brightness: Recognizer, tmp_path: Path) -> None:
     bad = Record(corrupt(tmp_path / "bad.jpg"))
     written = write_predictions(tmp_path / "found", by_brightness, [bad, half_bright(tmp_path / "1.png", 16, 32)])

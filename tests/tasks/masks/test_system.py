@@ -6,17 +6,23 @@ seen one street's backgrounds alone reaches 0.80 there and 0.69 in another.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from resight.data.formats import read_dataset
+from resight.data.loaders import ImageDataset
+from resight.data.training_set import divide
 from resight.data.union import read_datasets
 from resight.errors import RecipeError
 from resight.recognizer import load
 from resight.records import ReidDataset
 from resight.synthetic import synthesize
 from resight.tasks.masks.evaluation import evaluate
+from resight.tasks.masks.system import SegmentationSystem
 from resight.training import train
 
 LEARNING = [
@@ -72,3 +78,16 @@ def test_an_augmentation_that_moves_images_without_their_masks_is_refused(
     with pytest.raises(RecipeError, match="auto-augment moves images without their masks; leave it out"):
         train(recipe, masked, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_bars_of_a_letterbox_are_background_to_learn_and_not_judged(
+    masked: ReidDataset, everything: nn.Module, tiny
+) -> None:
+    recipe = tiny("image.height=32", "image.width=32", "image.resize=letterbox", recipe="segmentation-unet")
+    system = SegmentationSystem(recipe, everything, divide(recipe, masked, SegmentationSystem.learns))
+    data = ImageDataset(masked.train[:1], recipe.image, masks=True)
+    batch, inputs = data.collate([data[0]]), torch.zeros(1, 3, 32, 32)
+    found, true = system.look(inputs, batch)
+    assert (int(found.sum()), int(true.sum())) == (32 * 16, 32 * 8), "an image of 32 × 16, its left half the individual"
+    # Cross-entropy of a logit of 1 by hand: log(1 + e) on background, bars too, and one less on the individual.
+    assert float(system.step(inputs, batch)["cross-entropy"]) == pytest.approx(math.log(1 + math.e) - 0.25)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.data.loaders import Batch
+from resight.data.loaders import BAR, Batch
 from resight.errors import DataError
 from resight.recognizer import Progress, Recognizer
 from resight.records import Record, ReidDataset
@@ -21,13 +21,18 @@ Masks = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The masks of one split and their scores; masks are bool [N, height, width] of the size that the model works at."""
+    """The masks of one split and their scores; masks are bool [N, height, width] of the size that the model works at.
+
+    Where the model sees a letterbox, its bars are neither found nor true.
+    """
 
     records: list[Record]
     found: Masks
     """Masks that the model predicts."""
     true: Masks
     """Masks of the dataset."""
+    inside: Masks
+    """Where the images are, without bars."""
     scores: MaskScores
     mean_mask: MaskScores
     """Scores of one mask for all images: the pixels that are in most of the true masks."""
@@ -98,10 +103,12 @@ def _splits(model: Recognizer, dataset: ReidDataset, trained_here: bool) -> dict
 
 
 def _look(model: Recognizer, records: list[Record], progress: Progress | None) -> tuple[Split, list[str]]:
-    def look(batch: Batch) -> tuple[Masks, Masks]:
-        return model.segment_batch(batch.images) > 0.5, batch.masks[:, 0].numpy() > 0
+    def look(batch: Batch) -> tuple[Masks, Masks, Masks]:
+        masks = batch.masks[:, 0].numpy()
+        inside = masks != BAR
+        return (model.segment_batch(batch.images) > 0.5) & inside, masks == 1, inside
 
     seen = model.see(records, look, masks=True, progress=progress)
-    found, true = (np.concatenate(parts) for parts in zip(*seen.found, strict=True))
-    mean = np.broadcast_to(true.mean(0) > 0.5, true.shape)
-    return Split(seen.records, found, true, mask_scores(found, true), mask_scores(mean, true)), seen.failed
+    found, true, inside = (np.concatenate(parts) for parts in zip(*seen.found, strict=True))
+    mean = (true.mean(0) > 0.5) & inside
+    return Split(seen.records, found, true, inside, mask_scores(found, true), mask_scores(mean, true)), seen.failed

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resight.data.images import read_image
+from resight.data.loaders import covered
 from resight.errors import DataError, ImageError, none_readable
 from resight.files import written_whole
 from resight.recognizer import Progress, Recognizer
@@ -40,7 +41,8 @@ def write_predictions(
             except ImageError as error:
                 failed.append(str(error))
         for position, chances in zip(pictures, model.segment(list(pictures.values())), strict=True):
-            _write(places[position], chances, pictures[position].shape[:2])
+            size = pictures[position].shape[:2]
+            _write(places[position], chances[covered(size, model.recipe.image)], size)
         written += len(pictures)
         if progress is not None:
             progress(len(chunk))

@@ -34,7 +34,8 @@ def tables(result: Result) -> list[Table]:
 def page(result: Result, model: Recognizer, dataset: ReidDataset) -> Report:
     """The HTML page: the table, then images with their true and their predicted masks."""
     facts = {"Dataset": dataset.name, "Compared at": model.size}
-    told = f"Masks are compared at the size that the model works at, {model.size}."
+    bars = ", without the bars of the letterbox" if model.recipe.image.resize == "letterbox" else ""
+    told = f"Masks are compared at the size that the model works at, {model.size}{bars}."
     report = Report(f"Masks on {dataset.name}", told, facts)
     report.heading("Figures")
     for table in tables(result):
@@ -56,12 +57,14 @@ def _pictures(report: Report, judged: Split) -> None:
 
 def _rows(judged: Split, chosen: NDArray[np.int64]) -> Image.Image:
     images = [Tile(judged.records[place].path, "unknown") for place in chosen]
-    true = [Tile(_picture(judged.true[place]), "unknown") for place in chosen]
+    true = [Tile(_picture(judged.true[place], judged.inside[place]), "unknown") for place in chosen]
     found = [
-        Tile(_picture(judged.found[place]), "unknown", f"{100 * judged.scores.iou[place]:.0f}") for place in chosen
+        Tile(_picture(judged.found[place], judged.inside[place]), "unknown", f"{100 * judged.scores.iou[place]:.0f}")
+        for place in chosen
     ]
     return tile_grid([*images, *true, *found], columns=len(chosen))
 
 
-def _picture(mask: NDArray[np.bool_]) -> Image.Image:
-    return Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+def _picture(mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Image.Image:
+    shown = mask[inside.any(1)][:, inside.any(0)]
+    return Image.fromarray(np.where(shown, 255, 0).astype(np.uint8))

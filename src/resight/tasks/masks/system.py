@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resight.data.loaders import Batch
+from resight.data.loaders import BAR, Batch
 from resight.data.training_set import TrainingSet
 from resight.engine.system import System
 from resight.engine.weighted_losses import WeightedLosses
@@ -34,13 +34,15 @@ class SegmentationSystem(System):
 
     def step(self, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         logits = self.model.segment(inputs)
-        return self.losses.weighed({label: loss(logits, batch.masks) for label, loss in self.losses.items()})
+        masks = batch.masks == 1  # bars are background
+        return self.losses.weighed({label: loss(logits, masks) for label, loss in self.losses.items()})
 
     def look(self, inputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Predicted and true masks, each (batch, 1, height, width)."""
-        return (self.model.segment(inputs) > 0).cpu(), batch.masks.cpu()
+        """Predicted and true masks, bool (batch, 1, height, width) each; nothing is found in bars."""
+        found = (self.model.segment(inputs) > 0) & (batch.masks != BAR)
+        return found.cpu(), (batch.masks == 1).cpu()
 
     def judge(self, looked: Sequence[tuple[Tensor, Tensor]]) -> None:
         found, true = (torch.cat(parts).numpy() for parts in zip(*looked, strict=True))
-        scores = mask_scores(found, true > 0)
+        scores = mask_scores(found, true)
         self.log_dict({"val/IoU": scores.mean_iou, "val/Dice": scores.mean_dice}, prog_bar=True, rank_zero_only=False)
