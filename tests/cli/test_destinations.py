@@ -147,6 +147,8 @@ VIEWS = {
 GOES_ON = {
     "data crops --out": "data crops --mot {sequence} --out crops/",
     "index --out": "index {embedding} {people} --out gallery/",
+    "embed --crops": "embed {embedding} {sequence} --boxes gt --out f.parquet --crops crops/",
+    "index --crops": "index {embedding} {sequence} --boxes gt --out gallery --crops crops/",
     "gallery import --out": "gallery import {gallery} --out copy/",
     "tune --out": "tune reid-vae image.height=32 image.width=16 sampler.batch_size=2 optimiser.lr=1e-5:1e-3:log validation.ratio=0.5 --data {people} --trials 1 --out search/",
     "reproduce --out": "reproduce camera-mining model.backbone=resnet10t model.pretrained=false image.height=32 image.width=16 "

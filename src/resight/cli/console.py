@@ -72,6 +72,8 @@ ImagesArgument = Annotated[
     typer.Argument(metavar="IMAGES", help="An image, a folder of images, or FORMAT:PATH for a dataset's gallery."),
 ]
 
+_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
+
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over what --out names, where it is there already.")]
 
 
@@ -170,6 +172,10 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
         raise DataError(f"{source} is no FORMAT:PATH and has no splits; leave out --split")
     elif is_manifest(Path(source)):
         raise DataError(f"{source} is a table, no image; for the images of a manifest write manifest:{source}")
+    elif Path(source).suffix.lower() in _VIDEOS:
+        raise DataError(
+            f"{source} is a video; give `embed` or `index` its boxes: --boxes FILE; or see `resight data crops`"
+        )
     else:
         records = as_records(list_images(source))
     if not records:

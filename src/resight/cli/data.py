@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resight.cli.console import DataOption, ForceOption
+from resight.cli.footage import EveryOption, StartOption
 
 if TYPE_CHECKING:
     from resight.data.crops.cutting import Cut
@@ -199,7 +200,7 @@ def cut_crops(
     min_confidence: Annotated[
         float | None, typer.Option(help="Leave out boxes that a detector or tracker is less sure of.")
     ] = None,
-    every: Annotated[int, typer.Option(min=1, help="Cut every so many boxes of a track only.")] = 1,
+    every: EveryOption = 1,
     identities: Annotated[
         str | None,
         typer.Option(
@@ -210,12 +211,13 @@ def cut_crops(
     camera: Annotated[
         int | None, typer.Option(min=0, help="The camera's number.  [default: each sequence is one, from 1 by name]")
     ] = None,
-    start: Annotated[
-        str | None,
+    sequence: Annotated[
+        int | None,
         typer.Option(
-            metavar="TIME", help="When the first frame was taken, as 2026-05-31T08:30:00; UTC unless it says otherwise."
+            min=0, help="Of --video: its number within the camera, where it has several, so that tracks differ."
         ),
     ] = None,
+    start: StartOption = None,
     first_frame: Annotated[
         int | None,
         typer.Option(
@@ -242,11 +244,12 @@ def cut_crops(
     Ignored regions and other classes are left out and counted, as are boxes in frames that are not there. A video is read
     frame by frame, in memory that does not grow with it; `pip install 'resight[video]'`.
     """
-    from resight.cli.console import name_failed, output, progress, remark, show
+    from resight.cli.console import output, remark, show
     from resight.cli.destinations import replaced, require_folder, require_free
+    from resight.cli.footage import cut_views
     from resight.data.crops import views
     from resight.data.crops.boxes import Boxes, Chosen, choose
-    from resight.data.crops.cutting import MANIFEST, write_crops
+    from resight.data.crops.cutting import MANIFEST
     from resight.errors import DataError, OptionError
     from resight.records import milliseconds
 
@@ -256,6 +259,8 @@ def cut_crops(
         raise OptionError("--video needs --boxes FILE")
     if mot is not None and first_frame is not None:
         raise OptionError("--first-frame is for --video; a sequence's frames have numbers")
+    if mot is not None and sequence is not None:
+        raise OptionError("--sequence is for --video; a folder of sequences numbers them")
     known = {"identities": (identities, ("none", "own", "shared")), "split": (split, ("train", "query", "gallery"))}
     for name, (value, allowed) in known.items():
         if value is not None and value not in allowed:
@@ -274,23 +279,17 @@ def cut_crops(
         for line in passed:
             remark(line)
     else:
-        found = [views.of_video(video, choice, boxes, camera, first_frame)]  # type: ignore[arg-type]
+        found = [views.of_video(video, choice, boxes, camera, first_frame, sequence)]  # type: ignore[arg-type]
     whose = identities or ("own" if found[0].boxes.truth else "none")
-    with progress("cutting", sum(len(view.boxes) for view in found)) as advance:
-        made = write_crops(
-            out,
-            found,
-            quality=quality,
-            identities=whose,  # type: ignore[arg-type]
-            split=split or ("gallery" if whose == "none" else "train"),  # type: ignore[arg-type]
-            start=begun,
-            progress=advance,
-        )
+    made = cut_views(
+        out,
+        found,
+        quality=quality,
+        identities=whose,
+        split=split or ("gallery" if whose == "none" else "train"),
+        start=begun,
+    )
     show([_cut_table(found, made)])
-    for view, cut in zip(found, made, strict=True):
-        for line in _left_out(view, cut.outside):
-            remark(line)
-    name_failed([line for cut in made for line in cut.failed])
     output().print(
         f"{sum(len(cut.records) for cut in made)} crops -> {out / MANIFEST}{anew}\n"
         f"use them as --data {shlex.quote(f'manifest:{out / MANIFEST}')}",
@@ -308,16 +307,6 @@ def _cut_table(views: Sequence[View], made: Sequence[Cut]) -> Table:
         place = [str(view.camera), "–" if view.sequence is None else str(view.sequence)]
         rows.append([view.footage.name, *place, *map(str, (*counted, len(cut.records)))])
     return Table(["", "camera", "sequence", "frames", "tracklets", "crops"], rows)
-
-
-def _left_out(view: View, outside: int) -> list[str]:
-    """A line that counts the boxes of a view that were not cut, by reason; none where all were."""
-    counts = {**view.left_out, **({"outside the frame": outside} if outside else {})}
-    if not counts:
-        return []
-    told = ", ".join(f"{count} {why}" for why, count in counts.items())
-    frames = f" (of {view.beyond} frames)" if view.beyond else ""
-    return [f"{view.footage.name}: boxes left out: {told}{frames}"]
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resight.cli.console import EmbedderArgument, ForceOption, ImagesArgument
+from resight.cli.footage import BoxesOption, CameraOption, CropsOption, EveryOption, SequenceOption, StartOption
 
 if TYPE_CHECKING:
     from resight.data.sharding import Shard
@@ -60,6 +61,12 @@ def embed(
     ],
     tracklets: TrackletsOption = False,
     junk: JunkOption = None,
+    boxes: BoxesOption = None,
+    crops: CropsOption = None,
+    camera: CameraOption = None,
+    sequence: SequenceOption = None,
+    start: StartOption = None,
+    every: EveryOption = 1,
     shard: ShardOption = None,
     failed: FailedOption = None,
     force: ForceOption = False,
@@ -73,9 +80,14 @@ def embed(
     stopped is started again, and finished ones end at once:
 
     `resight embed runs/street crops/ --shard 3/8 --out parts`, then `resight gallery import parts --out gallery`
+
+    Of a video the boxes of a tracker are cut first, into a folder beside the file; see `resight data crops`:
+
+    `resight embed runs/street door.mp4 --boxes tracks.txt --out features.parquet`
     """
     from resight.cli.console import images_of, name_failed, output, remark
     from resight.cli.destinations import replaced, require_file, require_folder, require_free
+    from resight.cli.footage import cropped, crops_folder, require_boxes
     from resight.cli.options import needs
     from resight.data.sharding import Shard
     from resight.errors import none_readable
@@ -87,6 +99,8 @@ def embed(
     if failed is not None:
         require_file(failed, (".txt",), "--failed")
     needs(context, ("junk",), "tracklets")
+    require_boxes(context)
+    folder = None if boxes is None else crops_folder(crops, str(out), images)
     if part is None:
         require_file(out, (".parquet",))
         target = out
@@ -97,9 +111,12 @@ def embed(
         if target.exists() and not force:
             output().print(f"{target} is there already; --force makes it anew", markup=False)
             return
-    records = share_of(images_of(images), part, images)
     model = load(run)
     model.tell = remark
+    if boxes is None or folder is None:
+        records = share_of(images_of(images), part, images)
+    else:
+        records = cropped(images, boxes, folder, camera=camera, sequence=sequence, start=start, every=every)
     anew = replaced(target)
     lines: list[str] = []
     count = 0

@@ -10,6 +10,7 @@ import typer
 
 from resight.cli.console import GALLERY, EmbedderArgument, ImagesArgument
 from resight.cli.embed import FailedOption, JunkOption, ShardOption, TrackletsOption
+from resight.cli.footage import BoxesOption, CameraOption, CropsOption, EveryOption, SequenceOption, StartOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,12 @@ def index(
     ] = False,
     tracklets: TrackletsOption = False,
     junk: JunkOption = None,
+    boxes: BoxesOption = None,
+    crops: CropsOption = None,
+    camera: CameraOption = None,
+    sequence: SequenceOption = None,
+    start: StartOption = None,
+    every: EveryOption = 1,
     shard: ShardOption = None,
     failed: FailedOption = None,
 ) -> None:
@@ -59,13 +66,21 @@ def index(
     of them does it end with status 2.
 
     With `--attributes runs/attributes` each image is stored with its recognised attributes, and `--drop-junk` leaves out
-    those recognised as junk. With `--tracklets` a tracklet is found as one image, its best;
-    run again, those that have grown are embedded again, each in the place of its entry. `--shard 3/8` adds a share of
-    the images to a gallery on a server; for one in a folder, embed the shares and import the parts: `resight embed`.
+    those recognised as junk. With `--tracklets` a tracklet is found as one image, its best; run again, those that have
+    grown are embedded again, each in the place of its entry. `--shard 3/8` adds a share of the images to a gallery on a
+    server; for one in a folder, embed the shares and import the parts: `resight embed`.
+
+    A video and a tracker's boxes in it, or a sequence of frames, are cut first, into a folder beside the gallery:
+
+    `resight index runs/street door.mp4 --boxes tracks.txt --start 2026-05-31T08:30:00 --tracklets --out gallery`
+
+    Stopped, or with a file of boxes that has more lines at its end, it goes on where it was. What else can be chosen
+    among boxes, `resight data crops` knows; it writes a manifest, which is indexed as `manifest:FILE`.
     """
     from resight.cli.console import images_of, name_failed, output, progress
     from resight.cli.destinations import require_file, require_folder
     from resight.cli.embed import share_of
+    from resight.cli.footage import cropped, crops_folder, require_boxes
     from resight.cli.options import needs
     from resight.data.sharding import Shard
     from resight.gallery import Gallery
@@ -77,12 +92,16 @@ def index(
     if failed is not None:
         require_file(failed, (".txt",), "--failed")
     needs(context, ("junk",), "tracklets")
+    require_boxes(context)
+    folder = None if boxes is None else crops_folder(crops, out, images)
     part = Shard.of(shard)
-    gallery = Gallery.open(out, model=run) if store_exists(out) else None
-    records = share_of(images_of(images), part, images)
+    there = store_exists(out)
+    gallery = Gallery.open(out, model=run) if there else Gallery.create(out, model=run, empty=False)
+    if boxes is None or folder is None:
+        records = share_of(images_of(images), part, images)
+    else:
+        records = cropped(images, boxes, folder, camera=camera, sequence=sequence, start=start, every=every)
     judge = _judge(attributes or run, drop_junk) if attributes is not None or drop_junk else None
-    if gallery is None:
-        gallery = Gallery.create(out, model=run, empty=False)
     if tracklets:
         added = _add_tracklets(gallery, judge, records, drop_junk, junk)
         name_failed(added.failed, listed=failed)

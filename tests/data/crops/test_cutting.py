@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -168,6 +169,35 @@ def test_crops_of_other_boxes_are_not_mixed(tmp_path: Path) -> None:
     (out / "crops.json").write_text("{")
     with pytest.raises(DataError, match=r"crops.json: damaged"):
         write_crops(out, views)
+
+
+def test_crops_of_boxes_that_have_grown_are_gone_on_with(tmp_path: Path) -> None:
+    video, boxes = write_video(tmp_path / "door.mp4"), tmp_path / "tracks.txt"
+    lines = [line(frame, track) for frame in range(1, 7) for track in (1, 2)]
+    for count in (4, 8, 12):
+        boxes.write_text("\n".join(lines[:count]))
+        (made,) = write_crops(tmp_path / "crops", [of_video(video, choose, boxes)])
+        assert len(made.records) == count
+    write_crops(tmp_path / "whole", [of_video(video, choose, boxes)])
+    assert files(tmp_path / "crops") == files(tmp_path / "whole")
+    boxes.write_text("\n".join([*lines[1:], line(7, 1)]))
+    with pytest.raises(DataError, match="holds crops of other boxes"):
+        write_crops(tmp_path / "crops", [of_video(video, choose, boxes)])
+
+
+def test_crops_of_a_version_that_noted_digests_alone_are_gone_on_with(tmp_path: Path) -> None:
+    (view,), _ = of_sequences(write_sequence(tmp_path / "door"), choose)
+    write_crops(tmp_path / "crops", [view])
+    settings = tmp_path / "crops" / "crops.json"
+    now = settings.read_text()
+    for digest, fits in ((view.digest(), True), ("another", False)):
+        settings.write_text(json.dumps({"format": 1, "quality": 95, "boxes": {"door": digest}}))
+        if fits:
+            write_crops(tmp_path / "crops", [view])
+            assert settings.read_text() == now
+        else:
+            with pytest.raises(DataError, match="holds crops of other boxes"):
+                write_crops(tmp_path / "crops", [view])
 
 
 def test_nothing_to_cut_is_an_error_that_says_why(tmp_path: Path) -> None:

@@ -29,11 +29,11 @@ def test_boxes_beyond_the_frames_at_hand_are_counted(tmp_path: Path) -> None:
 
 def test_the_digest_changes_with_what_is_cut_and_nothing_else(tmp_path: Path) -> None:
     folder = write_sequence(tmp_path / "door")
-    digests = [of_sequences(folder, choose, camera=camera)[0][0].digest for camera in (1, 2)]
+    digests = [of_sequences(folder, choose, camera=camera)[0][0].digest() for camera in (1, 2)]
     assert digests[0] == digests[1]
     file = folder / "gt" / "gt.txt"
     file.write_text(file.read_text().replace(line(1, 1), line(1, 1).replace("10,18", "11,18")))
-    assert of_sequences(folder, choose)[0][0].digest != digests[0]
+    assert of_sequences(folder, choose)[0][0].digest() != digests[0]
 
 
 def test_a_video_whose_boxes_begin_with_frame_0(tmp_path: Path) -> None:

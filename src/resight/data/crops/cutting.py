@@ -3,7 +3,7 @@
 ```
 crops/
   manifest.csv           path, identity, camera, frame, time, tracklet, split; written last
-  crops.json             what was cut: the boxes' digests and the quality
+  crops.json             what was cut: how many boxes, their digests and the quality
   MOT17-02/0003/000001.jpg   the sequence's or video's name, the track, the frame
   MOT17-02/detections/000001-002.jpg   boxes without a track: the frame and the box in it
 ```
@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,15 +78,14 @@ def write_crops(
 
     `start` is when the first frames were taken, in milliseconds since 1970 (UTC), 0 where that is not known. `progress`
     is called with the number of boxes done since the last call. Crops are whole or absent; those that are there are not
-    cut again, so that a run that was broken off ends with the same files. Raises DataError when the folder holds crops of
-    other boxes or anything else, when another process works in it, and when there is nothing to cut.
+    cut again, so that a run that was broken off ends with the same files, and one whose boxes have grown, at the end of
+    their file, cuts the new ones. Raises DataError when the folder holds crops of other boxes or anything else, when another process works in it, and when there is nothing to cut.
     """
     folder = Path(folder)
     if not any(len(view.boxes) for view in views):
         raise DataError("no box is left to cut; " + (_reasons(views) or "the files hold none"))
-    settings = {"format": _FORMAT, "quality": quality, "boxes": {view.footage.name: view.digest for view in views}}
     with locked(folder, DataError):
-        _prepare(folder, settings)
+        _prepare(folder, views, quality)
         made = [
             _cut_view(folder, view, numbers, quality, start, progress)
             for view, numbers in zip(views, _numbered(views, identities), strict=True)
@@ -107,22 +106,50 @@ def _lines(made: Sequence[Cut]) -> Iterator[str]:
     return (line for found in made for line in found.failed)
 
 
-def _prepare(folder: Path, settings: dict[str, object]) -> None:
+def _prepare(folder: Path, views: Sequence[View], quality: int) -> None:
     """Say in the folder what is cut, and take away what a killed process left; see `write_crops` for what it raises."""
     file = folder / _SETTINGS
-    if not file.exists():
-        if any(path.name != ".lock" for path in folder.iterdir()):
-            raise DataError(f"{folder}: holds files, and no crops to go on with; choose another folder")
+    boxes = {view.footage.name: {"count": len(view.boxes), "digest": view.digest()} for view in views}
+    settings = {"format": _FORMAT, "quality": quality, "boxes": boxes}
+    there = _settings(folder)
+    if there is None and any(path.name != ".lock" for path in folder.iterdir()):
+        raise DataError(f"{folder}: holds files, and no crops to go on with; choose another folder")
+    if there is not None and not _goes_on(there, views, quality):
+        raise DataError(f"{folder}: holds crops of other boxes, or of another quality; choose another folder")
+    if there != settings:
         with written_whole(file) as partial:
             partial.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    try:
-        there = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        raise DataError(f"{file}: damaged; cut into another folder") from None
-    if there != settings:
-        raise DataError(f"{folder}: holds crops of other boxes, or of another quality; choose another folder")
     for left in folder.glob("*/*/.*.partial.jpg"):
         left.unlink()
+
+
+def _settings(folder: Path) -> Any:
+    """What the folder says of itself; None where it says nothing."""
+    file = folder / _SETTINGS
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    except (ValueError, OSError):
+        raise DataError(f"{file}: damaged; cut into another folder") from None
+
+
+def _goes_on(there: Any, views: Sequence[View], quality: int) -> bool:
+    """Whether what a folder says of itself is true of these views, or was before their boxes grew."""
+    try:
+        same = (there["format"], there["quality"]) == (_FORMAT, quality)
+        return (
+            same
+            and there["boxes"].keys() == {view.footage.name for view in views}
+            and all(_begins(view, there["boxes"][view.footage.name]) for view in views)
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _begins(view: View, cut: Any) -> bool:
+    """Whether a view's boxes are those that were cut, and perhaps more after them."""
+    if isinstance(cut, str):  # of a version that noted the digest alone
+        return bool(view.digest() == cut)
+    return bool(cut["count"] <= len(view.boxes) and view.digest(cut["count"]) == cut["digest"])
 
 
 def _numbered(views: Sequence[View], identities: Identities) -> Iterator[NDArray[np.int64]]:

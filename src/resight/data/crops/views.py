@@ -34,11 +34,10 @@ class View:
     beyond: int
     """Frames, named by boxes, that are not at hand; their boxes are among those left out."""
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the boxes: what is cut does not change while it is the same."""
+    def digest(self, first: int | None = None) -> str:
+        """SHA-256 of the boxes, or of the `first` ones: what is cut of them does not change while it is the same."""
         parts = (self.boxes.frames, self.boxes.tracks, self.boxes.places)
-        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part[:first]).tobytes() for part in parts)).hexdigest()
 
 
 def of_sequences(
@@ -66,15 +65,16 @@ def of_video(
     boxes: str | os.PathLike[str],
     camera: int | None = None,
     first: int | None = None,
+    sequence: int | None = None,
 ) -> View:
     """The view of a video, whose boxes are in a file of MOTChallenge's columns.
 
-    `first` is the number that the boxes give the video's first frame: by default 1, and 0 where a box is in a frame 0.
+    `sequence` is its number within the camera, where that has several; `first` is the number that the boxes give the video's first frame: by default 1, and 0 where a box is in a frame 0.
     """
     given = read_boxes(boxes)
     if first is None:
         first = 0 if (given.frames == 0).any() else 1
-    return _view(Video(path, first), choice(given), 1 if camera is None else camera, None)
+    return _view(Video(path, first), choice(given), 1 if camera is None else camera, sequence)
 
 
 def _view(footage: Footage, chosen: Chosen, camera: int, sequence: int | None) -> View:
