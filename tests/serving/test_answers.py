@@ -121,3 +121,6 @@ def test_the_camera_of_a_query_tells_which_probabilities_are_its(
         hits = Answers(gallery).search([(vector, None)], Options(camera=camera)).hits
         wanted = calibration.probability([hit.score for hit in hits], [hit.camera == camera for hit in hits])
         assert [hit.probability for hit in hits] == pytest.approx(wanted, abs=1e-5)
+    best = max(wanted)
+    for accept, nobody in ((best - 0.001, False), (min(1.0, best + 0.001), best < 1)):
+        assert Answers(gallery).search([(vector, None)], Options(camera=2, accept=accept)).nobody == nobody

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from resight.gallery import Gallery
+from tests.support.serving import jpeg, search
 
 ClientOf = Callable[..., TestClient]
 
@@ -19,6 +20,13 @@ def test_a_condition_is_never_sql(client: TestClient) -> None:
     answer = client.post("/api/v1/facets", json={"where": {"upper_color\" = 'x' OR \"camera": 1}})
     assert answer.status_code == 400
     assert client.post("/api/v1/facets", json={"where": None}).json()["matching"] == 12
+
+
+def test_nobody_is_never_said_where_nothing_tells_a_probability(client: TestClient) -> None:
+    answer = search(client, jpeg(), accept=0.5)
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("this gallery knows no probabilities; leave out accept, or run `resight")
+    assert search(client, jpeg()).json()["nobody"] is False
 
 
 def test_an_answer_to_a_wrong_form_repeats_nothing_of_it(client: TestClient) -> None:

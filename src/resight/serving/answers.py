@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from resight.errors import DataError
+from resight.errors import DataError, OptionError
 from resight.gallery import Gallery, Hit
 from resight.recognizer import FeaturesAndAttributes
 from resight.records import NO_CAMERA, UNLABELLED, Record
@@ -53,9 +53,16 @@ class Answers:
         )
 
     def search(self, asked: Sequence[FeaturesAndAttributes], options: Options) -> Found:
-        """The images nearest to some images of one individual, each with its features [D] and attributes [A] or None."""
+        """The images nearest to some images of one individual, each with its features [D] and attributes [A] or None.
+
+        Raises OptionError for `accept` where nothing tells a probability: whoever is there would be called nobody.
+        """
         began = time.perf_counter()
         self.gallery.refresh()
+        if options.accept is not None and self.gallery.calibration is None:
+            raise OptionError(
+                "this gallery knows no probabilities; leave out accept, or run `resight calibrate` on the model first"
+            )
         features, attributes = self._query(asked, options)
         hits = self.gallery.search_individual(
             features,

@@ -7,13 +7,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from resight.errors import BusyError, DataError, ResightError
+from resight.errors import BusyError, DataError, OptionError, ResightError
 
 __all__ = ["answer_errors"]
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Answer what the app raises: 400 for what DataError says, 422 for a wrong form, 503 where too much waits.
+    """Answer what the app raises: 400 for what DataError says, 409 for what OptionError says, 422 for a wrong form, 503 where too much waits.
 
     What else is wrong with a gallery is 503 too, and told in the log alone.
     """
@@ -21,6 +21,7 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _form)
     app.add_exception_handler(BusyError, _busy)
     app.add_exception_handler(DataError, _data)
+    app.add_exception_handler(OptionError, _option)
     app.add_exception_handler(ResightError, _state)
 
 
@@ -39,6 +40,10 @@ def _form(request: Request, error: Exception) -> JSONResponse:
 
 def _data(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": _plain(str(error))}, 400)
+
+
+def _option(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": _plain(str(error))}, 409)
 
 
 def _state(request: Request, error: Exception) -> JSONResponse:

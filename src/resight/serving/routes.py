@@ -21,6 +21,7 @@ BASE = "/api/v1"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "What was asked for cannot be done; `detail` says why"},
     401: {"description": "A token is needed"},
+    409: {"description": "The gallery has not what was asked for; `detail` says what"},
     413: {"description": "The request is too large"},
     429: {"description": "Too many requests of one client; Retry-After says when to go on"},
     503: {"description": "Too much waits; Retry-After says when to go on"},

@@ -100,7 +100,12 @@ class Options(_Asked):
     camera: int | None = Field(
         None, ge=0, lt=2**31, description="The camera that took the images, for the probabilities of its own hits."
     )
-    accept: float | None = Field(None, ge=0, le=1, description="Probability below which nobody was found.")
+    accept: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Probability below which nobody was found; refused where the gallery is not calibrated.",
+    )
     right: list[Id] = Field([], max_length=200, description="Answers marked as right: the search goes on from them.")
     wrong: list[Id] = Field([], max_length=200, description="Answers marked as wrong.")
 
