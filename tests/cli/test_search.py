@@ -60,6 +60,39 @@ def test_a_gallery_is_made_and_searched(
     assert f"embeddings of another model: {other}" in err
 
 
+def test_a_table_of_images_alone_is_indexed_embedded_and_searched_for(
+    trained: Run, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gallery, features, table = tmp_path / "gallery", tmp_path / "f.parquet", tmp_path / "crops.csv"
+    names = [images / f"{number}.png" for number in (1, 2, 3)]
+    table.write_text("path,camera\n" + "".join(f"{name},{camera}\n" for camera, name in enumerate(names, 1)))
+    spec = f"manifest:{table}"
+    assert resight("index", trained.folder, spec, "--out", gallery, capsys=capsys)[0] == 0
+    assert resight("embed", trained.folder, spec, "--out", features, capsys=capsys)[0] == 0
+    opened = Gallery.open(gallery)
+    kept = {record.path: record.camera for record in opened.fetch(opened.ids())}
+    assert kept == {str(name): camera for camera, name in enumerate(names, 1)}
+    status, out, _ = resight("search", gallery, spec, "--json", capsys=capsys)
+    assert status == 0
+    assert {query: len(hits) for query, hits in json.loads(out).items()} == {str(name): 2 for name in names}
+    for line, told in (
+        (
+            ["train", "reid-strong-baseline", "--data", spec, "--out", tmp_path / "run"],
+            "no training split with identities",
+        ),
+        (["evaluate", trained.folder, "--data", spec], "has no query and gallery to evaluate on"),
+        (
+            ["data", "split", "--data", spec, "--out", tmp_path / "s.csv"],
+            "identity -2 (junk, distractor or unlabelled)",
+        ),
+    ):
+        status, _, err = resight(*line, capsys=capsys)
+        assert status == 2
+        *notes, error = err.splitlines()
+        assert told in error
+        assert all(note.startswith("note: no column ") for note in notes), "one line of an error"
+
+
 def test_a_gallery_keeps_what_an_attribute_run_sees_and_searches_without_junk(
     trained: Run, kinds: dict[str, Path], seen: set[int], crowd_spec: str, crowd: ReidDataset, tmp_path: Path, capsys
 ) -> None:

@@ -148,11 +148,12 @@ def name_failed(
             console.print(f"  … and {len(failed) - shown} more")
 
 
-def images_of(source: str, split: str | None = None) -> list[Record]:
+def images_of(source: str, split: str | None = None, *, queries: bool = False) -> list[Record]:
     """The records of a command's IMAGES: an image, a folder of images, or FORMAT:PATH for a dataset.
 
-    Of a dataset they are those of `split`, by default the gallery or, where there is none, the training images. Raises
-    DataError for an unknown split, or when there is no image.
+    Of a dataset they are those of `split`, by default the gallery or, where there is none, the training images. Of what is
+    to be searched for, `queries`, they are the queries, or all images where they are one set. Raises DataError for an
+    unknown split, or when there is no image.
     """
     from resight.data.formats import FORMATS, read_dataset
     from resight.data.formats.manifest import is_manifest
@@ -167,6 +168,8 @@ def images_of(source: str, split: str | None = None) -> list[Record]:
             raise DataError(
                 f"no split {split!r}{did_you_mean(split, dataset.splits)}; a dataset has {', '.join(dataset.splits)}"
             )
+        if queries:
+            split = "query" if dataset.query or dataset.gallery else "train"
         records = list(dataset.splits[split] if split else dataset.gallery or dataset.train)
     elif split is not None:
         raise DataError(f"{source} is no FORMAT:PATH and has no splits; leave out --split")

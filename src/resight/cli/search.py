@@ -259,7 +259,6 @@ def _camera(records: Sequence[Record]) -> int:
 def _queries(sources: list[str]) -> list[Record]:
     """What the arguments name, each path once and as the user calls it."""
     from resight.cli.console import images_of
-    from resight.data.formats import FORMATS
     from resight.data.formats.manifest import is_manifest
     from resight.records import Record
 
@@ -268,7 +267,7 @@ def _queries(sources: list[str]) -> list[Record]:
         if Path(source).is_file() and not is_manifest(Path(source)):
             records[source] = Record(source)
         else:
-            found = images_of(source, "query" if source.partition(":")[0] in FORMATS else None)
+            found = images_of(source, queries=True)
             records |= {record.path: record for record in found}
     return list(records.values())
 

@@ -151,13 +151,13 @@ GOOD = "path,identity,camera,split\nimages/a.jpg,1,1,train\nimages/b.jpg,1,2,tra
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (GOOD.replace("identity", "human"), "no column identity"),
-        (
-            GOOD.replace("split", "part"),
-            r"no column split; .*\(train, query, gallery\).*; if part is meant, call it split",
-        ),
+        (GOOD.replace("split", "part"), "no column split; if part is meant, call it split"),
+        (GOOD.replace("split", "x").replace("2,train", "2,Test"), "no column split; if x is meant, call it split"),
         (GOOD.replace("path", "picture"), "no column path.*; if picture is meant, call it path"),
-        (GOOD.replace("path", "file").replace("split", "x"), "no column split.*this one has file, identity, camera, x"),
+        (
+            GOOD.replace("path", "x"),
+            r"no column path; .*\(train, query, gallery\).* this one has x, identity, camera, split",
+        ),
         (GOOD.replace("path", "file").replace("images/b.jpg", ""), "row 2: no file"),
         (GOOD.replace("split", "set").replace("2,train", "2,Train"), r"row 2: set 'Train' .*did you mean 'train'"),
         (GOOD.replace(",", ";"), "separated by semicolons, not by commas"),
@@ -257,7 +257,7 @@ def test_missing_values_that_are_spelt_out_are_missing(folder: Path, gap: str) -
     assert [(r.identity, r.camera) for r in dataset.train] == [(10, 2), (2, 10), (UNLABELLED, NO_CAMERA)]
     assert dataset.train[2].attributes == {}
     assert dataset.schema.classes == {"hat": ("no", "yes")}
-    assert dataset.notes == ["1 images have no identity; they are unlabelled"]
+    assert dataset.notes == ["1 image without an identity, unlabelled"]
 
 
 @pytest.mark.parametrize("gap", ["-", "unknown", "Nil", "''", "NONE"])
@@ -276,7 +276,7 @@ def test_words_for_nobody_are_counted_gaps_and_classes_of_attributes(folder: Pat
             if gap != "NONE"  # no hat
             else []
         ),
-        "1 images have no identity; they are unlabelled",
+        "1 image without an identity, unlabelled",
     ]
 
 
@@ -345,3 +345,32 @@ def test_a_class_called_none_and_a_mask_called_null_are_no_gaps(folder: Path) ->
     assert Path(again.mask or "").samefile(folder / "null")
     with pytest.raises(DataError, match="attribute ' hat' begins or ends with a blank, which tables lose; rename it"):
         write_manifest(folder / "m.csv", ReidDataset("m", train=[Record("a.jpg", 1, attributes={" hat": "yes"})]))
+
+
+def test_images_alone_are_one_unlabelled_set(folder: Path) -> None:
+    dataset = read_manifest(manifest(folder, "path,camera,time\nimages/a.jpg,3,5\nimages/b.jpg,,\n"))
+    assert dataset.train == [
+        Record(str(folder / "images/a.jpg"), UNLABELLED, 3, time=5),
+        Record(str(folder / "images/b.jpg"), UNLABELLED, NO_CAMERA),
+    ]
+    assert not dataset.query
+    assert not dataset.gallery
+    assert dataset.notes == [
+        "no column identity, so all images are unlabelled",
+        "no column split, so all images are one set",
+    ]
+    write_manifest(folder / "again.csv", dataset)
+    assert read_manifest(folder / "again.csv").train == dataset.train
+
+
+def test_without_a_split_junk_and_distractors_may_be_there_and_near_names_are_said(folder: Path) -> None:
+    dataset = read_manifest(manifest(folder, "path,identity,part\nimages/a.jpg,-1,head\nimages/b.jpg,0,foot\n"))
+    assert [(record.identity, record.attributes) for record in dataset.train] == [
+        (JUNK, {"part": "head"}),
+        (DISTRACTOR, {"part": "foot"}),
+    ]
+    assert dataset.notes == ["no column split, so all images are one set; if part is meant, call it split"]
+    dataset = read_manifest(manifest(folder, "path,label,split\nimages/a.jpg,zoe,train\n"))
+    assert dataset.notes == ["no column identity, so all images are unlabelled; if label is meant, call it identity"]
+    with pytest.raises(DataError, match="listed twice"):
+        read_manifest(manifest(folder, "path\nimages/a.jpg\nimages/a.jpg\n"))

@@ -1,8 +1,9 @@
 """A table of images as CSV or Parquet: `path, identity, camera, split` and any attribute columns.
 
-Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery. `camera`,
+Paths are relative to the manifest's own folder (or absolute). `split` is train, query or gallery; without it all images
+are one set, to index, to search for or to train on. `identity`, which an evaluation needs and a search does not, `camera`,
 `frame`, `sequence`, `mask` (a path like the image's), `time` (milliseconds, or a date with a time of day, in UTC unless it
-says otherwise) and `tracklet` (a number within the camera) may be absent; every further column is an attribute, an empty
+says otherwise) and `tracklet` (a number within the camera) may be absent too; every further column is an attribute, an empty
 cell, or one that says so (`nan`, `NA`, `N/A`, `None`, `null`, `?`), meaning that it is not known. A class of such a name, or
 with blanks around it, is in quotation marks of its own: `"None"`. Among identities and cameras `-`, `unknown`, `nil` and the
 like are gaps too; among attributes they are classes. The notes say either.
@@ -32,12 +33,13 @@ from resight.data.formats._numbering import number_cameras, number_identities, w
 from resight.errors import DataError, did_you_mean
 from resight.files import written_whole
 from resight.records import NO_CAMERA, UNLABELLED, Record, ReidDataset, milliseconds
+from resight.words import counted
 
 __all__ = ["is_manifest", "read_manifest", "write_manifest"]
 
-_NEEDED = ("path", "identity", "split")
-_OPTIONAL = ("camera", "frame", "sequence", "mask", "time", "tracklet")
+_OWN = ("path", "identity", "split", "camera", "frame", "sequence", "mask", "time", "tracklet")
 _SPLITS = ("train", "query", "gallery")
+_LIKE_SPLITS = frozenset({*_SPLITS, "val", "valid", "validation", "test", "probe"})
 _PARQUET = frozenset({".parquet", ".pq"})
 _PATHS_LOOKED_AT = 16
 _WRITTEN = ("path", "split")
@@ -55,7 +57,8 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
 
     Identities that are all whole numbers are used as they are (0 distractor, -1 junk, neither in train),
     others are numbered from 1 in sorted order; cameras likewise. A missing identity is UNLABELLED (in train too:
-    autoencoders need no identities), a missing camera unknown. A column that nearly has the name of one that is absent
+    autoencoders need no identities), a missing camera unknown. Without a column `split` all images are the training split,
+    which 0 and -1 may be in then. A column that nearly has the name of one that is absent
     (`camid`, `pid`, `filename`) is taken for it, which the dataset's notes say. A column without a name is ignored (pandas
     writes its index so).
     Raises DataError naming the missing column, the row (1 is the first below the header), or the first
@@ -66,15 +69,18 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     taken, notes = own_columns(columns)
     called = {own: name for name, own in taken.items()}
     columns = {taken.get(name, name): cells for name, cells in columns.items()}
-    _check_columns(file, columns, called)
+    _require_path(file, columns, called)
+    labelled, divided = "identity" in columns, "split" in columns
+    notes += _fill_up(file, columns, called)
+    _check_cells(file, columns, called)
     for name, cells in columns.items():
         if name in _NAMES:
             columns[name], said = _named_ones(file, called.get(name, name), cells)
             notes += said
         elif name not in _WRITTEN:
             columns[name] = _known(cells)
-            notes += _doubtful(name, cells) if name not in _OPTIONAL else []
-    identities = _identities(file, columns)
+            notes += _doubtful(name, cells) if name not in _OWN else []
+    identities = _identities(file, columns, divided)
     cameras = _cameras(file, columns)
     frames, sequences, tracklets = (_whole_numbers(file, columns, name) for name in ("frame", "sequence", "tracklet"))
     folder = os.fspath(file.parent)
@@ -95,8 +101,9 @@ def read_manifest(path: str | os.PathLike[str]) -> ReidDataset:
     )
     for split, image, *rest in rows:
         records[split].append(Record(os.path.join(folder, image), *rest))
-    if unlabelled := sum(not cell for cell in columns["identity"]):
-        notes.append(f"{unlabelled} images have no identity; they are unlabelled")
+    unlabelled = sum(not cell for cell in columns["identity"])
+    if labelled and unlabelled:
+        notes.append(f"{counted(unlabelled, 'image')} without an identity, unlabelled")
     every = [record for found in records.values() for record in found]
     _check_images(file, every)
     return ReidDataset(
@@ -225,8 +232,7 @@ def _doubtful(column: str, cells: list[str]) -> list[str]:
 
 def _counted(cells: Mapping[str, int]) -> str:
     shown = ", ".join(f"{cell!r}" for cell in list(cells)[:_SHOWN]) + (", …" if len(cells) > _SHOWN else "")
-    images = sum(cells.values())
-    return f"{shown} of {images} image{'s' * (images > 1)} is"
+    return f"{shown} of {counted(sum(cells.values()), 'image')} is"
 
 
 def _read_parquet(file: Path) -> _Columns:
@@ -246,19 +252,46 @@ def _read_parquet(file: Path) -> _Columns:
         raise DataError(f"{file}: not a readable Parquet manifest ({str(error).splitlines()[0]})") from error
 
 
-def _check_columns(file: Path, columns: _Columns, called: Mapping[str, str]) -> None:
+def _require_path(file: Path, columns: _Columns, called: Mapping[str, str]) -> None:
     """`called` is the file's own name of a column that is taken for another."""
-    missing = [name for name in _NEEDED if name not in columns]
-    if missing:
+    if "path" not in columns:
         own = [called.get(name, name) for name in columns]
-        meant = "; ".join(found for name in missing if (found := meant_by(name, own)))
+        meant = meant_by("path", own)
         raise DataError(
-            f"{file}: no column {', '.join(missing)}; a manifest needs {', '.join(_NEEDED)} ({', '.join(_SPLITS)}) "
-            f"and may have camera, time and attributes; this one has {', '.join(own) or 'none'}"
-            + (f"; {meant}" if meant else "")
+            f"{file}: no column path; a manifest needs it, and may have identity, split ({', '.join(_SPLITS)}), camera, "
+            f"time and attributes; this one has {', '.join(own) or 'none'}" + (f"; {meant}" if meant else "")
         )
-    if not columns["split"]:
+    if not columns["path"]:
         raise DataError(f"{file}: lists no image")
+
+
+def _fill_up(file: Path, columns: _Columns, called: Mapping[str, str]) -> list[str]:
+    """Add the columns identity and split where they are absent; a note on each.
+
+    Raises DataError for a column of another name that holds splits: what it sets apart must not be trained on.
+    """
+    others = [called.get(name, name) for name in columns]
+    images, notes = len(columns["path"]), []
+    for name, cell, told in (
+        ("identity", "", "all images are unlabelled"),
+        ("split", "train", "all images are one set"),
+    ):
+        if name in columns:
+            continue
+        if name == "split" and (splits := _like_splits(columns)):
+            raise DataError(f"{file}: no column split; if {called.get(splits, splits)} is meant, call it split")
+        meant = meant_by(name, others)
+        notes.append(f"no column {name}, so {told}" + (f"; {meant}" if meant else ""))
+        columns[name] = [cell] * images
+    return notes
+
+
+def _like_splits(columns: _Columns) -> str | None:
+    """A column whose cells are all names of splits."""
+    return next((name for name, cells in columns.items() if {*map(str.lower, cells)} <= _LIKE_SPLITS), None)
+
+
+def _check_cells(file: Path, columns: _Columns, called: Mapping[str, str]) -> None:
     seen = set()
     for row, (split, image) in enumerate(zip(columns["split"], columns["path"], strict=True), 1):
         if split not in _SPLITS:
@@ -271,9 +304,9 @@ def _check_columns(file: Path, columns: _Columns, called: Mapping[str, str]) -> 
         seen.add((split, image))
 
 
-def _identities(file: Path, columns: _Columns) -> list[int]:
+def _identities(file: Path, columns: _Columns, divided: bool) -> list[int]:
     names = columns["identity"]
-    train = {name for name, split in zip(names, columns["split"], strict=True) if split == "train"}
+    train = {name for name, split in zip(names, columns["split"], strict=True) if divided and split == "train"}
     numbers = number_identities(set(names), str(file), train)
     return [numbers[name] for name in names]
 
@@ -311,7 +344,7 @@ def _milliseconds(file: Path, row: int, cell: str) -> int:
 
 
 def _attributes(columns: _Columns) -> list[dict[str, str]]:
-    names = [name for name in columns if name not in _NEEDED and name not in _OPTIONAL]
+    names = [name for name in columns if name not in _OWN]
     # Images of one identity mostly have the same attributes, so one mapping serves them all.
     shared: dict[tuple[str, ...], dict[str, str]] = {}
     rows = zip(*(columns[name] for name in names), strict=True) if names else [()] * len(columns["split"])
@@ -352,7 +385,7 @@ def _dataset_columns(path: Path, dataset: ReidDataset) -> _Cells:
         if all(value is None for value in columns[name]) and not is_near(name, names):
             del columns[name]
     for name in names:
-        if name in _NEEDED or name in _OPTIONAL or not name.strip():
+        if name in _OWN or not name.strip():
             raise DataError(f"{path}: attribute {name!r} has the name of a manifest's own column; rename it")
         if name != name.strip():
             raise DataError(f"{path}: attribute {name!r} begins or ends with a blank, which tables lose; rename it")
