@@ -47,6 +47,7 @@ __all__ = [
     "Progress",
     "Recognizer",
     "Seen",
+    "calibration_file",
     "called_junk",
     "comparable",
     "find_run",
@@ -168,12 +169,22 @@ CALIBRATION = "calibration.json"
 """The file of a run folder that holds its calibration."""
 
 
-def kept_calibration(folder: str | os.PathLike[str], fingerprint: str) -> Calibration | None:
-    """The calibration in a run folder; None where there is none, or where it is of another model.
+def calibration_file(source: str | os.PathLike[str]) -> Path:
+    """Where the calibration of a run folder is kept, in it, or of an exported file, beside it.
 
-    Raises DataError for a damaged one.
+    >>> calibration_file("street/model.onnx").name
+    'model.onnx.calibration.json'
     """
-    file = Path(folder) / CALIBRATION
+    place = Path(source)
+    return place.with_name(f"{place.name}.{CALIBRATION}") if is_exported(place) else place / CALIBRATION
+
+
+def kept_calibration(source: str | os.PathLike[str], fingerprint: str) -> Calibration | None:
+    """The calibration of a run folder or exported file; None where there is none, or where it is of another model.
+
+    What an export took along within its file is not looked at. Raises DataError for a damaged one.
+    """
+    file = calibration_file(source)
     if not file.is_file():
         return None
     try:
@@ -293,20 +304,16 @@ class Recognizer:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """What `resight calibrate` left in the run folder, or an export took from there into its file.
+        """What `resight calibrate` left in the run folder or beside the exported file, else what an export took into it.
 
         None where there is none, or where it is of another model. Raises DataError for a damaged one.
         """
-        if isinstance(self.model, Exported):
-            told = self.model.config.calibration
-            return None if told is None else Calibration.from_json(json.dumps(told))
-        if self._folder is None or not (self._folder / CALIBRATION).is_file():
-            return None
-        found = kept_calibration(self._folder, self.fingerprint)
-        if found is None:
-            self.tell(
-                f"{self._folder / CALIBRATION} was fitted for another model and is ignored; run resight calibrate again"
-            )
+        source = self.model.path if isinstance(self.model, Exported) else self._folder
+        found = None if source is None else kept_calibration(source, self.fingerprint)
+        if found is None and source is not None and (file := calibration_file(source)).is_file():
+            self.tell(f"{file} was fitted for another model and is ignored; run resight calibrate again")
+        if found is None and isinstance(self.model, Exported) and self.model.config.calibration is not None:
+            return Calibration.from_json(json.dumps(self.model.config.calibration))
         return found
 
     @property

@@ -16,15 +16,22 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder; calibration.json is written into it.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run folder, into which calibration.json is written, or a file that `resight export` wrote, for one beside it.",
+        ),
+    ],
     data: DataOption,
     on: Annotated[
-        Literal["train", "validation", "test"],
+        Literal["train", "validation", "test"] | None,
         typer.Option(
             help="Whose searches to fit: those of the people that training held out, of those that it was fitted on (too "
-            "sure), or the dataset's own query and gallery. The first two are for the data of its training."
+            "sure), or the dataset's own query and gallery. The first two are for the data of its training.  [default: validation; "
+            "test for a file, which does not know whom it was trained on]"
         ),
-    ] = "validation",
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the reliability diagram (.png, .svg, .pdf).")
     ] = None,
@@ -38,14 +45,17 @@ def calibrate(
     people are fitted; by the others the expected calibration error (ECE) and the Brier score are reported, beside those
     of the base rate. The probability is that of such candidates on such a site: on another one, fit it again. In a larger
     gallery it falls, by as much as it did from half of this one to the whole. `index` and `search` find the file in the
-    run; `resight export` takes it along.
+    run; `resight export` takes it along. A file of 8 bits, whose scores are others, and others' files have their own:
+
+    `resight calibrate int8/model.onnx --data market1501:/data/Market-1501-v15.09.15`
     """
     from resight.cli.console import name_failed, output, progress, remark, show
     from resight.cli.destinations import CHARTS, replaced, require_file
     from resight.data.union import read_datasets
     from resight.errors import OptionError
-    from resight.recognizer import CALIBRATION, load
+    from resight.recognizer import calibration_file, load
     from resight.run import Run
+    from resight.runtimes.network import is_exported
     from resight.tasks.reid.calibration import calibrate as fit
     from resight.tasks.reid.evaluation import searchable
     from resight.tasks.splits import searched
@@ -53,14 +63,20 @@ def calibrate(
 
     if picture is not None:
         require_file(picture, CHARTS, "--picture")
-    if not Path(run).is_dir():
-        raise OptionError(f"{run} is no run folder; a calibration is kept in one")
+    exported = is_exported(run)
+    if not exported and not Path(run).is_dir():
+        raise OptionError(
+            f"{run} is no run folder and no exported file; a calibration is kept in one, or beside the other"
+        )
+    if exported and on not in (None, "test"):
+        raise OptionError(f"--on {on} is for a run folder; {run} does not know whom it was trained on")
+    whose = on or ("test" if exported else "validation")
     model, dataset = load(run), read_datasets(data)
     model.tell = remark
-    with _suggesting_test(on != "test" and bool(dataset.query and dataset.gallery)):
-        if on != "test":
-            dataset = searched(dataset, own_training_set(Run.open(Path(run)), dataset), model.recipe, on)
-        if on == "train":
+    with _suggesting_test(whose != "test" and bool(dataset.query and dataset.gallery)):
+        if whose != "test":
+            dataset = searched(dataset, own_training_set(Run.open(Path(run)), dataset), model.recipe, whose)
+        if whose == "train":
             remark("note: the model knows the people it was fitted on; the probabilities are too sure of others")
         with progress("embedding", sum(map(len, searchable(dataset)))) as advance:
             made = fit(model, dataset, progress=advance)
@@ -71,7 +87,7 @@ def calibrate(
 
         files["picture"] = f"{picture}{replaced(picture)}"
         save(reliability(made.told, made.same), picture)
-    anew = replaced(Path(run) / CALIBRATION)
+    anew = replaced(calibration_file(run))
     files["calibration"] = f"{made.save(Path(run))}{anew}"
     if as_json:
         print(json.dumps(made.summary(), indent=2))

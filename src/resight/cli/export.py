@@ -100,7 +100,9 @@ def export(
     if made.config.calibration is not None:
         console.print(f"probabilities: as `resight calibrate` made them of {run}", markup=False)
     if made.left_out:
-        remark(f"probabilities of {run} are left out: the scores of 8 bits are others")
+        remark(
+            f"probabilities of {run} are left out: the scores of 8 bits are others; fit them by `resight calibrate {made.path}`"
+        )
     licence = made.config.licence or "not known"
     console.print(f"licence of the weights: {licence}", markup=False)
     for warning in made.warnings:

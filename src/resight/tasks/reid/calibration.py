@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from resight.embedding import embed
 from resight.errors import DataError
 from resight.files import written_whole
-from resight.recognizer import CALIBRATION, Progress, Recognizer
+from resight.recognizer import Progress, Recognizer, calibration_file
 from resight.records import JUNK, NO_CAMERA, Embeddings, ReidDataset
 from resight.retrieval import nearest
 from resight.retrieval.calibration import (
@@ -85,12 +85,13 @@ class Calibrated:
             "figures": self.figures,
         }
 
-    def save(self, folder: Path) -> Path:
-        """Write calibration.json, whole or not at all, into a run folder, where `Recognizer.calibration` finds it."""
+    def save(self, source: Path) -> Path:
+        """Write a file, whole or not at all, into a run folder or beside an exported file: `Recognizer.calibration` finds it."""
         content = {**self.summary(), **json.loads(self.calibration.to_json())}
-        with written_whole(folder / CALIBRATION) as partial:
+        file = calibration_file(source)
+        with written_whole(file) as partial:
             partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        return folder / CALIBRATION
+        return file
 
     def table(self) -> Table:
         """A row for the base rate and one for the calibration."""
