@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from resight.data.augmentations import build_augmentation
 from resight.data.loaders import (
@@ -314,11 +316,16 @@ def test_beside_a_gallery_workers_are_not_forked(crowd: ReidDataset, monkeypatch
     options = LoaderOptions(workers=1, batch_size=2)
     monkeypatch.setitem(sys.modules, "lancedb", None)
     loader = evaluation_loader(images, options)
-    assert loader.multiprocessing_context is not None
-    assert loader.multiprocessing_context.get_start_method() == "forkserver"
+    assert started(loader) == "forkserver"
     assert sum(len(batch.images) for batch in loader) == len(crowd.train)
     assert evaluation_loader(images, LoaderOptions(workers=0, batch_size=2)).multiprocessing_context is None
     monkeypatch.delitem(sys.modules, "lancedb")
-    assert evaluation_loader(images, options).multiprocessing_context is None
+    assert started(evaluation_loader(images, options)) == multiprocessing.get_start_method()
     monkeypatch.setitem(sys.modules, "psycopg_pool", None)
-    assert evaluation_loader(images, options).multiprocessing_context is not None
+    assert started(evaluation_loader(images, options)) == "forkserver"
+
+
+def started(loader: DataLoader[Batch]) -> str:
+    """How its workers start."""
+    assert loader.multiprocessing_context is not None
+    return loader.multiprocessing_context.get_start_method()

@@ -23,6 +23,7 @@ from resight.data.masks import read_mask
 from resight.data.samplers import BatchSampler, Draw
 from resight.data.targets import encode, junk_targets, shown_as_junk
 from resight.errors import ImageError
+from resight.processors import worker_context
 from resight.recipe import ImageOptions, LoaderOptions
 from resight.records import AttributeSchema, Record
 
@@ -348,10 +349,10 @@ def _leave_alone(worker: int) -> None:
     gc.freeze()
 
 
-def _start() -> str | None:
+def _start() -> str:
     """How workers start: beside an open gallery not by a fork, in which its threads are not."""
-    forks = multiprocessing.get_start_method() == "fork"
-    return "forkserver" if forks and _GALLERIES & sys.modules.keys() else None
+    method = multiprocessing.get_start_method()
+    return "forkserver" if method == "fork" and _GALLERIES & sys.modules.keys() else method
 
 
 _GALLERIES = {"lancedb", "psycopg_pool"}
@@ -393,7 +394,7 @@ def _loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         worker_init_fn=_leave_alone,
-        multiprocessing_context=start if workers else None,
+        multiprocessing_context=worker_context(start or multiprocessing.get_start_method()) if workers else None,
         pin_memory=torch.cuda.is_available(),
         **how,  # type: ignore[arg-type]
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from PIL import Image
 
 from resight.errors import DataError, ResightError, did_you_mean
 from resight.files import folder_written_whole
-from resight.processors import cores
+from resight.processors import cores, worker_context
 from resight.synthetic.roster import Sighting, make_roster
 from resight.synthetic.street import Kind, Picture, Street
 from resight.synthetic.writers import WRITERS, Entry
@@ -225,16 +224,13 @@ def _draw_all(
             progress(done, len(entries))
         return
     # Not fork: the caller may have threads (torch's) that do not exist in a forked child.
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, mp_context=worker_context("spawn")) as pool:
             for future in as_completed([pool.submit(_draw_chunk, str(folder), street, chunk) for chunk in chunks]):
                 done += future.result()
                 progress(done, len(entries))
     except BrokenProcessPool as error:
-        raise ResightError(
-            "the drawing processes died; call synthesize under `if __name__ == '__main__':`, or with processes=1"
-        ) from error
+        raise ResightError("the drawing processes died, perhaps for want of memory; give processes=1") from error
 
 
 @lru_cache(maxsize=1)
