@@ -49,7 +49,7 @@ _WORKERS = (0, 1, 2, 4, 8)
 class Way:
     """A way to compute what a network makes: how exactly, in which order in memory, on how many threads, compiled or not.
 
-    And how many processes load images beside.
+    And whether a GPU is given a training's passes whole, and how many processes load images beside.
     """
 
     precision: Precision = "32"
@@ -58,6 +58,8 @@ class Way:
     """None: as many as PyTorch takes."""
     compiled: bool = False
     """Whether by torch.compile."""
+    graphs: bool = False
+    """Whether training passes are launched as CUDA graphs."""
     workers: int | None = None
     """Processes that load images; None: as many as the recipe says."""
 
@@ -66,7 +68,8 @@ class Way:
         name = {"32": "float32", "bf16": "bfloat16", "16": "float16"}[self.precision]
         threads = "" if self.threads is None else f", {self.threads} threads"
         workers = "" if self.workers is None else f", {self.workers} worker{'' if self.workers == 1 else 's'}"
-        return f"{name}, {layout}{threads}{', compiled' if self.compiled else ''}{workers}"
+        how = f"{', compiled' if self.compiled else ''}{', as CUDA graphs' if self.graphs else ''}"
+        return f"{name}, {layout}{threads}{how}{workers}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

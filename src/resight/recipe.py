@@ -148,10 +148,11 @@ class TrainerOptions(_Section):
         False,
         description="compute a backbone's stages twice instead of keeping their maps: less memory, a third more time",
     )
-    compile: bool | Literal["auto"] = Field(
+    compile: bool | Literal["auto", "graphs"] = Field(
         "auto",
         description="by torch.compile, which takes a minute and more; auto: measured together with precision where a "
-        "training is long enough to win that back, else not",
+        "training is long enough to win that back, else not; graphs: not compiled, but launched whole on one GPU, as CUDA "
+        "graphs, for a GPU that waits for the launches of small batches",
     )
 
     @property

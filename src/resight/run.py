@@ -81,7 +81,8 @@ class Run:
         """How it is computed: as decided, or else as the recipe says."""
         options = self.recipe.trainer
         precision = "32" if options.precision == "auto" else options.precision
-        return self.way or Way(precision, options.channels_last is not False, compiled=options.compile is True)
+        compiled, graphs = options.compile is True, options.compile == "graphs"
+        return self.way or Way(precision, options.channels_last is not False, compiled=compiled, graphs=graphs)
 
     @property
     def weights(self) -> Path:

@@ -244,7 +244,7 @@ def _fit(
 ) -> Run:
     for note in system.notes:
         tell(note)
-    system.run_as(run.computed, on_cpu=training_device(run.recipe).type == "cpu")
+    system.run_as(run.computed, on_cpu=training_device(run.recipe).type == "cpu", tell=tell)
     batches.workers = run.computed.workers
     with warnings.catch_warnings(), run.computed.on_its_threads():
         warnings.filterwarnings("ignore", module="lightning")

@@ -26,7 +26,10 @@ from resight.records import Record, ReidDataset
 from resight.run import Run, build_model
 from resight.tasks.systems import SYSTEMS, training_set_of
 from resight.training import resume, train
+from tests.support.graphs import Recorder, recorder
 from tests.support.runs import assert_equal_weights
+
+__all__ = ["recorder"]
 
 
 @pytest.fixture(autouse=True)
@@ -201,6 +204,79 @@ def test_whole_batches_of_training_alone_are_compiled(crowd, tiny, tmp_path: Pat
     run = train(tiny(*over), broken, tmp_path / "run", quiet=True)
     assert run.way == Way("32", compiled=True)
     assert set(sizes) == {16}
+
+
+GRAPHS = "trainer.compile=graphs"
+
+
+@pytest.fixture
+def graphs_here(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """As if this CPU were a GPU that has CUDA graphs."""
+    monkeypatch.setattr(probing, "_has_graphs", lambda device: True)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("over", "reason"),
+    [
+        ((), "they are for GPUs by NVIDIA"),
+        (("trainer.devices=2",), "they are for one device"),
+        (("trainer.accumulate=2",), "they overwrite the gradients that trainer.accumulate adds up"),
+        (("trainer.checkpointing=true",), "trainer.checkpointing computes parts of the network again"),
+    ],
+)
+def test_graphs_are_not_recorded_where_they_would_be_wrong(over, reason, crowd, tiny, recorder, monkeypatch) -> None:
+    monkeypatch.setattr(probing, "_has_graphs", lambda device: bool(over))
+    lines: list[str] = []
+    assert way_of(*made(tiny(GRAPHS, *over), crowd), lines.append) == Way("32")
+    assert lines[0].startswith(f"computing without CUDA graphs: {reason}")
+    assert not recorder.recordings
+
+
+@pytest.mark.parametrize("recipe", ["reid-strong-baseline", "reid-bruna", "reid-vae", "segmentation-unet"])
+def test_graphs_that_make_the_same_are_taken(recipe: str, annotated, tiny, graphs_here) -> None:
+    over = ["attributes.cameras=[]"] if recipe == "reid-bruna" else []
+    system, batches = made(tiny(GRAPHS, *over, recipe=recipe), annotated)
+    before = {name: value.clone() for name, value in system.state_dict().items()}
+    lines: list[str] = []
+    assert way_of(system, batches, lines.append).graphs
+    assert not lines
+    assert graphs_here.launches == 2
+    assert all(torch.equal(value, before[name]) for name, value in system.state_dict().items())
+
+
+def test_graphs_that_make_something_else_are_not_taken(crowd, tiny, graphs_here) -> None:
+    graphs_here.stale = True
+    lines: list[str] = []
+    assert not way_of(*made(tiny(GRAPHS), crowd), lines.append).graphs
+    assert lines[0].startswith("computing without CUDA graphs: what they make differs by ")
+
+
+def test_graphs_that_cannot_be_recorded_are_no_error(crowd, tiny, graphs_here) -> None:
+    graphs_here.error = RuntimeError("out of memory\nand much more")
+    lines: list[str] = []
+    assert way_of(*made(tiny(GRAPHS), crowd), lines.append) == Way("32")
+    assert way_of(*made(tiny(GRAPHS), crowd), lines.append, kept=Way("32", graphs=True)) == Way("32"), "nor resumed"
+    assert lines == ["computing without CUDA graphs: recording failed (out of memory)"] * 2
+
+
+@pytest.mark.parametrize("length", ["epochs=1", LONG])
+def test_graphs_are_taken_by_hand_alone(length: str, crowd, tiny, measured, graphs_here) -> None:
+    for asked, taken in (("graphs", True), ("auto", False), ("false", False)):
+        way = way_of(*made(tiny(*AUTO, length, f"trainer.compile={asked}"), crowd))
+        assert (way.graphs, way.compiled) == (taken, False)
+    assert not any(way.graphs for candidates in measured for way in candidates)
+
+
+@pytest.mark.slow
+def test_a_training_by_graphs_is_the_same_and_resumes(crowd, crowd_spec, tiny, tmp_path, graphs_here) -> None:
+    over = ("epochs=2", "average.name=ema", "trainer.clip=1")
+    plain = train(tiny(*over), crowd, tmp_path / "plain", data=[crowd_spec], quiet=True)
+    cut_after_an_epoch(tiny(GRAPHS, *over), crowd, tmp_path / "cut", crowd_spec)
+    assert graphs_here.launches == 2 + 2 * 3 - 2, "the trial's, and all batches but two"
+    cut = resume(tmp_path / "cut", crowd, quiet=True)
+    assert cut.way == Way("32", graphs=True)
+    assert_equal_weights(plain.folder, cut.folder)
 
 
 def test_several_processes_do_not_measure(crowd, tiny, measured) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, repeat
@@ -15,6 +16,7 @@ from torch import Tensor
 from resight.data.loaders import Batch, Item
 from resight.engine.data_module import DataModule
 from resight.engine.gradients import quicken
+from resight.engine.graphs import launch_whole
 from resight.engine.system import System
 from resight.machine import (
     LONG,
@@ -38,6 +40,8 @@ _FEW = 4
 """Threads of a CPU below which fewer are not tried: they would leave cores idle."""
 _LOADED = 6
 """Steps, about, that are taken for each worker that is tried."""
+_APART = 0.25
+"""How far what a network makes, and its gradients, may be from the exact ones, as a share of these: roundings are less."""
 _COMPILING = 60
 """Seconds that torch.compile takes, about: 28 to 92 were measured (docs/log.md)."""
 
@@ -58,9 +62,13 @@ def way_of(
     What the recipe names is taken. Otherwise a training that takes over fifty times as many steps as the probe has a few
     steps of each way timed, on a copy of the network and random pixels, then with the loading of its own images beside,
     and `tell` gets a line; a shorter one, or one on several devices, takes the likely way. Where torch.compile does not
-    work, `tell` gets a line and the network is computed without.
+    work, `tell` gets a line and the network is computed without; so for CUDA graphs, which also must make what it makes
+    without, up to rounding.
     """
     way = kept or _chosen(system, batches, tell)
+    if way.graphs and (reason := _graphs_refused(system, way, batches)):
+        tell(f"computing without CUDA graphs: {reason}")
+        way = replace(way, graphs=False)
     if way.compiled and not _several(system.recipe):
         try:
             with way.on_its_threads():
@@ -79,10 +87,47 @@ def _without(error: Exception) -> str:
     return f"computing without torch.compile, which does not work here: {str(error).strip().partition(chr(10))[0]}"
 
 
+def _graphs_refused(system: System, way: Way, batches: DataModule) -> str | None:
+    """Why training passes cannot be launched as CUDA graphs; None if they can, and then make the same."""
+    options, device = system.recipe.trainer, training_device(system.recipe)
+    if not _has_graphs(device):
+        return "they are for GPUs by NVIDIA"
+    if _several(system.recipe):
+        return "they are for one device"
+    if options.accumulate > 1:
+        return "they overwrite the gradients that trainer.accumulate adds up"
+    if options.checkpointing:
+        return "trainer.checkpointing computes parts of the network again, which cannot be recorded"
+    try:
+        shown = _told_apart(_whole_batch(batches))
+        both = (way, replace(way, graphs=False))
+        found, exact = (_Passes(system, one, shown, device).compared() for one in both)
+    except Exception as error:  # of what cannot be recorded there are many
+        return f"recording failed ({str(error).strip().partition(chr(10))[0]})"
+    far = max(map(_apart, found, exact))
+    return None if far <= _APART else f"what they make differs by {100 * far:.0f} %"
+
+
+def _has_graphs(device: torch.device) -> bool:
+    return device.type == "cuda"
+
+
+def _told_apart(shown: Batch) -> Batch:
+    """A batch's images, each as bright as no other: noise alone looks alike to a network."""
+    light = torch.linspace(0.1, 1, len(shown.images))[:, None, None, None]
+    return shown._replace(images=(shown.images * light).to(torch.uint8))
+
+
+def _apart(found: Tensor, exact: Tensor) -> float:
+    """How far numbers are from the exact ones, as a share of these."""
+    error = (found - exact).norm() / exact.norm().clamp(min=1e-12)
+    return float(error) if bool(error.isfinite()) else math.inf
+
+
 def _chosen(system: System, batches: DataModule, tell: Callable[[str], None]) -> Way:
     recipe, likeliest = system.recipe, likely_way(system)
     device, options = training_device(recipe), recipe.trainer
-    candidates = [replace(likeliest, compiled=False)]
+    candidates = [replace(likeliest, compiled=False, graphs=False)]
     if options.precision == "auto":
         every = ways(device, system.model, _once(system))
         candidates = [one for one in every if options.channels_last in ("auto", one.channels_last)]
@@ -110,8 +155,7 @@ def _chosen(system: System, batches: DataModule, tell: Callable[[str], None]) ->
         facts |= {"augmentation": recipe.augmentation}
         way, more, known = remembered(facts, lambda: _with_workers(way, batches, step(way), device))
         seconds, before = {**seconds, **more}, before and known
-    if options.compile is True:
-        way = replace(way, compiled=True)
+    way = replace(way, compiled=way.compiled or likeliest.compiled, graphs=likeliest.graphs)
     tell(f"computing in {told(way, seconds, before, f'a step of {len(shown.images)} images')}")
     return way
 
@@ -122,7 +166,7 @@ def likely_way(system: System) -> Way:
     likeliest = Way() if options.precision != "auto" else likely(device, system.model, _once(system))
     precision = likeliest.precision if options.precision == "auto" else options.precision
     layout = True if options.channels_last == "auto" else options.channels_last
-    return Way(precision, layout, compiled=options.compile is True)
+    return Way(precision, layout, compiled=options.compile is True, graphs=options.compile == "graphs")
 
 
 def _once(system: System) -> Callable[[], object]:
@@ -188,26 +232,58 @@ def _with_workers(
 
 def _step(system: System, way: Way, shown: Batch, device: torch.device) -> Callable[[], None]:
     """A step of training without its losses, whose precision is the same in all: forwards and backwards."""
-    network = copy.deepcopy(system.model).to(device).train()
-    network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
-    if way.precision == "bf16" and device.type == "cpu":
-        quicken(network)
-    if way.compiled:
-        network.compile(dynamic=False)
-    moved = {name: part.to(device) for name, part in shown._asdict().items() if isinstance(part, Tensor)}
-    shown = shown._replace(**moved)  # type: ignore[arg-type]  # `failed`, a list, is none of them
-    inputs = system.prepared(shown, way)
+    passes = _Passes(system, way, shown, device)
 
     def once() -> None:
-        with torch.random.fork_rng(), way.autocast(device), system.in_place_of_its_own(network):
-            made = system.run_model(inputs, shown)
-            total = torch.stack([values.float().mean() for values in _tensors(made)]).sum()
+        with torch.random.fork_rng():
+            made = passes.forwards()
+            total = torch.stack([values.float().mean() for values in made]).sum()
         total.backward()
-        network.zero_grad()
+        passes.network.zero_grad()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
     return once
+
+
+class _Passes:
+    """A copy of a system's network that is computed as a way says."""
+
+    def __init__(self, system: System, way: Way, shown: Batch, device: torch.device) -> None:
+        network = copy.deepcopy(system.model).to(device).train()
+        network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
+        if way.precision == "bf16" and device.type == "cpu":
+            quicken(network)
+        if way.compiled:
+            network.compile(dynamic=False)
+        if way.graphs:
+            launch_whole(network, steady=1)
+        moved = {name: part.to(device) for name, part in shown._asdict().items() if isinstance(part, Tensor)}
+        self.shown = shown._replace(**moved)  # type: ignore[arg-type]  # `failed`, a list, is none of them
+        self.system, self.way, self.device, self.network = system, way, device, network
+        self.inputs = system.prepared(self.shown, way)
+
+    def forwards(self, backwards: bool = False) -> list[Tensor]:
+        """The tensors that it makes of the images, or of the same `backwards`, with a gradient."""
+        inputs = self.inputs.flip(0) if backwards else self.inputs
+        with self.way.autocast(self.device), self.system.in_place_of_its_own(self.network):
+            return [*_tensors(self.system.run_model(inputs, self.shown))]
+
+    def compared(self) -> list[Tensor]:
+        """What it makes of the images after it had the same in another order, and the gradients, each flat."""
+        random = torch.Generator().manual_seed(0)
+        with torch.random.fork_rng():
+            for backwards in (True, False):
+                torch.manual_seed(0)
+                self.network.zero_grad()
+                made = self.forwards(backwards)
+                weights = [torch.randn(values.shape, generator=random).to(self.device) for values in made]
+                torch.stack(
+                    [(values.float() * one).mean() for values, one in zip(made, weights, strict=True)]
+                ).sum().backward()
+        numbers = [values.detach().float().flatten() for values in made]
+        gradients = [values.grad.float().flatten() for values in self.network.parameters() if values.grad is not None]
+        return [*numbers, torch.cat(gradients)]
 
 
 def _whole_batch(batches: DataModule) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from resight.engine.averaging import average_of
 from resight.engine.checkpointing import checkpoint_blocks
 from resight.engine.freezing import require_freezable
 from resight.engine.gradients import quicken
+from resight.engine.graphs import launch_whole
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.parts import begins, require_parts
 from resight.engine.processes import rows_of_all, together, told_by_all
@@ -89,8 +90,11 @@ class System(lightning.LightningModule):
         """Whether a batch since the last step of the optimiser was not passed over; None where there was no batch."""
         self._batch_index = 0
 
-    def run_as(self, way: Way, on_cpu: bool = False) -> None:
-        """Have the network and its inputs in a way's memory layout, and as is fastest `on_cpu`; its precision is the trainer's."""
+    def run_as(self, way: Way, on_cpu: bool = False, tell: Callable[[str], None] = lambda line: None) -> None:
+        """Have the network and its inputs in a way's memory layout, and as is fastest `on_cpu`; its precision is the trainer's.
+
+        `tell` gets a line where CUDA graphs cannot be recorded.
+        """
         self.way = way
         layout = torch.channels_last if way.channels_last else torch.contiguous_format
         self.model = self.model.to(memory_format=layout)
@@ -98,6 +102,8 @@ class System(lightning.LightningModule):
             quicken(self.model)
         if way.compiled:
             self.model.compile(dynamic=False)
+        if way.graphs:
+            launch_whole(self.model, tell)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are saved at the end of an epoch; Lightning's own counter is set only once its loop runs.
