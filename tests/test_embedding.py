@@ -49,7 +49,7 @@ def test_records_and_paths_are_embedded_in_order_and_what_cannot_be_read_is_name
     assert len(failed) == 1
     assert "bad.jpg" in failed[0]
     assert sum(told) == len(images)
-    with pytest.raises(DataError, match=r"none of 1 images could be read; the first: .*bad\.jpg"):
+    with pytest.raises(DataError, match=r"the image could not be read: .*bad\.jpg"):
         embed(person, [bad])
 
 

@@ -202,7 +202,7 @@ def test_two_processes_train_as_one_does_on_the_same_batches(tiny, tmp_path: Pat
         command("train", tmp_path / "two.yaml", *words), check=True, timeout=300, capture_output=True, text=True
     )
     assert ended.stdout.count(f"run: {tmp_path / 'two'}\n") == 1, "one process speaks"
-    assert ended.stderr.count("1 images could not be read") == 1
+    assert ended.stderr.count("1 image could not be read") == 1
     one, two = (metrics(tmp_path / name) for name in ("one", "two"))
     assert len(two) == 3
     for row, shared in zip(one, two, strict=True):
@@ -354,7 +354,7 @@ def test_unreadable_images_are_left_out_and_named(crowd: ReidDataset, tiny, tmp_
     bad = replace(crowd.train[0], path=corrupt(tmp_path / "broken.jpg"))
     broken, told = replace(crowd, train=[bad, *crowd.train[1:]]), []
     train(tiny("epochs=1"), broken, tmp_path / "run", quiet=True, tell=told.append)
-    assert "1 images could not be read" in told[0]
+    assert "1 image could not be read" in told[0]
     assert "broken.jpg" in told[1]
     train(tiny("epochs=1"), broken, tmp_path / "silent")
     assert capfd.readouterr() == ("", ""), "a library prints nothing that nobody asks for"

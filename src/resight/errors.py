@@ -41,7 +41,9 @@ class ImageError(DataError):
 
 def none_readable(images: int, failed: Sequence[str]) -> DataError:
     """The error of a stage that could read none of its `images` images; `failed` has a line for each."""
-    return DataError(f"none of {images} images could be read" + (f"; the first: {failed[0]}" if failed else ""))
+    if images == 1:
+        return DataError("the image could not be read" + (f": {failed[0]}" if failed else ""))
+    return DataError(f"none of {images:,} images could be read" + (f"; the first: {failed[0]}" if failed else ""))
 
 
 class RecipeError(ResightError):

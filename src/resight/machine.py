@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from resight.files import cache_folder, written_whole
+from resight.words import counted
 
 __all__ = [
     "LONG",
@@ -66,8 +67,8 @@ class Way:
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
         name = {"32": "float32", "bf16": "bfloat16", "16": "float16"}[self.precision]
-        threads = "" if self.threads is None else f", {self.threads} threads"
-        workers = "" if self.workers is None else f", {self.workers} worker{'' if self.workers == 1 else 's'}"
+        threads = "" if self.threads is None else f", {counted(self.threads, 'thread')}"
+        workers = "" if self.workers is None else f", {counted(self.workers, 'worker')}"
         how = f"{', compiled' if self.compiled else ''}{', as CUDA graphs' if self.graphs else ''}"
         return f"{name}, {layout}{threads}{how}{workers}"
 

@@ -29,6 +29,7 @@ from resight.recipe import Recipe, make
 from resight.records import ReidDataset
 from resight.run import Run, build_model, leftovers
 from resight.tasks.systems import SYSTEMS, own_training_set, training_set_of
+from resight.words import counted
 
 __all__ = ["alone", "check", "resume", "train", "validate"]
 
@@ -277,6 +278,6 @@ def _fit(
 
 def _tell_unreadable(unreadable: set[str], tell: Tell) -> None:
     if unreadable:
-        tell(f"{len(unreadable)} images could not be read and were left out:")
+        tell(f"{counted(len(unreadable), 'image')} could not be read, left out:")
         for line in sorted(unreadable)[:_NAMED]:
             tell(f"  {line}")

@@ -52,7 +52,7 @@ def test_from_crops_to_individuals(
     words = ["associate", trained.folder, crops, "--out", out, "--threshold", "0.05"]
     status, said, err = resight(*words, capsys=capsys)
     assert status == 0, err
-    assert "6 tracklets of 30 images are" in said
+    assert "6 tracklets of 30 images: " in said
     assert "joined up to distance 0.05; 6 pairs exclude each other" in said
     assert re.search(r"each tracklet alone +50\.0", said)
     assert {path.name for path in out.iterdir()} == {"manifest.csv", "tracklets.csv"}
@@ -63,7 +63,7 @@ def test_from_crops_to_individuals(
 
     status, said, err = resight(*words, "--force", "--travel", "1,2=1..60", capsys=capsys)
     assert status == 0, err
-    assert "6 tracklets of 30 images are 6 individuals" in said, "both cameras see all of them at one time"
+    assert "6 tracklets of 30 images: 6 individuals" in said, "both cameras see all of them at one time"
     status, said, err = resight(*words, "--force", "--junk", kinds["autoencoder"], capsys=capsys)
     assert status == 0, err
     assert re.search(r"[1-9]\d* of 30 images left out as junk", said)

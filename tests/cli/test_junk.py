@@ -86,7 +86,7 @@ def test_scan_review_apply(run: Path, data: str, tmp_path: Path, capsys, monkeyp
     status, printed, err = resight("junk", "apply", out, "--data", data, "--out", tmp_path / "k.csv", capsys=capsys)
     assert status == 0
     assert "2 images left out, 18 kept" in printed
-    assert "1 suspects are not decided and stay" in err
+    assert "1 suspect is not decided and stays" in err
     left = {Path(record.path).name for record in read_dataset(f"manifest:{tmp_path / 'k.csv'}").gallery}
     assert len(left) == 18
     assert {suspects(out)[0], suspects(out)[2]} == {f"{number:02d}.png" for number in range(20)} - left
@@ -130,7 +130,7 @@ def test_the_page_is_served_until_ctrl_c(run: Path, data: str, tmp_path: Path, c
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
     assert process.wait(20) == 0
-    assert "0 of 1 suspects decided" in rest
+    assert "0 of 1 suspect decided" in rest
 
 
 @pytest.mark.parametrize(

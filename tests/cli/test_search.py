@@ -39,7 +39,7 @@ def test_a_gallery_is_made_and_searched(
     status, out, err = resight("search", gallery, query, *words, capsys=capsys)
     assert status == 0
     assert "3.png" in out
-    assert "1 of 1 queries found themselves in the gallery; that is not counted as a hit" in err
+    assert "1 of 1 query found itself in the gallery; that is not counted as a hit" in err
     assert Image.open(tmp_path / "p.png").width > 100
     status, out, _ = resight("search", gallery, query, "--json", capsys=capsys)
     hits = json.loads(out)[str(query)]
@@ -259,7 +259,7 @@ def test_junk_and_images_that_cannot_be_read_are_left_out_of_a_ranking(
     (tmp_path / "r.txt").unlink()
     status, _, err = resight("search", gallery, queries / "bad.png", *words, capsys=capsys)
     assert status == 2
-    assert "none of 1 images could be read" in err
+    assert "the image could not be read" in err
     assert not (tmp_path / "r.txt").exists()
 
 
@@ -332,7 +332,7 @@ def test_pictures_of_one_person_are_searched_for_together(
         words = ["search", place, *queries, "--together", "-k", 4, *words]
         status, out, err = resight(*words, "--json", "--picture", picture, capsys=capsys)
         assert status == 0, err
-        assert "1 of 1 queries found themselves" in err
+        assert "1 of 1 query found itself" in err
         hits = json.loads(out)
         wanted = gallery.search(queries, 4, **options)
         assert [hit["id"] for hit in hits.pop(name)] == [hit.id for hit in wanted]
@@ -370,7 +370,7 @@ def test_pictures_of_one_person_are_searched_for_together(
     calibrated(run, "elsewhere")
     status, _, err = resight("search", place, queries[0], "--accept", "0.1", capsys=capsys)
     assert status == 0
-    assert "fitted on street (75 people, 2026-11-26), and its images lie in a folder elsewhere" in err
+    assert "fitted on street (75 individuals, 2026-11-26), and its images lie in a folder elsewhere" in err
 
 
 def test_no_probability_is_shown_as_certain() -> None:

@@ -206,9 +206,9 @@ def test_what_cannot_be_searched_is_reported() -> None:
     halves = query_gallery_first(records)
     assert (halves.single_image, halves.single_camera, halves.without_match) == ((1,), (2,), (3,))
     assert halves.warnings == [
-        "1 identities have one image only: 1",
-        "1 identities have images of one camera only: 2",
-        "1 identities have a query without a match from another camera in the gallery: 3",
+        "1 identity has one image only: 1",
+        "1 identity has images of one camera only: 2",
+        "1 identity has a query without a match from another camera in the gallery: 3",
     ]
     assert query_gallery_first(records[7:]).warnings == []
 

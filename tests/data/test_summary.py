@@ -57,11 +57,11 @@ def test_problems_are_named(market: Path) -> None:
         )
     )
     assert problems == [
-        "train: 1 identities have one image only, so no positive pair: 9",
-        "query: 1 images without identity; they can be searched for but not evaluated",
-        "query: 1 images have no match in the gallery and will not be counted: q1.jpg",
-        "train and query share 1 identities, so the evaluation is too favourable: 3",
-        "train: 3 of 3 images have no attributes",
+        "train: 1 identity has one image only, so no positive pair: 9",
+        "query: 1 image without identity, which can be searched for but not evaluated",
+        "query: 1 image has no match in the gallery, not counted in an evaluation: q1.jpg",
+        "train and query share 1 identity, so the evaluation is too favourable: 3",
+        "train: 3 of 3 images without attributes",
     ]
 
 
@@ -70,7 +70,7 @@ def test_match_depends_on_protocol_and_explicit_answers() -> None:
     assert len(find_problems(ReidDataset("x", query=query, gallery=gallery))) == 1
     assert find_problems(ReidDataset("x", query=query, gallery=gallery, protocol="course")) == []
     [unknown] = find_problems(ReidDataset("x", query=[Record("q.jpg", 3)], gallery=gallery))
-    assert unknown.startswith("query and gallery: the cameras of 1 of 2 images with an identity are unknown")
+    assert unknown.startswith("query and gallery: the camera of 1 of 2 images with an identity is unknown")
     right = Relevance([np.array([0])], [np.array([], np.int64)])
     wrong = Relevance([np.array([], np.int64)], [np.array([0])])
     assert find_problems(ReidDataset("x", query=query, gallery=gallery, relevance=right)) == []
@@ -81,4 +81,4 @@ def test_match_depends_on_protocol_and_explicit_answers() -> None:
 def test_queries_that_are_in_the_gallery_themselves_are_named() -> None:
     query, gallery = [Record("a.jpg", 1, 1)], [Record("./a.jpg", 1, 1), Record("b.jpg", 1, 2)]
     [problem] = find_problems(ReidDataset("x", query=query, gallery=gallery))
-    assert problem == "query: 1 images are in the gallery themselves; they are left out for themselves"
+    assert problem == "query: 1 image is in the gallery too, left out there in a search for the same file"

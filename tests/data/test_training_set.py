@@ -70,7 +70,7 @@ def test_images_without_an_identity_are_left_out_and_counted() -> None:
     found = divide(load_recipe("reid-strong-baseline"), dataset, {"identities"}, told.append)
     assert found.fitted == street()
     assert len(told) == 1
-    assert "street: 3 training images have no identity and are left out" in told[0]
+    assert "street: 3 training images without an identity left out" in told[0]
 
 
 def test_a_system_that_learns_from_pixels_alone_takes_every_image() -> None:
@@ -101,7 +101,7 @@ def test_identities_without_attributes_are_left_out_and_named() -> None:
     found = divide(recipe, dataset, {"attributes"}, told.append)
     assert found.fitted == list(hatted().train)
     assert len(told) == 1
-    assert "7 identities have no attributes and are left out: 31, 32, 33, 34, 35, …" in told[0]
+    assert "7 identities without attributes left out: 31, 32, 33, 34, 35, …" in told[0]
 
 
 def test_what_is_missing_is_said_before_anything_trains() -> None:
@@ -126,7 +126,7 @@ def test_what_is_missing_is_said_before_anything_trains() -> None:
 
 def test_training_without_masks_says_what_is_missing() -> None:
     dataset = ReidDataset("street", train=[Record("a.jpg", mask="a.png"), Record("bare.jpg")])
-    with pytest.raises(DataError, match=r"street: 1 training images have no mask \(the first: bare.jpg\); give masks:"):
+    with pytest.raises(DataError, match=r"street: 1 training image has no mask \(the first: bare.jpg\); give masks:"):
         divide(load_recipe("segmentation-unet"), dataset, {"masks"})
 
 

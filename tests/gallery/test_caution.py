@@ -28,7 +28,7 @@ def test_other_folders_and_other_cameras_are_told(paths: list[str], cameras: lis
         assert found is None
     else:
         assert found is not None
-        assert found.startswith(f"the probabilities were fitted on street (75 people, 2026-11-26), and {told}")
+        assert found.startswith(f"the probabilities were fitted on street (75 individuals, 2026-11-26), and {told}")
         assert "\n" not in found
 
 

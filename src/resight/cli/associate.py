@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resight.cli.console import ForceOption
+from resight.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ def associate(
         told = f"\nmanifest: {out / 'manifest.csv'}{anew}"
     show(tables(made), given.called)
     if write is not None:
-        told += f"\n{len(made.images)} images of {given.called} have their individual in the column {write}"
+        told += f"\n{counted(len(made.images), 'image')} of {given.called} {'has its' if len(made.images) == 1 else 'have their'} individual in the column {write}"
     output().print(f"{_told(made, len(given.embeddings), accept)}{told}", markup=False)
 
 
@@ -277,7 +278,7 @@ def _write(given: _Given, made: Result, weights: NDArray[np.float32], column: st
         others = sum(was not in (UNLABELLED, now) for was, now in zip(old, individuals, strict=True))
         if others and not force:
             raise OptionError(
-                f"{others} images of {given.gallery.where} have other identities; write another column, as --write "
+                f"{counted(others, 'image')} of {given.gallery.where} {'has another identity' if others == 1 else 'have other identities'}; write another column, as --write "
                 "individual, or --force to write over them"
             )
         given.gallery.update_each(given.ids[kept], {column: individuals})
@@ -290,11 +291,15 @@ def _write(given: _Given, made: Result, weights: NDArray[np.float32], column: st
 
 def _told(made: Result, given: int, accept: float | None) -> str:
     """What was joined, and by what distance."""
-    facts = made.summary()
-    left_out = f"\n{given - len(made.images)} of {given} images left out as junk" if given > len(made.images) else ""
+    left_out = (
+        f"\n{given - len(made.images):,} of {counted(given, 'image')} left out as junk"
+        if given > len(made.images)
+        else ""
+    )
     way = ", told by tracklets that one camera sees at one time" if made.learned else ""
     way = way if accept is None else f", where a pair has a probability of {accept:g}"
     return (
-        f"{facts['tracklets']} tracklets of {len(made.images)} images are {facts['individuals']} individuals; joined up to "
-        f"distance {made.threshold:.4g}{way}; {made.apart} pairs exclude each other{left_out}"
+        f"{counted(len(made.labels), 'tracklet')} of {counted(len(made.images), 'image')}: "
+        f"{counted(len(set(made.labels.tolist())), 'individual')}; joined up to distance {made.threshold:.4g}{way}; "
+        f"{counted(made.apart, 'pair excludes', 'pairs exclude')} each other{left_out}"
     )

@@ -207,20 +207,20 @@ def _facts(embeddings: Embeddings) -> dict[str, object]:
 
 
 def _tell(made) -> None:  # type: ignore[no-untyped-def]  # a Result, imported late
-    from resight.cli.console import errors, output
+    from resight.cli.console import counted, errors, output
 
     found = made.clusters
     outside = int((found.labels < 0).sum())
-    sizes = f"{len(found.centroids)} clusters of {found.sizes[-1]} to {found.sizes[0]} images"
-    told = f"{len(found.labels)} images in {sizes if len(found.centroids) > 1 else 'one cluster'}"
+    sizes = f"{len(found.centroids):,} clusters of {found.sizes[-1]:,} to {counted(int(found.sizes[0]), 'image')}"
+    told = f"{counted(len(found.labels), 'image')} in {sizes if len(found.centroids) > 1 else 'one cluster'}"
     told += f", cut at {found.threshold:.6g}" if found.threshold is not None else ""
-    told += f", {outside} images in none" if outside else ""
+    told += f", {counted(outside, 'image')} in none" if outside else ""
     output().print(told, markup=False)
     if made.learned is not None:
         learned = made.learned
         output().print(
-            f"learned cut: {learned.figure} {100 * learned.value:.1f} % on the {learned.images} labelled images, which "
-            f"{learned.threshold:.6g} parts into {learned.clusters} clusters of {learned.images / learned.clusters:.1f} "
+            f"learned cut: {learned.figure} {100 * learned.value:.1f} % on {counted(learned.images, 'labelled image')}, which "
+            f"{learned.threshold:.6g} parts into {counted(learned.clusters, 'cluster')} of {learned.images / learned.clusters:.1f} "
             f"images on average; here {found.threshold:.6g} leaves {len(found.labels) / len(found.centroids):.1f}",
             markup=False,
         )

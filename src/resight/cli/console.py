@@ -203,7 +203,7 @@ def _nameable(records: Sequence[Record]) -> list[Record]:
 
     kept, failed = nameable(records)
     if failed:
-        remark(f"{len(failed)} of {len(records)} images have names that no file can hold, and are left out:")
+        remark(f"{len(failed):,} of {counted(len(records), 'image')} left out, with names that no file can hold:")
         for line in failed[:10]:
             tell(f"  {line}")
         if len(failed) > 10:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from resight.words import counted
+
 __all__ = ["curves"]
 
 
@@ -59,7 +61,7 @@ def curves(
 def _counted(runs: int, most: int) -> str:
     if runs > most:
         return f"the first {most} of {runs} runs"
-    return "1 run" if runs == 1 else f"{runs} runs"
+    return counted(runs, "run")
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

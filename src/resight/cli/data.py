@@ -11,6 +11,7 @@ import typer
 
 from resight.cli.console import DataOption, ForceOption
 from resight.cli.footage import EveryOption, StartOption
+from resight.words import counted
 
 if TYPE_CHECKING:
     from resight.data.crops.cutting import Cut
@@ -165,7 +166,7 @@ def split_data(
     write_manifest(out, made)
     for name, records in made.splits.items():
         identities = len({record.identity for record in records if record.identity > 0})
-        output().print(f"{name}: {len(records)} images of {identities} identities")
+        output().print(f"{name}: {counted(len(records), 'image')} of {counted(identities, 'identity', 'identities')}")
     output().print(f"manifest: {out}{anew}\nuse it as --data {shlex.quote(f'manifest:{out}')}", markup=False)
 
 
@@ -291,7 +292,7 @@ def cut_crops(
     )
     show([_cut_table(found, made)])
     output().print(
-        f"{sum(len(cut.records) for cut in made)} crops -> {out / MANIFEST}{anew}\n"
+        f"{counted(sum(len(cut.records) for cut in made), 'crop')} -> {out / MANIFEST}{anew}\n"
         f"use them as --data {shlex.quote(f'manifest:{out / MANIFEST}')}",
         markup=False,
     )
@@ -303,9 +304,9 @@ def _cut_table(views: Sequence[View], made: Sequence[Cut]) -> Table:
 
     rows = []
     for view, cut in zip(views, made, strict=True):
-        counted = [len({getattr(record, name) for record in cut.records} - {None}) for name in ("frame", "tracklet")]
+        counts = [len({getattr(record, name) for record in cut.records} - {None}) for name in ("frame", "tracklet")]
         place = [str(view.camera), "–" if view.sequence is None else str(view.sequence)]
-        rows.append([view.footage.name, *place, *map(str, (*counted, len(cut.records)))])
+        rows.append([view.footage.name, *place, *map(str, (*counts, len(cut.records)))])
     return Table(["", "camera", "sequence", "frames", "tracklets", "crops"], rows)
 
 
@@ -381,7 +382,7 @@ def synthesize_data(
             progress=moved,
         )
     counts = ", ".join(f"{count} {role}" for role, count in made.images.items())
-    output().print(f"{made.total} images ({counts}) in {made.seconds:.1f} s", markup=False)
+    output().print(f"{counted(made.total, 'image')} ({counts}) in {made.seconds:.1f} s", markup=False)
     reader = "masks" if made.preset.layout == "segmentation" else made.preset.layout
     output().print(f"use it as --data {shlex.quote(f'{reader}:{out}')}", markup=False)
 
@@ -409,4 +410,6 @@ def sample_data(
     model = load(run)
     with progress("drawing", images) as advance:
         manifest = generate(model, out, images, seed=seed, progress=advance)
-    output().print(f"{images} images\nuse them as --data {shlex.quote(f'manifest:{manifest}')}", markup=False)
+    output().print(
+        f"{counted(images, 'image')}\nuse them as --data {shlex.quote(f'manifest:{manifest}')}", markup=False
+    )

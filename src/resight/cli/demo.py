@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from resight.words import counted
+
 __all__ = ["demo"]
 
 
@@ -51,7 +53,7 @@ def demo(
     show(tables(made.result), f"synthetic {kind}")
     right = sum(hit.record.identity == made.result.query.records[0].identity for hit in made.hits)
     console.print(
-        f"search: {right} of the first {len(made.hits)} hits for {made.query} show the same individual",
+        f"search: {right} of the first {counted(len(made.hits), 'hit')} for {made.query} show the same individual",
         markup=False,
     )
     console.print(f"\nreport: {made.report}", markup=False)

@@ -158,7 +158,7 @@ def evaluate(
 
     `--by clusters` is the search of the VAE report: all right answers count, and those in other clusters are not found.
     """
-    from resight.cli.console import name_failed, output, progress, remark, show
+    from resight.cli.console import counted, name_failed, output, progress, remark, show
     from resight.cli.destinations import PAGES, replaced, require_file
     from resight.cli.options import applying, command_line, given, needs
     from resight.data.union import read_datasets
@@ -214,7 +214,8 @@ def evaluate(
         options |= {"trained_here": here, "on": on}
     elif own is not None and on is not None:
         dataset = searched(dataset, own, model.recipe, on)
-        remark(f"{dataset.name}: {len(dataset.query)} queries, {len(dataset.gallery)} in the gallery")
+        queries = counted(len(dataset.query), "query", "queries")
+        remark(f"{dataset.name}: {queries}, {len(dataset.gallery):,} in the gallery")
     with progress("evaluating", evaluation.count_images(model, dataset, **options)) as advance:
         result = evaluation.evaluate(model, dataset, **options, progress=advance)
     logged = _validated(folder, whole) if own is not None and folder is not None and on == "validation" else {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from resight.cli.console import ForceOption
+from resight.words import counted
 
 if TYPE_CHECKING:
     from resight.exporting.flow import ExportedFile
@@ -95,8 +96,12 @@ def export(
     console.print(_told(made), markup=False)
     console.print(f"parity with the run: {made.parity}", markup=False)
     if made.calibrated_on:
-        spared = f"; the first {made.spared} convolutions stay in float32, they lost too much" if made.spared else ""
-        console.print(f"int8: calibrated on {made.calibrated_on} images{spared}", markup=False)
+        spared = (
+            f"; the first {counted(made.spared, 'convolution stays', 'convolutions stay')} in float32, for what would be lost"
+            if made.spared
+            else ""
+        )
+        console.print(f"int8: calibrated on {counted(made.calibrated_on, 'image')}{spared}", markup=False)
     if made.config.calibration is not None:
         console.print(f"probabilities: as `resight calibrate` made them of {run}", markup=False)
     if made.left_out:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resight.cli.console import ForceOption, GalleryArgument, WhereOption
+from resight.words import counted
 
 if TYPE_CHECKING:
     from resight.gallery import Gallery
@@ -71,17 +72,17 @@ def delete(
 
     Says how many there are and asks first. Disk space is freed by `resight gallery compact`.
     """
-    from resight.cli.console import counted, output
+    from resight.cli.console import output
 
     opened = _opened(gallery)
     condition, chosen = _chosen(opened, where, ids, every)
     count = opened.count(condition) if chosen is None else len(opened.fetch(sorted({*chosen})))
-    if count and not _agreed(f"delete {count} of {len(opened)} images of {opened.where}?", yes):
+    if count and not _agreed(f"delete {count:,} of {counted(len(opened), 'image')} of {opened.where}?", yes):
         return
     if not count:
         return _say_none(opened, where, "deleted")
     deleted = opened.delete(chosen, None if chosen is not None else condition or {})
-    output().print(f"{counted(deleted, 'image')} deleted, {len(opened)} in {opened.where}", markup=False)
+    output().print(f"{counted(deleted, 'image')} deleted, {len(opened):,} in {opened.where}", markup=False)
 
 
 @app.command("update")
@@ -113,7 +114,7 @@ def update(
 
     `resight gallery update gallery --from shifts.csv`, with a column path, relative to that file's folder
     """
-    from resight.cli.console import counted, name_failed, output
+    from resight.cli.console import name_failed, output
     from resight.errors import OptionError
     from resight.gallery.edits import edits_of, values_of_options
 
@@ -185,7 +186,7 @@ def export(
 
     `resight gallery export gallery --out street.parquet --where camera=1`
     """
-    from resight.cli.console import counted, output, progress
+    from resight.cli.console import output, progress
     from resight.cli.destinations import replaced, require_file, require_free
     from resight.errors import OptionError
     from resight.gallery.filters import where_of_options
@@ -228,7 +229,7 @@ def import_images(
 
     Images that the gallery has already are replaced. Stopped and started again, it ends with the same gallery.
     """
-    from resight.cli.console import counted, output, progress
+    from resight.cli.console import output, progress
     from resight.cli.destinations import require_folder
     from resight.gallery.address import is_address
     from resight.gallery.transfer import gallery_for, import_into, source_of
@@ -273,12 +274,15 @@ def reindex(
         for share in sorted(facts.recall, reverse=True)
     ]
     note = f"{facts.sample} of the gallery's own images as queries, beside exact search"
-    show([Table(["a search of", "effort", "recall at 10"], rows, note=note)], f"{facts.kind}, {facts.rows:,} images")
+    show(
+        [Table(["a search of", "effort", "recall at 10"], rows, note=note)],
+        f"{facts.kind}, {counted(facts.rows, 'image')}",
+    )
     output().print(f"index: {opened.where}", markup=False)
 
 
 def _size(storage: Storage) -> str:
-    return f"{storage.bytes / 1e6:,.1f} MB in {storage.pieces} {'piece' if storage.pieces == 1 else 'pieces'}"
+    return f"{storage.bytes / 1e6:,.1f} MB in {counted(storage.pieces, 'piece')}"
 
 
 def _opened(where: str) -> Gallery:

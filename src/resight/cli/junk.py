@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resight.cli.console import DataOption, ForceOption, ImagesArgument, RunArgument
+from resight.words import counted
 
 if TYPE_CHECKING:
     from resight.tasks.junk.review import Review
@@ -93,8 +94,9 @@ def scan_images(
     facts = {"Run": run, "Score": found.score}
     page(found, images, facts).finish(out / "report.html", command=command_line(context), failed=found.failed)
     show(tables(found), images)
+    has = "has" if len(found.suspects) == 1 else "have"
     output().print(
-        f"{len(found.suspects)} of {len(found.scored.records)} images have a score ({found.score}) of "
+        f"{len(found.suspects):,} of {counted(len(found.scored.records), 'image')} {has} a score ({found.score}) of "
         f"{found.threshold:.6g} or more\nsuspects: {out / 'suspects.csv'}\npictures: {out / 'report.html'}{anew}\n"
         f"next: {shlex.join(['resight', 'junk', 'review', str(out)])}",
         markup=False,
@@ -140,7 +142,7 @@ def review_suspects(
                 server.serve_forever()
     left = len(review.undecided)
     output().print(
-        f"{len(review.suspects) - left} of {len(review.suspects)} suspects decided, "
+        f"{len(review.suspects) - left} of {counted(len(review.suspects), 'suspect')} decided, "
         f"{len(review.accepted)} accepted as junk\n"
         f"next: {shlex.join(['resight', 'junk', 'apply', str(folder)])} --data FORMAT:PATH --out kept.csv",
         markup=False,
@@ -174,10 +176,12 @@ def apply_decisions(
     anew = replaced(out)
     write_manifest(out, kept)
     if undecided := len(review.undecided):
-        errors().print(f"[yellow]{undecided} suspects are not decided and stay[/]")
+        errors().print(
+            f"[yellow]{counted(undecided, 'suspect is not decided and stays', 'suspects are not decided and stay')}[/]"
+        )
     images = sum(map(len, kept.splits.values()))
     output().print(
-        f"{left_out} images left out, {images} kept -> {out}{anew}\nuse it as --data {shlex.quote(f'manifest:{out}')}",
+        f"{counted(left_out, 'image')} left out, {images:,} kept -> {out}{anew}\nuse it as --data {shlex.quote(f'manifest:{out}')}",
         markup=False,
     )
 

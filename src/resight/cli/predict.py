@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from resight.cli.console import ForceOption, ImagesArgument
+from resight.words import counted
 
 __all__ = ["predict"]
 
@@ -70,4 +71,4 @@ def predict(
     with progress("predicting", len(records)) as advance:
         written = writing[task](out, model, records, **options, progress=advance)
     name_failed(written.failed)
-    output().print(f"{written.images} images -> {out}{anew}", markup=False)
+    output().print(f"{counted(written.images, 'image')} -> {out}{anew}", markup=False)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from resight.words import counted
+
 __all__ = ["reproduce"]
 
 
@@ -103,7 +105,7 @@ def _list() -> None:
     for name in tables():
         table = load_table(name)
         recipes = ", ".join(dict.fromkeys(row.recipe or table.recipe for row in table.rows))
-        output().print(f"{name}: {len(table.rows)} rows of {recipes}\n    {table.title}", markup=False)
+        output().print(f"{name}: {counted(len(table.rows), 'row')} of {recipes}\n    {table.title}", markup=False)
         output().print(f"    {table.source}", markup=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from resight.cli.console import GalleryArgument, WhereOption
+from resight.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -204,11 +205,15 @@ def search(
                 themselves += ranked.itself
                 advance(len(rows))
     if themselves:
-        remark(f"{themselves} of {len(parts)} queries found themselves in the gallery; that is not counted as a hit")
+        own = "itself" if themselves == 1 else "themselves"
+        asked_for = counted(len(parts), "query", "queries")
+        remark(f"{themselves:,} of {asked_for} found {own} in the gallery; that is not counted as a hit")
     if course is not None:
         size = course.stat().st_size / 1e6
         shorter = "" if k or size < 10 else ", of every image in the gallery; -k 100 writes the nearest 100 alone"
-        output().print(f"{len(asked)} queries -> {course}{anew} ({size:.1f} MB{shorter})", markup=False)
+        output().print(
+            f"{counted(len(asked), 'query', 'queries')} -> {course}{anew} ({size:.1f} MB{shorter})", markup=False
+        )
     elif as_json:
         print(json.dumps({_name(paths): [_plain(hit) for hit in hits] for paths, hits in answers}, indent=2))
     else:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from resight.errors import DataError
 from resight.records import NO_CAMERA, Record, ReidDataset
+from resight.words import counted
 
 __all__ = ["QueryGallery", "held_out", "identity_split", "query_gallery_first", "query_gallery_split", "split_dataset"]
 
@@ -47,11 +48,13 @@ class QueryGallery:
     def warnings(self) -> list[str]:
         """One line per kind of identity that cannot be searched; empty when all can."""
         lines = (
-            (self.single_image, "have one image only"),
-            (self.single_camera, "have images of one camera only"),
-            (self.without_match, "have a query without a match from another camera in the gallery"),
+            (self.single_image, "one image only"),
+            (self.single_camera, "images of one camera only"),
+            (self.without_match, "a query without a match from another camera in the gallery"),
         )
-        return [f"{len(ids)} identities {what}: {_some(ids)}" for ids, what in lines if ids]
+        return [
+            f"{counted(len(ids), 'identity has', 'identities have')} {what}: {_some(ids)}" for ids, what in lines if ids
+        ]
 
 
 def identity_split(records: Sequence[Record], ratio: float = 0.8, seed: int = 0) -> tuple[list[Record], list[Record]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.records import DISTRACTOR, JUNK, NO_CAMERA, UNLABELLED, AttributeSchema, Record, ReidDataset
+from resight.words import counted
 
 __all__ = ["SplitSummary", "attribute_counts", "find_problems", "images_per_identity", "summarise"]
 
@@ -52,35 +53,41 @@ def find_problems(dataset: ReidDataset) -> list[str]:
     train = images_per_identity(dataset.train)
     single = [identity for identity, images in train.items() if images == 1]
     if single:
-        problems.append(f"train: {len(single)} identities have one image only, so no positive pair: {_some(single)}")
+        problems.append(
+            f"train: {counted(len(single), 'identity has', 'identities have')} one image only, so no positive pair: {_some(single)}"
+        )
     unlabelled = sum(record.identity == UNLABELLED for record in dataset.query)
     if unlabelled:
-        problems.append(f"query: {unlabelled} images without identity; they can be searched for but not evaluated")
+        problems.append(
+            f"query: {counted(unlabelled, 'image')} without identity, which can be searched for but not evaluated"
+        )
     unmatched = _queries_without_match(dataset)
     if unmatched:
         problems.append(
-            f"query: {len(unmatched)} images have no match in the gallery and will not be counted: "
+            f"query: {counted(len(unmatched), 'image has', 'images have')} no match in the gallery, not counted in an evaluation: "
             f"{_some([record.path for record in unmatched], 3)}"
         )
     both = sorted(train.keys() & images_per_identity(dataset.query).keys())
     if both:
         problems.append(
-            f"train and query share {len(both)} identities, so the evaluation is too favourable: {_some(both)}"
+            f"train and query share {counted(len(both), 'identity', 'identities')}, so the evaluation is too favourable: {_some(both)}"
         )
     searched = [record for record in (*dataset.query, *dataset.gallery) if record.identity >= 1]
     unknown = sum(record.camera == NO_CAMERA for record in searched)
     if unknown and dataset.protocol not in _WITHOUT_CAMERAS and dataset.relevance is None:
         problems.append(
-            f"query and gallery: the cameras of {unknown} of {len(searched)} images with an identity are unknown, so "
+            f"query and gallery: the camera of {unknown:,} of {counted(len(searched), 'image')} with an identity is unknown, so "
             "none of these is left out for being of the query's own camera"
         )
     own = {os.path.realpath(record.path) for record in dataset.gallery}
     themselves = sum(os.path.realpath(record.path) in own for record in dataset.query)
     if themselves:
-        problems.append(f"query: {themselves} images are in the gallery themselves; they are left out for themselves")
+        problems.append(
+            f"query: {counted(themselves, 'image is', 'images are')} in the gallery too, left out there in a search for the same file"
+        )
     bare = sum(not record.attributes for record in dataset.train)
     if dataset.schema.classes and bare:
-        problems.append(f"train: {bare} of {len(dataset.train)} images have no attributes")
+        problems.append(f"train: {bare:,} of {counted(len(dataset.train), 'image')} without attributes")
     return problems
 
 

@@ -15,6 +15,7 @@ from resight.data.targets import check_learnable, class_counts, encode, target_s
 from resight.errors import DataError, RecipeError
 from resight.recipe import AttributeOptions, Recipe
 from resight.records import AttributeSchema, Record, ReidDataset
+from resight.words import counted
 
 __all__ = ["Learned", "TrainingSet", "divide"]
 
@@ -142,7 +143,7 @@ def _labelled(dataset: ReidDataset, learns: Collection[Learned], tell: Callable[
         records = [record for record in records if record.identity > 0]
         if 0 < len(records) < len(dataset.train):
             nameless = len(dataset.train) - len(records)
-            tell(f"{dataset.name}: {nameless} training images have no identity and are left out")
+            tell(f"{dataset.name}: {counted(nameless, 'training image')} without an identity left out")
     if "masks" in learns:
         _check_masks(records, dataset.name)
     if not records:
@@ -155,7 +156,7 @@ def _check_masks(records: list[Record], name: str) -> None:
     bare = [record.path for record in records if record.mask is None]
     if bare:
         raise DataError(
-            f"{name}: {len(bare)} training images have no mask (the first: {bare[0]}); give masks:PATH, folders images/ "
+            f"{name}: {counted(len(bare), 'training image has', 'training images have')} no mask (the first: {bare[0]}); give masks:PATH, folders images/ "
             "and masks/, or a manifest with a column mask"
         )
 
@@ -169,5 +170,5 @@ def _annotated(records: list[Record], name: str, tell: Callable[[str], None]) ->
     if not kept:
         raise DataError(f"{name}: none of its training identities is annotated; see `resight data inspect`")
     some = ", ".join(map(str, bare[:5])) + (", …" if len(bare) > 5 else "")
-    tell(f"{name}: {len(bare)} identities have no attributes and are left out: {some}")
+    tell(f"{name}: {counted(len(bare), 'identity', 'identities')} without attributes left out: {some}")
     return kept

@@ -17,6 +17,7 @@ from resight.errors import DataError
 from resight.recognizer import Recognizer
 from resight.records import Record
 from resight.runtimes.engines import INPUT
+from resight.words import counted
 
 __all__ = ["FEWEST", "MOST", "SPARED", "calibration_images", "quantise"]
 
@@ -45,8 +46,7 @@ def calibration_images(model: Recognizer, records: Sequence[Record]) -> tuple[Te
 
 
 def _too_few(found: int) -> str:
-    images = "1 image" if found == 1 else f"{found} images"
-    return f"--calibrate: {images}; int8 needs {2 * FEWEST} or more to calibrate on and to judge by"
+    return f"--calibrate: {counted(found, 'image')}; int8 needs {2 * FEWEST} or more to calibrate on and to judge by"
 
 
 def quantise(source: Path, target: Path, batches: Sequence[NDArray[Any]], spared: int = 0) -> None:

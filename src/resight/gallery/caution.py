@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from resight.records import NO_CAMERA
 from resight.retrieval.calibration import Calibration
+from resight.words import counted
 
 __all__ = ["caution_of"]
 
@@ -41,7 +42,8 @@ def caution_of(
         return "the probabilities were fitted on single images; of whole tracklets, as here, they are too high"
     else:
         return None
+    people = "" if fitted.people is None else f"{counted(fitted.people, 'individual')}, "
     return (
-        f"the probabilities were fitted on {fitted.dataset} ({fitted.people} people, {fitted.date}), and {why}: on another "
+        f"the probabilities were fitted on {fitted.dataset} ({people}{fitted.date}), and {why}: on another "
         "site they may be wrong; calibrate on it"
     )

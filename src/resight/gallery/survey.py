@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from resight.gallery.gallery import Gallery
 from resight.gallery.store import IndexFacts, Storage
+from resight.words import counted
 
 __all__ = ["Survey", "survey"]
 
@@ -90,8 +91,8 @@ class Survey:
         reached = self.index.recall.get(1.0)
         found = "" if reached is None else f", recall {reached:.3f} of the {self.index.promised:g} asked for"
         since = self.images - self.index.rows
-        grown = f"; {abs(since):,} images {'more' if since > 0 else 'fewer'} since" if since else ""
-        return f"{self.index.kind} over {self.index.rows:,} images{found}{grown}"
+        grown = f"; {counted(abs(since), 'image')} {'more' if since > 0 else 'fewer'} since" if since else ""
+        return f"{self.index.kind} over {counted(self.index.rows, 'image')}{found}{grown}"
 
 
 def survey(gallery: Gallery) -> Survey:

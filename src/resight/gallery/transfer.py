@@ -28,6 +28,7 @@ from resight.gallery.rows import FIELDS, FILE, records_of
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, Schema
 from resight.recognizer import Progress, Recognizer
 from resight.records import Embeddings, features_written, table_attributes, table_records, vectors_of
+from resight.words import counted
 
 __all__ = [
     "Source",
@@ -216,7 +217,7 @@ class _Files:
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = files
-        self.name = str(files[0]) if len(files) == 1 else f"{files[0].parent}, {len(files)} files"
+        self.name = str(files[0]) if len(files) == 1 else f"{files[0].parent}, {counted(len(files), 'file')}"
         self._count, origins = 0, []
         for file in files:  # not all are held open: of hundreds a system may not allow that
             with _opened(file) as reader:

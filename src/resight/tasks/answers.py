@@ -27,7 +27,8 @@ def require_answers(found: Evaluation, query: Sequence[Record], gallery: Sequenc
         return
     known = {record.identity for record in gallery}
     there = sum(record.identity in known for record in query)
-    nothing = f"none of the {len(query)} queries has a right answer in the gallery"
+    asked = "the query has no" if len(query) == 1 else f"none of the {len(query):,} queries has a"
+    nothing = f"{asked} right answer in the gallery"
     if found.protocol == "lists":
         why = "the dataset's own lists name none"
     elif not there:

@@ -167,7 +167,7 @@ def test_people_without_annotation_are_named_and_left_out(street: str, tiny, tmp
     recipe = tiny(*QUICK, recipe="attributes-residual-cnn")
     told: list[str] = []
     run = train(recipe, replace(dataset, train=some), tmp_path / "run", quiet=True, tell=told.append)
-    assert [line for line in told if f"1 identities have no attributes and are left out: {first}" in line]
+    assert [line for line in told if f"1 identity without attributes left out: {first}" in line]
     assert run.finished
 
 

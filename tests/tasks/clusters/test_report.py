@@ -64,8 +64,8 @@ def test_a_page_has_the_sections_of_its_method(embedded: Embeddings, tmp_path: P
             assert words in page, words
         assert ("Hierarchy" in page) == (number < 2)
         assert ("The cut was learned" in page) == (number == 1)
-        assert ("1 images are in no cluster" in page) == (number == 2), "the stray"
-    sizes = "The largest cluster has 5 images, the median one 5; 1 have one."
+        assert ("1 image is in no cluster" in page) == (number == 2), "the stray"
+    sizes = "The largest cluster has 5 images, the median one 5; 1 has one."
     assert sizes in (tmp_path / "0.html").read_text()
 
 

@@ -66,7 +66,7 @@ def test_unreadable_images_are_named_and_the_others_written(by_brightness: Recog
     assert written.images == 1
     assert "bad.jpg" in written.failed[0]
     assert [path.name for path in (tmp_path / "found").iterdir()] == ["1.png"]
-    with pytest.raises(DataError, match="none of 1 images could be read"):
+    with pytest.raises(DataError, match="the image could not be read"):
         write_predictions(tmp_path / "none", by_brightness, [bad])
 
 

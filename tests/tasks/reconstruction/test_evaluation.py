@@ -49,7 +49,7 @@ def test_runs_and_datasets_that_do_not_fit_are_named(
     other = Recognizer(torch.nn.Identity(), tiny(recipe="attributes-residual-cnn"), device="cpu")
     with pytest.raises(RunError, match="reconstructs no images"):
         reconstruction_scores(other, crowd.query)
-    with pytest.raises(DataError, match="none of 1 images could be read"):
+    with pytest.raises(DataError, match="the image could not be read"):
         reconstruction_scores(recognizer, [Record(corrupt(tmp_path / "a.png"))])
     with pytest.raises(DataError, match="void holds no images"):
         evaluate(recognizer, ReidDataset("void"))

@@ -39,7 +39,7 @@ def test_tables_by_hand(result: Result) -> None:
         ["close", "1", "100.0", "100.0", "33.3", "33.3"],
         ["empty", "1", "0.0", "25.0", "33.3", "33.3"],
     ]
-    assert "the 2 of 5 images that are labelled junk" in junk.note
+    assert "the 2 of 5 images labelled junk" in junk.note
 
 
 def test_without_labelled_junk_there_is_one_table(result: Result) -> None:

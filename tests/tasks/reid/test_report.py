@@ -41,7 +41,7 @@ def test_the_table_by_hand(search: Search) -> None:
         "(precision), 3 queries of 3 identities. "
         # Of three people one is drawn three times in 1 of 27 draws.
         "With other identities drawn from these, 95 % of the time: mAP 20.0 to 100.0, rank-1 0.0 to 100.0. "
-        "1 queries have no right answer in the gallery and are not counted."
+        "1 query has no right answer in the gallery and is not counted."
     )
     assert thresholds.columns[:3] == ["%", "ROC-AUC", "EER"]
     assert thresholds.rows[0][1] == per_cent(both.verification.area)
@@ -71,7 +71,7 @@ def test_a_search_that_finds_nobody_is_a_page_without_pictures(
     (table,) = tables(search.of(2).result)
     assert table.rows == [["model", "–", "–", "–", "–", "–", "–"]]
     nobody = page_of(tmp_path / "nobody.html", search.of(2), flat)
-    assert "1 queries have no right answer" in nobody
+    assert "1 query has no right answer" in nobody
     assert "Ranked lists" not in nobody
 
 

@@ -14,6 +14,7 @@ from resight.views import charts
 from resight.views.grids import RankedList, Tile, Verdict, ranked_lists, tile_grid
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
+from resight.words import counted
 
 __all__ = ["assignment_page", "contact_sheet", "page", "tables"]
 
@@ -28,8 +29,8 @@ def tables(result: Result) -> list[Table]:
     """A table of the scores in per cent, of the clusters and of clusters filled at random; none without identities."""
     if result.scores is None or result.by_chance is None:
         return []
-    counted = f"Over {result.scores.images:,} images of {result.scores.identities:,} identities."
-    note = f"{counted} Purity and NMI rise with the number of clusters even by chance: compare the two rows. {_search_note(result)}"
+    over = f"{counted(result.scores.images, 'image')} of {counted(result.scores.identities, 'identity', 'identities')}"
+    note = f"Over {over}. Purity and NMI rise with the number of clusters even by chance: compare the two rows. {_search_note(result)}"
     found = result.summary()
     rows = [
         ["clusters", *(per_cent(found[name]) for name in _SCORES)],
@@ -67,7 +68,7 @@ def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
     `name` says what was clustered; `facts` stand at the end of the page.
     """
     found = result.clusters
-    told = f"{len(found.labels):,} images in {len(found.centroids):,} clusters"
+    told = f"{counted(len(found.labels), 'image')} in {counted(len(found.centroids), 'cluster')}"
     report = Report(f"Clusters of {name}", told, facts, _MISSING)
     for table in tables(result):
         report.heading(table.title)
@@ -100,9 +101,9 @@ def _search_note(result: Result) -> str:
     search = result.search
     if search is None:
         return "No two images share an identity, so no search has a right answer: mAP and rank-1 are not defined."
-    counted = len(search.average_precision) - search.without_match
+    judged = len(search.average_precision) - search.without_match
     return (
-        f"mAP and rank-1: each of {counted:,} queries retrieves the cluster of the nearest centroid, "
+        f"mAP and rank-1: each of {counted(judged, 'query', 'queries')} retrieves the cluster of the nearest centroid, "
         f"{search.protocol} protocol; right answers in other clusters count as not found"
     )
 
@@ -110,8 +111,8 @@ def _search_note(result: Result) -> str:
 def _sizes_told(result: Result) -> str:
     sizes = result.clusters.sizes
     outside = int((result.clusters.labels < 0).sum())
-    told = f"The largest cluster has {sizes[0]:,} images, the median one {np.median(sizes):g}; {int((sizes == 1).sum()):,} have one."
-    return told + (f" {outside:,} images are in no cluster." if outside else "")
+    told = f"The largest cluster has {counted(int(sizes[0]), 'image')}, the median one {np.median(sizes):g}; {counted(int((sizes == 1).sum()), 'has', 'have')} one."
+    return told + (f" {counted(outside, 'image is', 'images are')} in no cluster." if outside else "")
 
 
 def _pictures(report: Report, embeddings: Embeddings, assigned: Assigned) -> None:

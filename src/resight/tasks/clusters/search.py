@@ -22,6 +22,7 @@ from resight.retrieval.clusters import (
     search_within,
 )
 from resight.retrieval.reclustering import MOST, search_anew
+from resight.words import counted
 
 __all__ = ["ClusterSearch", "Searched", "metric_of"]
 
@@ -42,11 +43,11 @@ class Searched:
         found, learned = self.clusters, self.learned
         number, sizes = len(found.centroids), f"{found.sizes[-1]} to {found.sizes[0]} images"
         lie = "one cluster" if number == 1 else f"{number:,} clusters of {sizes}"
-        told = f"By clusters: the {len(found.labels):,} gallery images lie in {lie}, cut at {found.threshold:.4g}"
+        told = f"By clusters: {counted(len(found.labels), 'gallery image lies', 'gallery images lie')} in {lie}, cut at {found.threshold:.4g}"
         if learned is not None:
             told += (
-                f", as was best for the {learned.figure} of {learned.images:,} training images ({learned.clusters:,} "
-                f"clusters, {100 * learned.value:.1f} %)"
+                f", as was best for the {learned.figure} of {counted(learned.images, 'training image')} ({counted(learned.clusters, 'cluster')}"
+                f", {100 * learned.value:.1f} %)"
             )
         way = "is clustered anew with them and retrieves its cluster" if self.anew else "retrieves the one with the nearest centroid"  # fmt: skip
         alone = " With one cluster this is the search by distance." if number == 1 else ""

@@ -10,6 +10,7 @@ from resight.views import charts
 from resight.views.grids import Tile, Verdict, tile_grid
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
+from resight.words import counted
 
 __all__ = ["page", "tables"]
 
@@ -40,7 +41,7 @@ def page(result: Result, name: str, facts: Mapping[str, object]) -> Report:
     scored = result.scored
     report = Report(
         f"Suspected junk in {name}",
-        f"{len(suspects):,} of {len(scored.records):,} images have a score ({result.score}) of {result.threshold:.4g} or more",
+        f"{len(suspects):,} of {counted(len(scored.records), 'image')} {'has' if len(suspects) == 1 else 'have'} a score ({result.score}) of {result.threshold:.4g} or more",
         facts,
         "They have no score.",
     )

@@ -12,6 +12,7 @@ from resight.tasks.reconstruction.evaluation import QUANTILES, SCORES, Result
 from resight.views import charts
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
+from resight.words import counted
 
 __all__ = ["page", "tables"]
 
@@ -68,7 +69,7 @@ def _junk(result: Result) -> list[Table]:
         rows.append([kind, str(kinds[kind].images), *map(per_cent, values)])
     labelled = sum(bool(record.junk_kind) for record in result.records)
     note = (
-        f"How well each score tells the {labelled} of {len(result.records)} images that are labelled junk from the others. "
+        f"How well each score tells the {labelled} of {counted(len(result.records), 'image')} labelled junk from the others. "
         "A ROC-AUC of 50 is chance; below it, junk has the lower scores."
     )
     return [Table(columns, rows, "Junk", note)]

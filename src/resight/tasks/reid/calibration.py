@@ -30,6 +30,7 @@ from resight.retrieval.pooling import pool
 from resight.tasks.answers import own_positions
 from resight.tasks.reid.evaluation import distance_between, searchable
 from resight.views.tables import Table
+from resight.words import counted
 
 __all__ = ["CANDIDATES", "Calibrated", "calibrate"]
 
@@ -97,7 +98,11 @@ class Calibrated:
         """A row for the base rate and one for the calibration."""
         columns = list(self.figures["calibrated"])
         rows = [[name, *(f"{row[key]:.4f}" for key in columns)] for name, row in self.figures.items()]
-        return Table(["", *columns], rows, note=f"On {self.judged_people} people that nothing was fitted on. {_NOTE}")
+        return Table(
+            ["", *columns],
+            rows,
+            note=f"On {counted(self.judged_people, 'individual')} that nothing was fitted on. {_NOTE}",
+        )
 
 
 _NOTE = (

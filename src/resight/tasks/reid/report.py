@@ -19,6 +19,7 @@ from resight.views import charts
 from resight.views.grids import ranked_lists
 from resight.views.report import Report
 from resight.views.tables import Table, per_cent
+from resight.words import counted
 
 __all__ = ["page", "tables"]
 
@@ -40,7 +41,7 @@ def _verification(result: Result) -> list[Table]:
     if found is None:
         return []
     note = (
-        f"Of {found.matching:,} pairs of one individual and {found.others:,} others. DIR: share of queries with a right "
+        f"Of {counted(found.matching, 'pair')} of one individual and {counted(found.others, 'other')}. DIR: share of queries with a right "
         "first answer below a threshold at which that share (FAR) of them is answered wrongly where its mates are not there."
     )
     cells = [per_cent(value) for value in found.figures.values()]
@@ -107,21 +108,30 @@ def _sure(result: Result) -> list[str]:
 
 def _asked(result: Result) -> str:
     """The queries that count and their identities, which may be few: their images are much alike."""
-    counted = ~np.isnan(result.result.average_precision)
-    return f"{int(counted.sum())} queries of {len(np.unique(result.query.identities[counted]))} identities"
+    judged = ~np.isnan(result.result.average_precision)
+    people = len(np.unique(result.query.identities[judged]))
+    return f"{counted(int(judged.sum()), 'query', 'queries')} of {counted(people, 'identity', 'identities')}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _depth(figures: Evaluation) -> str:
-    return "all images of the gallery" if figures.depth is None else f"the {figures.depth} nearest images alone"
+    if figures.depth is None:
+        return "all images of the gallery"
+    return "the nearest image alone" if figures.depth == 1 else f"the {figures.depth:,} nearest images alone"
 
 
 def _remarks(result: Result) -> list[str]:
     """What one must know of the data to read the figures, a sentence each."""
     remarks = []
     if missing := result.result.without_match:
-        remarks.append(f"{missing} queries have no right answer in the gallery and are not counted.")
+        remarks.append(
+            f"{counted(missing, 'query has', 'queries have')} no right answer in the gallery and {_are(missing)} not counted."
+        )
     if unknown := result.cameras_unknown:
-        remarks.append(f"The cameras of {unknown} images are unknown; none of these is left out for being of the query's own camera.")  # fmt: skip
+        remarks.append(f"The camera of {counted(unknown, 'image')} is unknown; none of these is left out for being of the query's own camera.")  # fmt: skip
     if result.searched is not None:
         remarks.append(result.searched.told)
         if result.metric != result.searched.clusters.metric:
@@ -129,7 +139,9 @@ def _remarks(result: Result) -> list[str]:
                 "The clusters are of the features alone: attributes are not weighed, and junk is not ranked last."
             )
     if themselves := result.found_themselves:
-        remarks.append(f"{themselves} queries are in the gallery themselves; that file is left out for them.")
+        remarks.append(
+            f"{counted(themselves, 'query is', 'queries are')} in the gallery {'itself' if themselves == 1 else 'themselves'}; that file is left out for {'it' if themselves == 1 else 'them'}."
+        )
     return remarks
 
 
@@ -152,7 +164,7 @@ def _mistakes(report: Report, result: Result) -> None:
     """The attributes that wrong first answers share with their queries, where the data has attributes."""
     shared = shared_attributes(result)
     if shared:
-        report.heading("Wrong first answers", f"{shared[0].wrong} queries have a wrong first answer. How often it has the query's class of an attribute, and how often a random gallery image of another identity has it.")  # fmt: skip
+        report.heading("Wrong first answers", f"{counted(shared[0].wrong, 'query has', 'queries have')} a wrong first answer. How often it has the query's class of an attribute, and how often a random gallery image of another identity has it.")  # fmt: skip
         rows = [(row.attribute, per_cent(row.agree), per_cent(row.by_chance), row.known) for row in shared]
         report.table(("attribute, %", "wrong first answers agree", "others agree", "known of"), rows)
 
@@ -244,7 +256,7 @@ def _facts(result: Result, model: Recognizer, dataset: ReidDataset) -> dict[str,
     people = {identity for identity in result.query.identities.tolist() if identity > UNLABELLED}
     return {
         "Dataset": dataset.name,
-        "Queries": f"{len(result.query):,} images of {len(people):,} identities",
-        "Gallery": f"{len(result.gallery):,} images",
+        "Queries": f"{counted(len(result.query), 'image')} of {counted(len(people), 'identity', 'identities')}",
+        "Gallery": counted(len(result.gallery), "image"),
         "Feature": f"{result.query.features.shape[1]:,} dimensions, of images of {model.size}",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from resight.tasks.tracklets.evaluation import Result
 from resight.views.tables import Table, per_cent
+from resight.words import counted
 
 __all__ = ["tables"]
 
@@ -16,5 +17,5 @@ def tables(result: Result) -> list[Table]:
         [name, *map(per_cent, (scores.f1, scores.precision, scores.recall))]
         for name, scores in (("associated", result.scores), ("each tracklet alone", result.unjoined))
     ]
-    note = f"Over {len(result.images):,} images of all cameras together."
+    note = f"Over {counted(len(result.images), 'image')} of all cameras together."
     return [Table(["%", "IDF1", "IDP", "IDR"], rows, "Identities kept", note)]
