@@ -781,7 +781,7 @@ class Gallery:
 def _places(some: Sequence[Record], records: Sequence[Record], start: int) -> list[int]:
     """Where some of the records, in their order, are among them, from `start` on."""
     places = iter(range(start, len(records)))
-    return [next(place for place in places if records[place] is one) for one in some]
+    return [next(place for place in places if records[place] == one) for one in some]
 
 
 def _sure(
