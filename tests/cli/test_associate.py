@@ -123,6 +123,7 @@ def test_a_tracklet_that_has_grown_stays_one_entry(
     assert {one.attributes["tracklet_images"] for one in found} == {"5"}
     assert [(one.camera, one.tracklet) for one in found if one.attributes.get("name") == "Ann"] == [(1, 2)]
     assert "0 entries added (6 were there already)" in indexed(whole)
+    assert "changed entries embedded again" in indexed(whole, "--attributes", kinds["attributes"])
     judged = indexed(whole, "--junk", kinds["autoencoder"])
     assert re.search(r"0 entries added, \d changed entries embedded again, 6 in", judged), "made another way"
 

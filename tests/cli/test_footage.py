@@ -70,6 +70,25 @@ def test_a_video_s_tracklets_grow_with_it(
     assert "0 entries added (3 were there already)" in resight(*words, capsys=capsys)[1]
 
 
+def test_junk_is_left_out_of_tracklets(
+    trained: Run, kinds: dict[str, Path], seen: set[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sequence(tmp_path / "door")
+    words = ["index", trained.folder, tmp_path / "door", "--boxes", "gt", "--tracklets", "--out", tmp_path / "gallery"]
+    words += ["--attributes", kinds["bruna"], "--drop-junk"]
+    status, said, err = resight(*words, capsys=capsys)
+    assert status == 0, err
+    assert said.splitlines()[:2] == ["3 of 9 images are junk and left out", "3 tracklets of 6 images"]
+    records = Gallery.open(tmp_path / "gallery").records
+    assert {(one.attributes["tracklet_images"], one.attributes["hat"]) for one in records} == {("2", "no")}
+    assert "0 entries added (3 were there already)" in resight(*words, capsys=capsys)[1]
+    seen |= {2, 3}
+    words[words.index("--out") + 1] = tmp_path / "other"
+    status, _, err = resight(*words, capsys=capsys)
+    assert (status, err.splitlines()[-1]) == (2, "error: every image is junk, so no tracklet is left")
+    assert not (tmp_path / "other").exists()
+
+
 def test_what_was_broken_off_ends_as_if_it_had_not_been(
     trained: Run, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

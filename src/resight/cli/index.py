@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resight.gallery.tracklets import Tracklet
     from resight.recognizer import Recognizer
     from resight.records import Record
+    from resight.tasks.tracklets.pooling import Pooled
 
 __all__ = ["index"]
 
@@ -183,43 +184,82 @@ def _add_tracklets(
 ) -> Added:
     """Add an entry for each tracklet that has none or has changed, some thousand images at a time."""
     from resight.cli.console import progress
-    from resight.cli.embed import say_pooled
-    from resight.errors import DataError, none_readable
-    from resight.gallery import Added
     from resight.recognizer import load
-    from resight.tasks.attributes.prediction import annotate
-    from resight.tasks.tracklets.pooling import entries_of, members, require_tracklets
+    from resight.tasks.tracklets.pooling import members, require_tracklets
 
     require_tracklets(records)
+    made = _Entries(gallery, judge, None if junk is None else load(junk), drop_junk)
     whole = members(records)
-    due = gallery.due_tracklets(whole, junk or "")
-    critic = None if junk is None else load(junk)
-    images = sum(len(one.images) for one in due)
-    made, failed, count, renewed, seen, dropped = [], list[str](), 0, 0, 0, 0
-    with progress("indexing", images * (2 + (critic is not None) + (judge is not None))) as advance:
+    due = gallery.due_tracklets(whole, made.way)
+    with progress("indexing", sum(len(one.images) for one in due) * made.looks) as advance:
         for some in _in_pieces(due):
-            given = [image for one in some for image in one.images]
-            if judge is not None:
-                found = annotate(judge, given, progress=advance)
-                given = _kept(found.records, drop_junk)
-                failed += found.failed
-                dropped += len(found.records) - len(given)
-            pooled, lines = entries_of(gallery.model, given, critic, progress=advance)
-            failed += lines
-            seen += len(given) - len(lines)
-            made.append(pooled)
-            if len(pooled.embeddings):
-                added = gallery.add_tracklets(pooled.embeddings, some)
-                count, renewed = count + added.count, renewed + added.renewed
-    if failed and not seen and not dropped and len(due) == len(whole):
-        raise none_readable(images, failed)
-    if drop_junk and due:
-        _say_junk(dropped, seen + dropped)
-    if made:
-        say_pooled(made, seen)
-    if not (count or renewed) and len(due) == len(whole):
-        raise DataError("every image is junk, so no tracklet is left")
-    return Added(count, failed, len(whole) - len(due), renewed)
+            made.add(some, advance)
+    return made.ended(known=len(whole) - len(due))
+
+
+class _Entries:
+    """Entries of tracklets on their way into a gallery, and what is told of them at the end.
+
+    `judge` recognises attributes, and with `drop_junk` junk; `critic` tells junk too.
+    """
+
+    def __init__(self, gallery: Gallery, judge: Recognizer | None, critic: Recognizer | None, drop_junk: bool) -> None:
+        self.gallery, self.judge, self.critic, self.drop_junk = gallery, judge, critic, drop_junk
+        self.pooled: list[Pooled] = []
+        self.failed: list[str] = []
+        self.count = self.renewed = self.seen = self.dropped = 0
+
+    @property
+    def way(self) -> str:
+        """Who looks at the images beside the gallery's model: entries are made anew where it is others."""
+        models = [str(model.source) for model in (self.judge, self.critic) if model is not None]
+        return " ".join([*models, *(["dropped"] if self.drop_junk else [])])
+
+    @property
+    def looks(self) -> int:
+        """How often each image is read."""
+        return 2 + (self.judge is not None) + (self.critic is not None)
+
+    def add(self, due: list[Tracklet], advance: Callable[[int], None]) -> None:
+        """Embed the images of tracklets and add their entries."""
+        from resight.tasks.tracklets.pooling import entries_of
+
+        given = self._kept([image for one in due for image in one.images], advance)
+        pooled, failed = entries_of(self.gallery.model, given, self.critic, progress=advance)
+        self.pooled.append(pooled)
+        self.failed += failed
+        self.seen += len(given) - len(failed)
+        if len(pooled.embeddings):
+            added = self.gallery.add_tracklets(pooled.embeddings, due)
+            self.count, self.renewed = self.count + added.count, self.renewed + added.renewed
+
+    def _kept(self, images: list[Record], advance: Callable[[int], None]) -> list[Record]:
+        """The images with their attributes, without those that are dropped."""
+        from resight.tasks.attributes.prediction import annotate
+
+        if self.judge is None:
+            return images
+        found = annotate(self.judge, images, progress=advance)
+        kept = _kept(found.records, self.drop_junk)
+        self.failed += found.failed
+        self.dropped += len(found.records) - len(kept)
+        return kept
+
+    def ended(self, known: int) -> Added:
+        """Say what became of the images. Raises DataError where the gallery has no entry of them, new or `known`."""
+        from resight.cli.embed import say_pooled
+        from resight.errors import DataError, none_readable
+        from resight.gallery import Added
+
+        if self.drop_junk and self.pooled:
+            _say_junk(self.dropped, self.seen + self.dropped)
+        if not (self.count or self.renewed or known):
+            if self.failed and not (self.seen or self.dropped):
+                raise none_readable(len(self.failed), self.failed)
+            raise DataError("every image is junk, so no tracklet is left")
+        if self.pooled:
+            say_pooled(self.pooled, self.seen)
+        return Added(self.count, self.failed, known, self.renewed)
 
 
 def _in_pieces(due: Sequence[Tracklet]) -> Iterator[list[Tracklet]]:
