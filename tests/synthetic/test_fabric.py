@@ -37,6 +37,13 @@ def test_patterns_are_told_apart_and_repeat_themselves() -> None:
     assert all(covered(pattern).image.tobytes() == picture for pattern, picture in pictures.items())
 
 
+@pytest.mark.parametrize("yaw", [0.0, 0.4, 1.0])
+def test_bars_meet_as_they_have_in_every_street_that_figures_are_published_of(yaw: float) -> None:
+    assert 0.01 < share(covered("bars", yaw, repeats=4), MAIN) < 0.05
+    assert share(covered("bars", yaw, repeats=7), MAIN) == 0
+    assert 0.01 < share(covered("checks", yaw, repeats=4), MAIN) < 0.05
+
+
 @pytest.mark.parametrize("repeats", [2, 3, 4])
 def test_a_logo_is_on_the_chest_and_not_on_the_back(repeats: int) -> None:
     assert share(covered("logo", 0.0, repeats), SECOND) > 0.02

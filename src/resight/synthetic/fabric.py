@@ -56,6 +56,10 @@ def _stripes(canvas: Canvas, panel: Panel, color: Color, second: Color, repeats:
 
 
 def _bars(canvas: Canvas, panel: Panel, color: Color, second: Color, repeats: int, yaw: float) -> None:
+    """Upright bars so wide that they meet: of the main colour a rim is left, and slits where there are few.
+
+    Narrower ones would change every street that is drawn from a seed, and the figures that are published of them.
+    """
     step = math.pi / repeats
     for k in range(2 * repeats):
         u, facing = _around(k * step, yaw)
@@ -65,6 +69,7 @@ def _bars(canvas: Canvas, panel: Panel, color: Color, second: Color, repeats: in
 
 
 def _checks(canvas: Canvas, panel: Panel, color: Color, second: Color, repeats: int, yaw: float) -> None:
+    """Stripes of the second colour on bars of a mixed one, which meet as all bars do."""
     _bars(canvas, panel, color, blend(color, second, 0.55), repeats, yaw)
     for k in range(repeats):
         canvas.polygon(panel.patch(0, 1, (k + 0.35) / repeats, (k + 0.75) / repeats), second)
