@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,6 +91,16 @@ WIDE = "losses={triplet: {margin: 10}, identity: {}}"
 
 
 @pytest.mark.slow
+def test_weights_join_after_a_step_without_a_number_of_theirs_being_read(tiny) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).to("meta")  # which has none
+    averaging, system = Averaging(tiny("average.name=ema")), SimpleNamespace(model=network, device="meta", beside={})
+    averaging.setup(None, system, "fit")  # type: ignore[arg-type]
+    averaging.averaged.n_averaged += 5
+    averaging.on_train_start(None, system)  # type: ignore[arg-type]
+    averaging._join(network)
+    assert averaging.averaged.n_averaged == 6
+
+
 def test_the_average_is_judged_beside_the_weights_and_the_better_kept(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
     recipe = tiny("epochs=3", "average={name: swa, start: 1}", HELD_OUT, WIDE, *TRAINED)
     heard = []

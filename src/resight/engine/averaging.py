@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, NamedTuple
@@ -10,7 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -89,17 +90,24 @@ class Averaging(Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         # Lightning's own callback of this kind averages the whole system, and validates the average in place of the weights.
-        by_step = self.average.each == "step"
-        keep: Any = self._keep if by_step else None
-        self.averaged = AveragedModel(pl_module.model, multi_avg_fn=keep, use_buffers=by_step).eval()
+        self.averaged = AveragedModel(pl_module.model, use_buffers=self.average.each == "step").eval()
 
-    def _keep(self, averaged: Any, weights: Any, joined: torch.Tensor) -> None:
-        assert self.average.decay is not None
-        number = int(joined)
-        get_ema_multi_avg_fn(min(self.average.decay, (1 + number) / (10 + number)))(averaged, weights, joined)
+    def _join(self, network: nn.Module) -> None:
+        """Have the network's weights join the average. After a step, a GPU is not waited for."""
+        number = int(self.averaged.n_averaged)
+        if self.average.decay is None or not number:
+            self.averaged.update_parameters(network)
+            return
+        decay = min(self.average.decay, (1 + number) / (10 + number))
+        for kind, (kept, joining) in _by_type(self.averaged.module, network).items():
+            if kind.is_floating_point:
+                get_ema_multi_avg_fn(decay)(kept, joining, number)  # type: ignore[arg-type]
+            else:  # counts, of which there is no average
+                torch._foreach_copy_(kept, joining)
+        self.averaged.n_averaged += 1
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self.averaged.to(pl_module.device)
+        self.averaged.module.to(pl_module.device)  # the count, which is read at each joining, stays on the CPU
         self._show(pl_module)
 
     def on_train_batch_end(
@@ -108,7 +116,7 @@ class Averaging(Callback):
         stepped = trainer.global_step > self.step
         due = trainer.is_last_batch if self.average.each == "epoch" else stepped
         if due and stepped and trainer.current_epoch >= self.average.start:
-            self.averaged.update_parameters(pl_module.model)
+            self._join(pl_module.model)
             self.step, self.stale = trainer.global_step, self.average.each == "epoch"
             self._show(pl_module)
 
@@ -154,6 +162,20 @@ class Averaging(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.averaged.load_state_dict(state_dict["averaged"])
         self.step, self.stale = state_dict["step"], state_dict["stale"]
+
+
+def _by_type(averaged: nn.Module, network: nn.Module) -> dict[torch.dtype, tuple[list[Tensor], list[Tensor]]]:
+    """Weights and statistics of an average and of the network, by their type."""
+    found: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+    for kept, joining in zip(_numbers(averaged), _numbers(network), strict=True):
+        kinds = found.setdefault(kept.dtype, ([], []))
+        kinds[0].append(kept.detach())
+        kinds[1].append(joining.detach())
+    return found
+
+
+def _numbers(network: nn.Module) -> Iterator[Tensor]:
+    return itertools.chain(network.parameters(), network.buffers())
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from resight.engine.checkpointing import checkpoint_blocks
 from resight.engine.freezing import require_freezable
 from resight.engine.gradients import quicken
 from resight.engine.graphs import launch_whole
+from resight.engine.means import Means
 from resight.engine.optimisers import OPTIMISERS, Apart, Jointly
 from resight.engine.parts import begins, require_parts
 from resight.engine.processes import rows_of_all, together, told_by_all
@@ -86,6 +87,9 @@ class System(lightning.LightningModule):
         """What `look` returned for these."""
         self.judged = ""
         """The word of the one that is judged now; empty for the one that is trained."""
+        self.figures: dict[str, Tensor] = {}
+        """Scalars of the current training batch by name, on the losses' device, whose means over the epoch are logged."""
+        self._means = Means()
         self._learned: bool | None = None
         """Whether a batch since the last step of the optimiser was not passed over; None where there was no batch."""
         self._batch_index = 0
@@ -143,11 +147,11 @@ class System(lightning.LightningModule):
         with self._compiled_if(not batch.failed):
             losses = self.step(self.prepare(batch), batch)
         total = torch.stack(list(losses.values())).sum()
-        logged = {f"train/{name}": value.detach() for name, value in {"loss": total, **losses}.items()}
+        self.figures |= {f"train/{name}": value for name, value in {"loss": total, **losses}.items()}
         for label, loss in self.losses.items():
-            logged |= {f"train/{label}/{name}": value for name, value in loss.figures().items()}
-        images = sum(self.counts) if self.gathers else len(batch.images)
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=images, sync_dist=True)
+            self.figures |= {f"train/{label}/{name}": value for name, value in loss.figures().items()}
+        self._means.add(self.figures, sum(self.counts) if self.gathers else len(batch.images))
+        self.figures = {}
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
 
@@ -255,6 +259,9 @@ class System(lightning.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         for loss in self.losses.values():
             loss.end_batch()
+        if self.trainer.is_last_batch:  # callbacks read them at the end of the epoch, before the system's own hook
+            for name, (mean, images) in self._means.taken().items():
+                self.log(name, mean, on_step=False, on_epoch=True, batch_size=images, sync_dist=True)
 
     def on_train_epoch_start(self) -> None:
         for loss in self.losses.values():
