@@ -78,14 +78,15 @@ def test_a_start_that_does_not_fit_writes_nothing(trained: Run, crowd: ReidDatas
     assert not (tmp_path / "run").exists()
 
 
-def test_a_cut_training_with_the_cache_and_augmentation_of_batches_resumes_to_the_same(
-    crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("augment", ["batch", "image"])
+def test_a_cut_training_with_the_cache_and_any_augmentation_resumes_to_the_same(
+    augment: str, crowd: ReidDataset, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path / "cache"))
-    recipe = tiny("loader.cache=auto", "loader.augment=batch", "augmentation.jitter={}")
+    recipe = tiny("loader.cache=auto", f"loader.augment={augment}", "augmentation.jitter={}")
     # The cache is removed as well: what is decoded anew is the same.
     whole = assert_resumes_to_the_same(recipe, crowd, tmp_path, lambda: shutil.rmtree(tmp_path / "cache"))
-    from_files = tiny("loader.augment=batch", "augmentation.jitter={}")
+    from_files = tiny(f"loader.augment={augment}", "augmentation.jitter={}")
     train(from_files, crowd, tmp_path / "files", quiet=True)
     read = torch.load(tmp_path / "files" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(whole[part], read[part]) for part in read)

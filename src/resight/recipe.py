@@ -86,9 +86,10 @@ class LoaderOptions(_Section):
         False,
         description="keep decoded images: true or memory in the memory of each process, disk in a file of the user's cache folder that all runs share, device on the GPU as well, auto on the GPU if they take at most a quarter of what is free there, else disk",
     )
-    augment: Literal["auto", "image", "batch"] = Field(
-        "auto",
-        description="change images one by one in the workers, or a batch at once on the device; auto: a batch on a GPU",
+    augment: Literal["batch", "image", "auto"] = Field(
+        "batch",
+        description="change a batch at once on the device that trains, or images one by one in the workers, which takes "
+        "several times as long; auto, of older runs: a batch on a GPU, else one by one",
     )
     batch_size: int = Field(64, ge=1, description="images per batch where no sampler decides: evaluation, prediction")
 

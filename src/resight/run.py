@@ -105,7 +105,7 @@ class Run:
         folder = Path(folder)
         try:
             facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            recipe = load_recipe(folder / "recipe.yaml")
+            recipe = _as_it_was(load_recipe(folder / "recipe.yaml"))
             # Older versions kept it in the recipe alone.
             way = {"compiled": recipe.trainer.compile is True}
             return cls(
@@ -208,6 +208,13 @@ class Run:
                 f"`{shlex.join(['resight', 'train', str(self.folder / 'recipe.yaml')])} --data … --out …`"
             )
         return f"{self.folder} has no weights yet; finish it with `{shlex.join(['resight', 'train', '--resume', str(self.folder)])}`"
+
+
+def _as_it_was(recipe: Recipe) -> Recipe:
+    """A run's recipe; where an older one does not say how images are augmented, it was as `auto` has it."""
+    if "augment" in recipe.loader.model_fields_set:
+        return recipe
+    return recipe.model_copy(update={"loader": recipe.loader.model_copy(update={"augment": "auto"})})
 
 
 def leftovers(folder: Path) -> list[str]:
