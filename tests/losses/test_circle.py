@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from resight.losses.circle import CircleLoss
@@ -53,3 +56,20 @@ def test_easy_anchors_count_in_the_mean() -> None:
     # exponent 2000 · 1.25 · 0.75 = 1875; four others of cosine 0, exponent 2000 · 0.25 · -0.25 = -125 each.
     value = CircleLoss(scale=2000)(embeddings, torch.tensor([0, 0, 1, 1, 2, 2])).item()
     assert value == pytest.approx(2 * (1875 - 125 + math.log(4)) / 6, rel=1e-5)
+
+
+@given(ids=st.lists(st.integers(0, 3), min_size=1, max_size=12), seed=st.integers(0, 99))
+def test_value_and_gradient_equal_another_library(ids: list[int], seed: int) -> None:
+    from pytorch_metric_learning.losses import CircleLoss as Theirs
+    from pytorch_metric_learning.reducers import SumReducer
+
+    labels, counts = torch.tensor(ids), Counter(ids)
+    anchors = sum(count for count in counts.values() if count > 1 and len(counts) > 1)
+    values = torch.randn(len(ids), 5, generator=torch.Generator().manual_seed(seed))
+    ours, theirs = values.clone().requires_grad_(), values.clone().requires_grad_()
+    value = CircleLoss()(ours, labels)
+    expected = Theirs(m=0.25, gamma=128, reducer=SumReducer())(theirs, labels) / max(1, anchors)
+    torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-4)
+    value.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3)

@@ -99,3 +99,39 @@ def test_the_margin_is_in_radians_and_its_range_named() -> None:
         make(LOSSES, {"name": "arcface", "margin": 28.6}, "losses.arcface", num_classes=2, dim=2)
     with pytest.raises(RecipeError, match="scale = 0"):
         make(LOSSES, {"name": "cosface", "scale": 0}, "losses.cosface", num_classes=2, dim=2)
+
+
+THEIRS = {
+    "arcface": ("ArcFaceLoss", {"margin": math.degrees(0.5)}),
+    "cosface": ("CosFaceLoss", {}),
+    "sphereface": ("SphereFaceLoss", {}),
+}
+
+
+@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("seed", range(3))
+def test_value_and_gradients_equal_another_library_whose_older_states_are_read(name: str, seed: int) -> None:
+    from pytorch_metric_learning import losses
+
+    torch.manual_seed(seed)
+    other, options = THEIRS[name]
+    theirs = getattr(losses, other)(num_classes=6, embedding_size=5, **options)
+    ours = LOSSES[name](num_classes=6, dim=5)
+    ours.load_state_dict({f"loss.{key}": value for key, value in theirs.state_dict().items()})
+    values, ids = torch.randn(20, 5), torch.randint(0, 6, (20,))
+    one, two = values.clone().requires_grad_(), values.clone().requires_grad_()
+    found, wanted = ours(one, ids), theirs(two, ids)
+    torch.testing.assert_close(found, wanted)
+    found.backward()
+    wanted.backward()
+    torch.testing.assert_close(one.grad, two.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.vectors.grad, theirs.W.grad, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_image_that_lies_on_its_identity_has_a_gradient(name: str) -> None:
+    loss = with_weights(LOSSES[name](num_classes=2, dim=2), 0, 180)
+    values = torch.tensor([at(0), at(180), at(0)], requires_grad=True)
+    loss(values, torch.tensor([0, 0, 1])).backward()
+    assert torch.isfinite(values.grad).all()
+    assert torch.isfinite(loss.vectors.grad).all()

@@ -1,9 +1,12 @@
-"""Circle loss (Sun et al. 2020), through pytorch-metric-learning."""
+"""Circle loss (Sun et al. 2020)."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
+import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
@@ -31,15 +34,19 @@ class CircleLoss(Loss):
         self, margin: Annotated[float, Field(ge=0, le=1)] = 0.25, scale: Annotated[float, Field(gt=0)] = 128.0
     ) -> None:
         super().__init__()
-        # Imported here: it takes a second, and only training computes losses.
-        from pytorch_metric_learning.losses import CircleLoss
-        from pytorch_metric_learning.reducers import SumReducer
-
-        # Its own mean leaves out anchors whose loss is 0 in float32, and so grows with their number.
-        self.loss = CircleLoss(m=margin, gamma=scale, reducer=SumReducer())
+        self.margin, self.scale = margin, scale
 
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
+        unit = F.normalize(embeddings, dim=1)
+        cosines, margin = unit @ unit.T, self.margin
         positive, negative = pair_masks(ids)
-        anchors = (positive.any(1) & negative.any(1)).sum()
-        return self.loss(embeddings, ids) / anchors.clamp(min=1)
+        anchors = positive.any(1) & negative.any(1)
+        near = -(1 + margin - cosines).relu().detach() * (cosines - 1 + margin)
+        far = (cosines + margin).relu().detach() * (cosines - margin)
+        sums = [
+            # Of an image that is no anchor nothing is left out: a sum of nothing would have no gradient, not even 0.
+            (self.scale * exponents).masked_fill(~mask & anchors[:, None], -math.inf).logsumexp(1)
+            for exponents, mask in ((near, positive), (far, negative))
+        ]
+        return torch.where(anchors, F.softplus(sums[0] + sums[1]), 0).sum() / anchors.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Softmax losses with a margin between identities, through pytorch-metric-learning.
+"""Softmax losses with a margin between identities.
 
 Each has a weight vector per identity and compares features with it by angle, so it needs no classifier. Several
 branches share the vectors.
@@ -7,8 +7,10 @@ branches share the vectors.
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -18,18 +20,43 @@ from resight.losses.precision import in_full_precision
 __all__ = ["ArcFaceLoss", "CosFaceLoss", "SphereFaceLoss"]
 
 Scale = Annotated[float, Field(gt=0)]
+# The angle's gradient grows beyond all bounds where the cosine is 1 or -1.
+_MOST = 1 - 1e-7
 
 
 class _MarginSoftmax(Loss):
-    """Cross-entropy over identities with a margin for the right one; a subclass sets `loss`."""
+    """Cross-entropy over identities with a margin for the right one, by which a subclass makes its cosine smaller."""
 
     reads = ("features",)
     of_identities = True
-    loss: nn.Module
+
+    def __init__(self, num_classes: int, dim: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        self.vectors = nn.Parameter(torch.empty(dim, num_classes))
+        nn.init.normal_(self.vectors)
+        self.register_load_state_dict_pre_hook(_renamed)
+
+    def harder(self, cosines: Tensor) -> Tensor:
+        """The right identities' cosines, less the margin."""
+        raise NotImplementedError
+
+    def length(self, embeddings: Tensor) -> Tensor | float:
+        """By what the cosines of each embedding are multiplied besides `scale`."""
+        return 1.0
 
     @in_full_precision
     def forward(self, embeddings: Tensor, ids: Tensor, cameras: Tensor | None = None) -> Tensor:
-        return self.loss(embeddings, ids)
+        cosines = F.normalize(embeddings, dim=1) @ F.normalize(self.vectors, dim=0)
+        right = ids[:, None] == torch.arange(self.vectors.shape[1], device=ids.device)
+        scores = torch.where(right, self.harder(cosines.gather(1, ids[:, None])), cosines)
+        return F.cross_entropy(scores * self.scale * self.length(embeddings), ids)
+
+
+def _renamed(loss: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Trainings of older versions kept the vectors in another library's loss."""
+    if f"{prefix}loss.W" in state:
+        state[f"{prefix}vectors"] = state.pop(f"{prefix}loss.W")
 
 
 class ArcFaceLoss(_MarginSoftmax):
@@ -48,11 +75,13 @@ class ArcFaceLoss(_MarginSoftmax):
         margin: Annotated[float, Field(ge=0, lt=math.pi)] = 0.5,
         scale: Scale = 64.0,
     ) -> None:
-        super().__init__()
-        # Imported here: it takes a second, and only training computes losses.
-        from pytorch_metric_learning.losses import ArcFaceLoss
+        super().__init__(num_classes, dim, scale)
+        self.margin = margin
 
-        self.loss = ArcFaceLoss(num_classes, dim, margin=math.degrees(margin), scale=scale)
+    def harder(self, cosines: Tensor) -> Tensor:
+        angles = _angles(cosines)
+        beyond = cosines - self.margin * math.sin(self.margin)
+        return torch.where(angles <= math.pi - self.margin, torch.cos(angles + self.margin), beyond)
 
 
 class CosFaceLoss(_MarginSoftmax):
@@ -64,10 +93,11 @@ class CosFaceLoss(_MarginSoftmax):
     def __init__(
         self, num_classes: int, dim: int, margin: Annotated[float, Field(ge=0, lt=2)] = 0.35, scale: Scale = 64.0
     ) -> None:
-        super().__init__()
-        from pytorch_metric_learning.losses import CosFaceLoss
+        super().__init__(num_classes, dim, scale)
+        self.margin = margin
 
-        self.loss = CosFaceLoss(num_classes, dim, margin=margin, scale=scale)
+    def harder(self, cosines: Tensor) -> Tensor:
+        return cosines - self.margin
 
 
 class SphereFaceLoss(_MarginSoftmax):
@@ -81,7 +111,17 @@ class SphereFaceLoss(_MarginSoftmax):
     """
 
     def __init__(self, num_classes: int, dim: int, margin: Annotated[int, Field(ge=1)] = 4, scale: Scale = 1.0) -> None:
-        super().__init__()
-        from pytorch_metric_learning.losses import SphereFaceLoss
+        super().__init__(num_classes, dim, scale)
+        self.margin = margin
 
-        self.loss = SphereFaceLoss(num_classes, dim, margin=margin, scale=scale)
+    def harder(self, cosines: Tensor) -> Tensor:
+        angles = _angles(cosines)
+        stretch = (angles.detach() * (self.margin / math.pi)).floor()
+        return (1 - 2 * (stretch % 2)) * torch.cos(self.margin * angles) - 2 * stretch
+
+    def length(self, embeddings: Tensor) -> Tensor:
+        return embeddings.norm(dim=1, keepdim=True)
+
+
+def _angles(cosines: Tensor) -> Tensor:
+    return cosines.clamp(-_MOST, _MOST).acos()
