@@ -22,6 +22,7 @@ from resight.data.images import read_image
 from resight.data.masks import read_mask
 from resight.data.samplers import BatchSampler, Draw
 from resight.data.targets import encode, junk_targets, shown_as_junk
+from resight.data.texts import Texts
 from resight.errors import ImageError
 from resight.processors import worker_context
 from resight.recipe import ImageOptions, LoaderOptions
@@ -123,7 +124,9 @@ class ImageDataset(Dataset[Item]):
         junk_targets: NDArray[np.int64] | None = None,
         masks: bool = False,
     ) -> None:
-        self.records, self.image, self.augment, self.masks = records, image, augment, masks
+        self.image, self.augment, self.masks = image, augment, masks
+        self.paths = Texts(record.path for record in records)
+        self.mask_paths = Texts(record.mask or "" for record in records) if masks else None
         none = np.empty((len(records), 0), np.int64)
         self.targets = torch.from_numpy(none if targets is None else targets)
         self.junk_targets = self.targets if junk_targets is None else torch.from_numpy(junk_targets)
@@ -132,7 +135,7 @@ class ImageDataset(Dataset[Item]):
         self.cache: dict[int, tuple[Tensor, Tensor | None]] | None = {} if cache else None
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.paths)
 
     def __getitem__(self, key: int | Draw) -> Item:
         index = key.index if isinstance(key, Draw) else key
@@ -191,12 +194,12 @@ class ImageDataset(Dataset[Item]):
             return decoded[:3], decoded[3:] if self.masks else None
         if self.cache is not None and index in self.cache:
             return self.cache[index]
-        record = self.records[index]
-        pixels, mask = read_image(record.path), None
-        if self.masks:
-            if record.mask is None:
-                raise ImageError(f"{record.path}: no mask is known of this image")
-            mask = resize_mask(read_mask(record.mask, pixels.shape[:2]), self.image)
+        path = self.paths[index]
+        pixels, mask = read_image(path), None
+        if self.mask_paths is not None:
+            if not self.mask_paths[index]:
+                raise ImageError(f"{path}: no mask is known of this image")
+            mask = resize_mask(read_mask(self.mask_paths[index], pixels.shape[:2]), self.image)
         loaded = resize(pixels, self.image), mask
         if self.cache is not None:
             self.cache[index] = loaded
