@@ -498,8 +498,8 @@ def test_a_training_that_diverges_ends_and_keeps_what_was_good(crowd: ReidDatase
 
 
 def test_a_training_that_can_read_no_image_is_no_success(crowd: ReidDataset, tiny, tmp_path: Path) -> None:
-    broken = corrupt(tmp_path / "broken.jpg")
-    dataset = replace(crowd, train=[replace(record, path=broken) for record in crowd.train])
-    with pytest.raises(DataError, match=r"none of \d+ images could be read; the first: .*broken\.jpg"):
+    broken = [corrupt(tmp_path / name) for name in ("broken.jpg", "other.jpg")]
+    dataset = replace(crowd, train=[replace(one, path=broken[place % 2]) for place, one in enumerate(crowd.train)])
+    with pytest.raises(DataError, match=r"none of 2 images could be read; the first: .*broken\.jpg"):
         train(tiny("epochs=1"), dataset, tmp_path / "run", quiet=True)
     assert not Run.open(tmp_path / "run").finished
