@@ -12,10 +12,13 @@ from resight.retrieval.ranks import right_ranks
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("looked_at", [1, 600, 2**20])
+@pytest.mark.parametrize(("looked_at", "few"), [(1, 0.2), (600, 0), (600, 1), (2**20, 0.2)])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_equal_distances_are_ordered_by_place(looked_at: int, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_distances_are_ordered_by_place(
+    looked_at: int, few: float, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ranks, "_LOOKED_AT", looked_at)
+    monkeypatch.setattr(ranks, "_FEW", few)
     tile = RNG.integers(0, 9, (8, 200)).astype(kind)
     shuffled = [RNG.permutation(200) for _ in tile]
     counts = [0, 1, 7, 80, 0, 150, 2, 0]
@@ -46,8 +49,10 @@ def crowd() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     return pool[RNG.integers(0, 60, 450)], pool[RNG.integers(0, 60, 900)], labels
 
 
-@pytest.mark.parametrize("part", [100, 192, 5000])
-def test_a_wide_gallery_in_parts_gives_the_figures_of_the_whole(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("part", "few"), [(100, 0), (192, 1), (5000, 0.2)])
+def test_a_wide_gallery_in_parts_gives_the_figures_of_the_whole(
+    part: int, few: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     query, gallery, labels = crowd()
     options = {"own": np.append(np.arange(400), np.full(50, -1))}
     wanted = evaluate(query, gallery, **labels, **options)
@@ -58,7 +63,7 @@ def test_a_wide_gallery_in_parts_gives_the_figures_of_the_whole(part: int, monke
             widths.append(len(gallery))
             return super().tiles(query, gallery, columns)
 
-    for name, value in (("WIDE", 0), ("PART", part), ("Cosine", Watched)):
+    for name, value in (("WIDE", 0), ("PART", part), ("_FEW", few), ("Cosine", Watched)):
         monkeypatch.setattr(ranks, name, value)
     found = evaluate(query, gallery, **labels, **options, metric=Watched(), threads=2)
     for name in ("average_precision", "inverse_negative_penalty", "first_rank", "cmc"):
