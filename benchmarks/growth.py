@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from crops import write_crops
 from end_to_end import ended_well, untrained_run
-from resight.retrieval import evaluate
+from resight.retrieval import evaluate, verify
+from resight.retrieval.camera_pairs import camera_pairs
 from results import report
 from side_by_side import Memory, anonymous, anonymous_of_all, seconds, where
 
@@ -59,6 +60,22 @@ def evaluated(folder: Path, options: argparse.Namespace) -> None:
             result = evaluate(**inputs)
         print(f"{size:9,} evaluated: {memory.mebibytes:6,.0f} MiB, mAP {100 * result.mean_average_precision:.1f} %", flush=True)  # fmt: skip
         report(f"memory, {options.queries:,} × {size:,} × {options.width}", memory.mebibytes, "MiB", most=GOAL_MEMORY)
+    beside = {
+        "verified": lambda: verify(inputs["query_features"], inputs["gallery_features"], result.judgement),
+        "by camera": lambda: camera_pairs(
+            inputs["query_features"],
+            inputs["gallery_features"],
+            result.judgement,
+            inputs["query_cameras"],
+            inputs["gallery_cameras"],
+        ),
+        "by Euclidean distance": lambda: evaluate(**inputs, metric="euclidean"),
+    }
+    for name, work in beside.items():  # of the largest
+        with Memory(anonymous) as memory:
+            taken = seconds(work)
+        print(f"{size:9,} {name}: {memory.mebibytes:6,.0f} MiB, {taken:.1f} s", flush=True)
+        report(f"memory, {name}, {options.queries:,} × {size:,} × {options.width}", memory.mebibytes, "MiB", most=GOAL_MEMORY)  # fmt: skip
     for turn in range(options.rounds):
         for size, inputs in sides.items():
             taken, product = seconds(lambda: evaluate(**inputs)), seconds(lambda: _product(inputs))  # noqa: B023

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resight.retrieval import evaluate
+from resight.retrieval import evaluate, ranks
 from resight.retrieval.camera_pairs import camera_pairs
 
 
 @pytest.mark.parametrize("protocol", ["market1501", "course"])
-def test_each_cell_is_an_evaluation(protocol: str) -> None:
+@pytest.mark.parametrize("wide", [0, ranks.WIDE])
+def test_each_cell_is_an_evaluation(wide: int, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "WIDE", wide)
     rng = np.random.default_rng(0)
     ids, theirs = rng.integers(1, 9, 40), rng.integers(-1, 9, 300)
     ours, cameras = rng.integers(1, 4, 40), rng.integers(1, 5, 300)

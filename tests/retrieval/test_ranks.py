@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from resight.retrieval import evaluate, ranks
-from resight.retrieval.distance import Cosine
 from resight.retrieval.ranks import right_ranks
 
 RNG = np.random.default_rng(0)
@@ -50,25 +49,29 @@ def crowd() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize(("part", "few"), [(100, 0), (192, 1), (5000, 0.2)])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("on_a_grid", [False, True])
 def test_a_wide_gallery_in_parts_gives_the_figures_of_the_whole(
-    part: int, few: float, monkeypatch: pytest.MonkeyPatch
+    metric: str, on_a_grid: bool, part: int, few: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query, gallery, labels = crowd()
-    options = {"own": np.append(np.arange(400), np.full(50, -1))}
+    if on_a_grid:  # where many distances are equal; large, so that those of Euclid take float64
+        query, gallery = (np.rint(4000 * side).astype(np.float32) for side in (query, gallery))
+    options = {"own": np.append(np.arange(400), np.full(50, -1)), "metric": metric}
     wanted = evaluate(query, gallery, **labels, **options)
     widths = []
 
-    class Watched(Cosine):
-        def tiles(self, query: np.ndarray, gallery: np.ndarray, columns: None = None):
-            widths.append(len(gallery))
-            return super().tiles(query, gallery, columns)
+    def watched(*given: np.ndarray) -> np.ndarray:
+        widths.append(len(given[1]))
+        return rows(*given)
 
-    for name, value in (("WIDE", 0), ("PART", part), ("_FEW", few), ("Cosine", Watched)):
+    rows = ranks._rows
+    for name, value in (("WIDE", 0), ("PART", part), ("_FEW", few), ("_TOGETHER", 100), ("_rows", watched)):
         monkeypatch.setattr(ranks, name, value)
-    found = evaluate(query, gallery, **labels, **options, metric=Watched(), threads=2)
+    found = evaluate(query, gallery, **labels, **options, threads=2)
     for name in ("average_precision", "inverse_negative_penalty", "first_rank", "cmc"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
-    assert max(widths) <= part
+    assert 0 < max(widths) <= part
 
 
 def test_no_query_with_a_match_in_a_wide_gallery(monkeypatch: pytest.MonkeyPatch) -> None:

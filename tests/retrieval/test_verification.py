@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from resight.retrieval import evaluate, metric_between, verify
+from resight.retrieval import evaluate, metric_between, ranks, verification, verify
 from resight.retrieval.distance import JunkLast, the_metric
 
 Made = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
@@ -90,6 +90,24 @@ def test_the_open_set_one_search_at_a_time(seed: int) -> None:
             right += mates[order[0]] and row[order[0]] < limit
         assert found.detection_at(rate) == pytest.approx(right / with_mate)
     assert np.isnan(found.detection_at(0.01))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("grid", [False, True])
+@pytest.mark.parametrize("held", [0, 2**27])
+def test_a_wide_gallery_in_parts_gives_the_figures_of_the_whole(
+    metric: str, grid: bool, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, gallery, labels = made(5, queries=40, gallery=700, grid=grid)
+    judgement = evaluate(query, gallery, **labels, metric=metric).judgement
+    wanted = verify(query, gallery, judgement, metric)
+    for module, name, value in ((ranks, "WIDE", 0), (ranks, "PART", 90), (verification, "_HELD", held)):
+        monkeypatch.setattr(module, name, value)
+    found = verify(query, gallery, judgement, metric)
+    assert found is not None
+    assert found.summary() == wanted.summary()
+    for name in ("false_positive", "true_positive", "false_alarm", "detection"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
 
 
 def test_by_hand() -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.retrieval.arrays import Array, as_labels
-from resight.retrieval.distance import Distance, checked_pair, the_metric, tiles_among
-from resight.retrieval.protocol import Judgement, Positions
-from resight.retrieval.ranks import between, right_ranks
+from resight.retrieval.distance import Distance, checked_pair, the_metric
+from resight.retrieval.protocol import Judgement, Positions, among
+from resight.retrieval.ranks import ranks_of
 from resight.retrieval.scores import AVERAGE_PRECISION
-from resight.retrieval.tiles import over_tiles
 
 __all__ = ["CameraPairs", "camera_pairs"]
 
@@ -59,7 +57,7 @@ def camera_pairs(
     *,
     threads: int | None = None,
 ) -> CameraPairs:
-    """Evaluate each camera's queries [Q] in each camera's gallery images [G], one pass over all distances.
+    """Evaluate each camera's queries [Q] in each camera's gallery images [G], the gallery of one camera after the other.
 
     >>> camera_pairs(q, g, evaluate(q, g, ...).judgement, [1, 2], [1, 1, 2]).rank_1  # doctest: +SKIP
 
@@ -70,29 +68,15 @@ def camera_pairs(
     columns = judgement.columns
     theirs = as_labels(gallery_cameras, "gallery_cameras", len(gallery), "the gallery")[columns]
     ours = as_labels(query_cameras, "query_cameras", len(query), "the queries")
-    tiles = tiles_among(the_metric(metric), query, gallery, columns)
-    order = np.argsort(theirs, kind="stable")
-    names, firsts = np.unique(theirs[order], return_index=True)
-    bounds = np.append(firsts, len(order))
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+    metric, names = the_metric(metric), np.unique(theirs)
     precision_of = AVERAGE_PRECISION["precision"]
-
-    def look(start: int, stop: int) -> Floats:
-        """[rows, B, 2]: average precision, and whether the nearest is right; nan where there is no match."""
-        found = np.full((stop - start, len(names), 2), np.nan)
-        tile = tiles(start, stop)
-        good, out = (
-            [np.sort(place[of_one]) for of_one in of[start:stop]] for of in (judgement.good, judgement.left_out)
-        )
-        for camera, (first, last) in enumerate(pairwise(bounds)):
-            mine, hidden = ([between(places, first, last) for places in of] for of in (good, out))
-            for number, (ranks, count) in enumerate(right_ranks(tile[:, order[first:last]], mine, hidden)):
-                if count:
-                    found[number, camera] = precision_of(ranks, np.arange(1, count + 1)).mean(), ranks[0] == 1
-        return found
-
-    each = np.concatenate(over_tiles(look, tiles.rows, tiles.columns, threads))
+    # Average precision, and whether the nearest is right; nan where there is no match.
+    each = np.full((len(query), len(names), 2), np.nan)
+    for camera, name in enumerate(names):
+        some = among(judgement, np.flatnonzero(theirs == name))
+        for number, (ranks, count) in enumerate(ranks_of(metric, query, gallery, some, threads=threads)):
+            if count:
+                each[number, camera] = precision_of(ranks, np.arange(1, count + 1)).mean(), ranks[0] == 1
     asking = np.unique(ours)
     counted = np.stack([(~np.isnan(each[ours == camera, :, 0])).sum(0) for camera in asking])
     sums = np.stack([np.nansum(each[ours == camera], axis=0) for camera in asking])

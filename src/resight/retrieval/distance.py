@@ -20,6 +20,7 @@ __all__ = [
     "Cosine",
     "Distance",
     "Euclidean",
+    "Fixed",
     "JunkLast",
     "distances",
     "metric_between",
@@ -48,10 +49,22 @@ class Distance(Protocol):
         ...  # pragma: no cover
 
 
+class Fixed(Protocol):
+    """Gives pairs of features the value that they have among all others, whichever are compared at once."""
+
+    def tiles(self, query: Array, gallery: Array) -> Tiles:
+        """As `Distance.tiles`."""
+        ...  # pragma: no cover
+
+
 class Cosine:
     """1 - cosine similarity, from 0 to 2. A feature of zeros is at distance 1 from everything."""
 
     name = "cosine"
+
+    def fixed(self, query: Array, gallery: Array) -> Fixed:
+        """What compares some of these features as among all: this does always."""
+        return self
 
     def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
         # Minus the similarity: negating the query here saves a pass over the whole matrix.
@@ -72,18 +85,33 @@ class Euclidean:
     name = "euclidean"
 
     def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
-        gallery = _chosen(gallery, columns)
-        # |q - g|^2 = |q|^2 + |g|^2 - 2qg as one product, of features with two more columns. Distances do not change
-        # when everything moves, and close to the origin the sum loses the fewest digits.
+        return self.fixed(query, gallery).tiles(query, _chosen(gallery, columns))
+
+    def fixed(self, query: Array, gallery: Array) -> Fixed:
+        """What compares some of these features as among all, by which they are rounded."""
         middle = middle_of(gallery if len(gallery) else query)
         kind = exact_type(query, gallery, middle)
-        if kind is np.float64:
-            middle = middle.astype(kind)
-        left = _lifted(query, middle, kind, scale=-2.0, norm_first=True)
-        return Products(left, len(query), _lifted(gallery, middle, kind, scale=1.0, norm_first=False), len(gallery))
+        return _Moved(middle.astype(kind) if kind is np.float64 else middle, kind)
 
     def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.sqrt(np.maximum(tile, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """Squared Euclidean distances of features that are moved by `middle`, [D], in a type.
+
+    Distances do not change when everything moves, and close to the origin their sum loses the fewest digits.
+    """
+
+    middle: Array
+    kind: type[np.floating]
+
+    def tiles(self, query: Array, gallery: Array) -> Tiles:
+        # |q - g|^2 = |q|^2 + |g|^2 - 2qg as one product, of features with two more columns.
+        left = _lifted(query, self.middle, self.kind, scale=-2.0, norm_first=True)
+        right = _lifted(gallery, self.middle, self.kind, scale=1.0, norm_first=False)
+        return Products(left, len(query), right, len(gallery))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from resight.errors import DataError
 from resight.records import JUNK, NO_CAMERA, Relevance
 
-__all__ = ["PROTOCOLS", "Judgement", "Protocol", "judge", "judge_lists", "within", "without_themselves"]
+__all__ = ["PROTOCOLS", "Judgement", "Protocol", "among", "judge", "judge_lists", "within", "without_themselves"]
 
 Positions = NDArray[np.int64]
 
@@ -122,6 +122,17 @@ def within(judgement: Judgement, depth: int | None) -> Judgement:
     if depth is not None and depth < 1:
         raise DataError(f"depth = {depth}: at least one image must be looked at")
     return replace(judgement, protocol=replace(judgement.protocol, depth=depth))
+
+
+def among(judgement: Judgement, chosen: Positions) -> Judgement:
+    """The judgement among some of its gallery images alone: ascending positions within its columns."""
+    place = np.full(len(judgement.columns), -1)
+    place[chosen] = np.arange(len(chosen))
+    good, left_out = (
+        [found[found >= 0] for found in (place[positions] for positions in of)]
+        for of in (judgement.good, judgement.left_out)
+    )
+    return replace(judgement, columns=judgement.columns[chosen], good=good, left_out=left_out)
 
 
 def without_themselves(judgement: Judgement, own: Positions) -> Judgement:

@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.retrieval.arrays import Array
-from resight.retrieval.distance import Cosine, Distance
-from resight.retrieval.protocol import Judgement, Positions
-from resight.retrieval.tiles import ROWS, Tiles, over_tiles
+from resight.retrieval.distance import Cosine, Distance, Euclidean, Fixed, tiles_among
+from resight.retrieval.protocol import Judgement, Positions, among
+from resight.retrieval.tiles import PAD, Tiles, over_tiles
 
-__all__ = ["Ranks", "between", "ends_of", "is_wide", "ranks_in_parts", "right_ranks"]
+__all__ = ["Ranks", "ends_of", "parts_of", "ranks_in", "ranks_of", "right_ranks"]
 
 # Gallery images beyond which they are compared a part at a time, and those of a part.
 WIDE, PART = 2**17, 2**15
+# Queries that are compared with all their right answers at once.
+_TOGETHER = 2 * PAD
 # Distances that are looked at in one go: few enough for a core's cache.
 _LOOKED_AT = 2**20
 # More than this share of a row is sorted faster with the rest than picked out of it.
@@ -49,45 +52,85 @@ def right_ranks(
     return _ranked(_ahead(tile, values, good), good)
 
 
-def is_wide(metric: Distance, images: int, tracks: object) -> bool:
-    """Whether ranks among so many images are to be counted in parts: by cosine, and of images rather than tracks."""
-    return isinstance(metric, Cosine) and images > WIDE and tracks is None
+def ranks_of(
+    metric: Distance,
+    query: Array,
+    gallery: Array,
+    judgement: Judgement,
+    tracks: Positions | None = None,
+    threads: int | None = None,
+) -> list[Ranks]:
+    """The ranks of each query's right answers, by a metric; of a wide gallery's images a part at a time."""
+    if tracks is None and _is_wide(metric, judgement):
+        return _ranks_in_parts(metric, query, gallery, judgement, threads)
+    return ranks_in(tiles_among(metric, query, gallery, judgement.columns), judgement, tracks, threads)
 
 
-def ranks_in_parts(query: Array, gallery: Array, judgement: Judgement, threads: int | None = None) -> list[Ranks]:
-    """The ranks of each query's right answers by cosine; neither the gallery nor its distances are held whole.
+def ranks_in(
+    tiles: Tiles, judgement: Judgement, tracks: Positions | None = None, threads: int | None = None
+) -> list[Ranks]:
+    """As `ranks_of`, by the distances to the gallery images that count."""
 
-    The same as of whole rows, since no similarity depends on what else a product computes.
+    def look(start: int, stop: int) -> list[Ranks]:
+        asked = slice(start, stop)
+        return right_ranks(tiles(start, stop), judgement.good[asked], judgement.left_out[asked], tracks)
+
+    return [ranks for part in over_tiles(look, tiles.rows, tiles.columns, threads) for ranks in part]
+
+
+def parts_of(metric: Distance, query: Array, gallery: Array, judgement: Judgement) -> Iterator[tuple[Tiles, Judgement]]:
+    """The distances to the gallery images that count and their judgement, of a wide gallery's a part at a time."""
+    if not _is_wide(metric, judgement):
+        yield tiles_among(metric, query, gallery, judgement.columns), judgement
+        return
+    fixed, count = metric.fixed(query, gallery), len(judgement.columns)
+    for first in range(0, count, PART):
+        some = among(judgement, np.arange(first, min(first + PART, count)))
+        yield fixed.tiles(query, _rows(gallery, some.columns)), some
+
+
+def _is_wide(metric: Distance, judgement: Judgement) -> TypeGuard[Cosine | Euclidean]:
+    """Whether not all of the distances of some queries are to be held at once, which other metrics than these need."""
+    return isinstance(metric, Cosine | Euclidean) and len(judgement.columns) > WIDE
+
+
+def _ranks_in_parts(
+    metric: Cosine | Euclidean, query: Array, gallery: Array, judgement: Judgement, threads: int | None
+) -> list[Ranks]:
+    """As `ranks_of`; neither the gallery nor its distances are held whole.
+
+    The same as of whole rows, since no distance depends on what else a product computes.
     """
     good, columns = judgement.good, judgement.columns
-    values = _of_right_answers(query, gallery, judgement)
+    fixed = metric.fixed(query, gallery)
+    values = _of_right_answers(fixed, query, gallery, judgement)
     ends = np.cumsum([0, *map(len, good)])
     ahead = np.zeros(len(values), np.int64)
 
     def count(tiles: Tiles, first: int, start: int, stop: int) -> None:
         tile = tiles(start, stop)
         for places in (judgement.left_out[start:stop], good[start:stop]):
-            tile[_at([between(of_one, first, first + tile.shape[1]) for of_one in places])] = np.inf
+            tile[_at([_between(of_one, first, first + tile.shape[1]) for of_one in places])] = np.inf
         mine = slice(ends[start], ends[stop])
         ahead[mine] += _ahead(tile, values[mine], [places - first for places in good[start:stop]])
 
     for first in range(0, len(columns), PART):
-        tiles = Cosine().tiles(query, _rows(gallery, columns[first : first + PART]))
+        tiles = fixed.tiles(query, _rows(gallery, columns[first : first + PART]))
         over_tiles(partial(count, tiles, first), tiles.rows, tiles.columns, threads)
     return _ranked(ahead, good)
 
 
-def _of_right_answers(query: Array, gallery: Array, judgement: Judgement) -> NDArray[np.floating]:
+def _of_right_answers(fixed: Fixed, query: Array, gallery: Array, judgement: Judgement) -> NDArray[np.floating]:
     """The distances of all queries' right answers, by products of some queries with all their answers."""
-    found = [np.empty(0, np.float32)]
+    found: list[NDArray[np.floating]] = []
     for start, stop in _groups([len(places) for places in judgement.good]):
         good = judgement.good[start:stop]
         union = np.unique(np.concatenate(good))
-        rows = np.zeros((stop - start, len(union)), np.float32)
-        for first in range(0, len(union), PART):
-            some = _rows(gallery, judgement.columns[union[first : first + PART]])
-            rows[:, first : first + PART] = Cosine().tiles(query[start:stop], some)(0, stop - start)
-        found.append(rows[_at([np.searchsorted(union, places) for places in good])])
+        parts = np.split(union, range(PART, len(union), PART))
+        rows = [
+            fixed.tiles(query[start:stop], _rows(gallery, judgement.columns[part]))(0, stop - start) for part in parts
+        ]
+        found.append(np.concatenate(rows, axis=1)[_at([np.searchsorted(union, places) for places in good])])
     return np.concatenate(found)
 
 
@@ -95,7 +138,7 @@ def _groups(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Queries that are compared together: a tile of them, with no more than a part's right answers or one alone."""
     start, held = 0, 0
     for number, count in enumerate(counts):
-        if number > start and (held + count > PART or number - start == ROWS):
+        if number > start and (held + count > PART or number - start == _TOGETHER):
             yield start, number
             start, held = number, 0
         held += count
@@ -109,7 +152,7 @@ def _rows(gallery: Array, places: Positions) -> Array:
     return gallery[places]
 
 
-def between(places: Positions, first: int, last: int) -> Positions:
+def _between(places: Positions, first: int, last: int) -> Positions:
     """Those of ascending places from `first` on and before `last`, counted from `first`."""
     return places[slice(*np.searchsorted(places, (first, last)))] - first
 

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from resight.errors import DataError, did_you_mean
 from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
-from resight.retrieval.distance import Distance, checked_pair, distances, the_metric, tiles_among
+from resight.retrieval.distance import Distance, checked_pair, distances, the_metric
 from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, within, without_themselves
-from resight.retrieval.ranks import Ranks, ends_of, is_wide, ranks_in_parts, right_ranks
-from resight.retrieval.tiles import Tiles, over_tiles
+from resight.retrieval.ranks import Ranks, ends_of, ranks_in, ranks_of, right_ranks
 
 if TYPE_CHECKING:
     from resight.retrieval.reranking import KReciprocal
@@ -138,24 +137,21 @@ def evaluate(
     judgement = _judgement(
         len(query), len(gallery), query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth, own
     )
-    columns = judgement.columns
-    if rerank is not None:
-        from resight.retrieval.reranking import reranked_tiles
-
-        if not isinstance(metric, str):
-            raise DataError(f"re-ranking compares features alone; it cannot be combined with metric {metric.name!r}")
-        chosen = gallery if len(columns) == len(gallery) else gallery[columns]
-        tiles: Tiles = reranked_tiles(query, chosen, rerank, threads=threads)
-        name = f"k-reciprocal(k1={rerank.k1}, k2={rerank.k2}, lambda={rerank.lambda_value})"
-    else:
+    tracks = _tracks_of(gallery_tracks, judgement)
+    if rerank is None:
         metric = the_metric(metric)
-        name = metric.name
-        if is_wide(metric, len(columns), gallery_tracks):
-            measure = _Measures(max_rank, average_precision, None, name, reranked=False)
-            return measure.of_ranks(ranks_in_parts(query, gallery, judgement, threads), judgement)
-        tiles = tiles_among(metric, query, gallery, columns)
-    measure = _Measures(max_rank, average_precision, gallery_tracks, name, reranked=rerank is not None)
-    return measure(tiles, judgement, threads)
+        measure = _Measures(max_rank, average_precision, metric.name)
+        return measure(ranks_of(metric, query, gallery, judgement, tracks, threads), judgement)
+    from resight.retrieval.reranking import reranked_tiles
+
+    if not isinstance(metric, str):
+        raise DataError(f"re-ranking compares features alone; it cannot be combined with metric {metric.name!r}")
+    name = f"k-reciprocal(k1={rerank.k1}, k2={rerank.k2}, lambda={rerank.lambda_value})"
+    measure = _Measures(max_rank, average_precision, name, reranked=True)
+    columns = judgement.columns
+    chosen = gallery if len(columns) == len(gallery) else gallery[columns]
+    tiles = reranked_tiles(query, chosen, rerank, threads=threads)
+    return measure(ranks_in(tiles, judgement, tracks, threads), judgement)
 
 
 def evaluate_distances(
@@ -186,8 +182,9 @@ def evaluate_distances(
     judgement = _judgement(
         len(matrix), matrix.shape[1], query_ids, gallery_ids, query_cameras, gallery_cameras, protocol, depth
     )
-    tiles = _Given(matrix, judgement.columns)
-    return _Measures(max_rank, average_precision, gallery_tracks, "given", reranked=False)(tiles, judgement, threads)
+    measure = _Measures(max_rank, average_precision, "given")
+    tracks = _tracks_of(gallery_tracks, judgement)
+    return measure(ranks_in(_Given(matrix, judgement.columns), judgement, tracks, threads), judgement)
 
 
 def evaluate_clusters(
@@ -221,7 +218,7 @@ def evaluate_clusters(
     shown = as_labels(gallery_clusters, "gallery_clusters", len(gallery), f"the {len(gallery)} gallery images")
     members = _groups(shown[judgement.columns])
     groups = [(queries, members[name]) for name, queries in _groups(asking).items() if name >= 0 and name in members]
-    measure = _Measures(max_rank, average_precision, None, f"{metric}, within clusters", reranked=False)
+    measure = _Measures(max_rank, average_precision, f"{metric}, within clusters")
     return _among(query, gallery, groups, judgement, metric, measure)
 
 
@@ -253,7 +250,7 @@ def evaluate_retrieved(
         (np.array([number]), np.flatnonzero(np.isin(judgement.columns, shown)))
         for number, shown in enumerate(retrieved)
     ]
-    measure = _Measures(max_rank, average_precision, None, f"{metric}, within clusters", reranked=False)
+    measure = _Measures(max_rank, average_precision, f"{metric}, within clusters")
     return _among(query, gallery, groups, judgement, metric, measure)
 
 
@@ -282,7 +279,7 @@ def _among(
             )
             for number, (ranks, _) in zip(some.tolist(), right_ranks(rows, good, left_out), strict=True):
                 found[number] = (ranks, found[number][1])
-    return measure.of_ranks(found, judgement)
+    return measure(found, judgement)
 
 
 def _groups(labels: Positions) -> dict[int, Positions]:
@@ -330,6 +327,17 @@ def _judgement(
     return within(found, depth)
 
 
+def _tracks_of(tracks: Array | None, judgement: Judgement) -> Positions | None:
+    """The tracks of the gallery images that count."""
+    if tracks is None:
+        return None
+    most = int(judgement.columns.max(initial=-1)) + 1
+    known = as_labels(tracks, "gallery_tracks", len(to_numpy(tracks)), "the gallery")
+    if len(known) < most:
+        raise DataError(f"gallery_tracks has {len(known)} entries; it needs one for each gallery image")
+    return known[judgement.columns]
+
+
 class _Given:
     """A matrix that exists, as Tiles, of some of its columns."""
 
@@ -345,13 +353,12 @@ class _Given:
 
 @dataclass(frozen=True)
 class _Measures:
-    """From distances and a judgement to an Evaluation."""
+    """From ranks and a judgement to an Evaluation."""
 
     max_rank: int
     definition: str
-    tracks: Array | None
     metric: str
-    reranked: bool
+    reranked: bool = False
 
     def __post_init__(self) -> None:
         if self.max_rank < 1:
@@ -361,23 +368,7 @@ class _Measures:
                 f"unknown definition of average precision {self.definition!r}{did_you_mean(self.definition, AVERAGE_PRECISION)}; known are {', '.join(AVERAGE_PRECISION)}"
             )
 
-    def __call__(self, tiles: Tiles, judgement: Judgement, threads: int | None) -> Evaluation:
-        tracks = None
-        if self.tracks is not None:
-            most = int(judgement.columns.max(initial=-1)) + 1
-            tracks = as_labels(self.tracks, "gallery_tracks", len(to_numpy(self.tracks)), "the gallery")
-            if len(tracks) < most:
-                raise DataError(f"gallery_tracks has {len(tracks)} entries; it needs one for each gallery image")
-            tracks = tracks[judgement.columns]
-
-        def ranks_of(start: int, stop: int) -> list[Ranks]:
-            asked = slice(start, stop)
-            return right_ranks(tiles(start, stop), judgement.good[asked], judgement.left_out[asked], tracks)
-
-        parts = over_tiles(ranks_of, tiles.rows, tiles.columns, threads)
-        return self.of_ranks([ranks for part in parts for ranks in part], judgement)
-
-    def of_ranks(self, found: list[Ranks], judgement: Judgement) -> Evaluation:
+    def __call__(self, found: list[Ranks], judgement: Judgement) -> Evaluation:
         relevant = np.array([count for _, count in found])
         ends = ends_of([ranks for ranks, _ in found])
         rows = np.repeat(np.arange(len(found)), np.diff(ends))

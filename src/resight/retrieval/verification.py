@@ -6,14 +6,16 @@ where its distance is small. Counts are exact, over all pairs, whose distances a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.retrieval.arrays import Array
-from resight.retrieval.distance import Distance, checked_pair, the_metric, tiles_among
+from resight.retrieval.distance import Distance, checked_pair, the_metric
 from resight.retrieval.protocol import Judgement
+from resight.retrieval.ranks import parts_of
 from resight.retrieval.tiles import Tiles, over_tiles
 
 __all__ = ["FALSE_ALARMS", "FALSE_POSITIVES", "Verification", "verify"]
@@ -98,29 +100,30 @@ def verify(
     None where there is no matching pair, or no other. Raises DataError for bad features.
     """
     query, gallery = checked_pair(query_features, gallery_features)
-    tiles = tiles_among(the_metric(metric), query, gallery, judgement.columns)
-    looked = over_tiles(
-        _Look(tiles, judgement, tiles.rows * tiles.columns <= _HELD), tiles.rows, tiles.columns, threads
-    )
-    matching = np.sort(np.concatenate([np.empty(0, np.float32), *(part.matching for part in looked)]))
-    others = sum(part.others for part in looked)
+    metric = the_metric(metric)
+    keep = len(query) * len(judgement.columns) <= _HELD
+
+    def look(keep: bool) -> Iterator[list[_Part]]:
+        for tiles, some in parts_of(metric, query, gallery, judgement):
+            yield over_tiles(_Look(tiles, some, keep), tiles.rows, tiles.columns, threads)
+
+    looked = [*look(keep)]
+    every = [part for parts in looked for part in parts]
+    matching = np.sort(np.concatenate([part.matching for part in every]))
+    others = sum(part.others for part in every)
     if not len(matching) or not others:
         return None
     values, counts = np.unique(matching, return_counts=True)
-    kept = [part.sorted for part in looked if part.sorted is not None]
-    if len(kept) < len(looked):
-        again = _Look(tiles, judgement, keep=True)
-
-        def count(start: int, stop: int) -> NDArray[np.int64]:
-            return _counted(again(start, stop).sorted, values)
-
-        found = over_tiles(count, tiles.rows, tiles.columns, threads)
-    else:
-        found = [_counted(one, values) for one in kept]
-    less, upto = np.sum(found, axis=0)
+    sides = every if keep else (part for parts in look(keep=True) for part in parts)
+    less, upto = sum(_counted(part.sorted, values) for part in sides)  # type: ignore[misc]  # of one part at least
     accepted = np.cumsum(counts)
     area = float((counts * ((others - upto) + (upto - less) / 2)).sum() / (len(matching) * others))
-    first, alarms = (np.concatenate([getattr(part, name) for part in looked]) for name in ("first", "stranger"))
+    nearest, right, alarms = (
+        np.stack([np.concatenate([getattr(part, name) for part in parts]) for parts in looked])
+        for name in ("nearest", "right", "stranger")
+    )
+    # Of equal ones the first, as within a part.
+    chosen = nearest.argmin(0), np.arange(len(query))
     return Verification(
         len(matching),
         others,
@@ -128,23 +131,28 @@ def verify(
         accepted / len(matching),
         area,
         _equal_error(less / others, upto / others, accepted / len(matching)),
-        *_detection(first, alarms, np.concatenate([part.mated for part in looked])),
+        *_detection(
+            np.where(right[chosen], nearest[chosen], np.inf),
+            alarms.min(0),
+            np.array([len(places) > 0 for places in judgement.good]),
+        ),
     )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What is seen in some rows of the distances."""
+    """What is seen in some rows of the distances, or in a part of these."""
 
     matching: NDArray[np.floating]
     others: int
     sorted: NDArray[np.floating] | None
     """Finite distances of other pairs, ascending."""
-    first: NDArray[np.floating]
-    """[rows]: distance of the first answer where it is right, else infinite."""
+    nearest: NDArray[np.floating]
+    """[rows]: distance of the first answer."""
+    right: NDArray[np.bool_]
+    """[rows]: whether it is right."""
     stranger: NDArray[np.floating]
     """[rows]: distance of the first answer were its mates not there."""
-    mated: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -158,9 +166,9 @@ class _Look:
         good, out = self.judgement.good[start:stop], self.judgement.left_out[start:stop]
         for row, places in zip(tile, out, strict=True):
             row[places] = np.inf
-        nearest = tile.argmin(1)
-        right = np.array([place in places for place, places in zip(nearest, good, strict=True)], bool)
-        first = np.where(right, tile[np.arange(len(tile)), nearest], np.inf)
+        first = tile.argmin(1)
+        right = np.array([place in places for place, places in zip(first, good, strict=True)], bool)
+        nearest = tile[np.arange(len(tile)), first]
         matching = np.concatenate([row[places] for row, places in zip(tile, good, strict=True)])
         for row, places in zip(tile, good, strict=True):
             row[places] = np.inf
@@ -171,7 +179,7 @@ class _Look:
             flat = tile.reshape(-1)
             flat.sort()
             kept = flat[: np.searchsorted(flat, np.inf)]
-        return _Part(matching, others, kept, first, stranger, np.array([len(places) > 0 for places in good]))
+        return _Part(matching, others, kept, nearest, right, stranger)
 
 
 def _counted(ascending: NDArray[np.floating] | None, values: NDArray[np.floating]) -> NDArray[np.int64]:
