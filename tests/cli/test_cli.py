@@ -109,7 +109,7 @@ def test_images_whose_names_are_not_utf_8_are_named_and_the_rest_is_done(
         status, _, err = resight(*words, capsys=capsys)
         if "split" not in words:  # one person is left, who cannot be split
             assert status == 0, err
-        assert "3 of 6 images have names that no file can hold" in err
+        assert "3 of 6 images left out, with names that no file can hold" in err
         assert f"{images}/J\\xfcrgen/0.png: its name is not UTF-8; rename it" in err
         assert "Traceback" not in err
     assert {Path(record.path).parent.name for record in Embeddings.load(tmp_path / "f.parquet").records} == {"Anna"}
@@ -121,7 +121,7 @@ def test_images_whose_names_are_not_utf_8_are_named_and_the_rest_is_done(
     ranking = tmp_path / "r.txt"
     status, _, err = resight("search", tmp_path / "gallery", images, "--course", ranking, capsys=capsys)
     assert status == 0, err
-    assert "3 of 6 images have names that no file can hold" in err
+    assert "3 of 6 images left out, with names that no file can hold" in err
     assert [line.partition(":")[0] for line in ranking.read_text().splitlines()] == ["0.png", "1.png", "2.png"]
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/J\xfcrgen.png")
     shutil.copy(query, odd)

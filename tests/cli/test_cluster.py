@@ -38,7 +38,7 @@ def test_cluster_then_assign(
     for words in (
         "48 images in",
         "learned cut: mAP",
-        "on the 48 labelled images, which",
+        "on 48 labelled images, which",
         "purity",
         "adjusted Rand",
         "by chance",

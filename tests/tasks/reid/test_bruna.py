@@ -162,8 +162,9 @@ def test_an_item_with_an_unreadable_image_is_left_out(crowd: ReidDataset, tiny, 
     told: list[str] = []
     train(tiny("epochs=1", recipe="reid-bruna"), replace(dataset, train=broken), tmp_path / "run", tell=told.append)
     assert "broken.jpg" in told[-1]
-    every = [replace(record, path=str(tmp_path / "broken.jpg")) for record in dataset.train[1:]]
-    with pytest.raises(DataError, match="images could be read"):
+    both = [corrupt(tmp_path / name) for name in ("broken.jpg", "other.jpg")]
+    every = [replace(record, path=both[place % 2]) for place, record in enumerate(dataset.train[1:])]
+    with pytest.raises(DataError, match="none of 2 images could be read"):
         train(tiny("epochs=1", recipe="reid-bruna"), replace(dataset, train=every), tmp_path / "none", quiet=True)
 
 
