@@ -152,7 +152,7 @@ is the machine's fastest large matrix product, measured in the same run.
 
 
 def markdown(rows: list[Row]) -> str:
-    """RESULTS.md: the goals with their newest figures, then all figures, the newest day first."""
+    """RESULTS.md: the goals with their newest figures, then each day's newest of every figure, the newest day first."""
     return "\n".join([INTRODUCTION, *_goals(rows), *_days(rows)]).rstrip() + "\n"
 
 
@@ -181,7 +181,7 @@ def _commands(rows: list[Row]) -> Iterator[str]:
         some = [row for row in rows if row.command == command]
         yield f"### {some[0].benchmark.capitalize()}\n"
         yield f"```sh\n{command}\n```\n"
-        yield from _table([row for row in some if row.figure])
+        yield from _table([*{row.figure: row for row in some if row.figure}.values()])
         yield from (f"{row.note}\n" for row in some if not row.figure)
 
 

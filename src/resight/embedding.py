@@ -60,7 +60,7 @@ def pieces(
     """As `embed`, about `size` images at a time, or those of half a minute, in their order.
 
     Features are not held beyond their piece. What grows with the number of images are their records, in this process and
-    its workers: some two kilobytes each (benchmarks/growth.py).
+    its workers: about a kilobyte each (benchmarks/growth.py).
 
     >>> for piece in pieces(model, records):
     ...     print(len(piece.embeddings), piece.failed)

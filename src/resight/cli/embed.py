@@ -75,7 +75,7 @@ def embed(
 
     `resight embed runs/street crops/ --out features.parquet`
 
-    Features go to disk a piece at a time; memory grows by some two kilobytes an image, for names and labels. The file is
+    Features go to disk a piece at a time; memory grows by about a kilobyte an image, for names and labels. The file is
     there whole or not at all. Several machines, which see the images under the same paths, take a share each; one that was
     stopped is started again, and finished ones end at once:
 
