@@ -187,9 +187,9 @@ def test_a_search_by_clusters_stands_beside_the_model(
     assert status == 0
     told = " ".join(out.split())
     assert "by clusters" in told
-    assert re.search(
-        r"12 gallery images lie in \d+ clusters of \d+ to \d+ images, cut at .* training images", told
-    ), told
+    assert re.search(r"12 gallery images lie in \d+ clusters of \d+ to \d+ images, cut at .* training images", told), (
+        told
+    )
     status, out, _ = resight(*words, "--anew", "--json", capsys=capsys)
     found = json.loads(out)
     assert found["by clusters"]["metric"] == f"{found['model']['metric']}, within clusters"
