@@ -155,7 +155,12 @@ def test_a_gallery_gets_the_individuals_of_its_tracklets(
     pairs = {(numbers[0][path], of_images[path]) for path in truth}
     assert len(pairs) == len({*of_images.values()}) == len({*numbers[0].values()}), "as of the images themselves"
 
-    # Each tracklet alone: six individuals, of whom the truth knows three.
+    # An identity that is not among the numbers that individuals get.
+    renamed = ["gallery", "update", gallery, "--where", "camera=1", "--set", "identity=77"]
+    status, _, err = resight(*renamed, capsys=capsys)
+    assert status == 0, err
+    truth = {record.path: record.identity for record in Gallery.open(gallery).records}
+    assert 77 in truth.values()
     status, _, err = resight("associate", gallery, "--threshold", "0", "--write", "identity", capsys=capsys)
     assert status == 2
     assert re.search(r"\d+ images of .* have other identities; write another column, as --write individual", err)
