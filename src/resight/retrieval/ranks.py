@@ -18,7 +18,7 @@ from resight.retrieval.distance import Cosine, Distance, Euclidean, Fixed, tiles
 from resight.retrieval.protocol import Judgement, Positions, among
 from resight.retrieval.tiles import PAD, Tiles, over_tiles
 
-__all__ = ["Ranks", "ends_of", "parts_of", "ranks_in", "ranks_of", "right_ranks"]
+__all__ = ["Ranks", "at", "ends_of", "parts_of", "ranks_in", "ranks_of", "right_ranks", "row_of_each"]
 
 # Gallery images beyond which they are compared a part at a time, and those of a part.
 WIDE, PART = 2**17, 2**15
@@ -43,10 +43,10 @@ def right_ranks(
 
     With `tracks` a track counts once, at its nearest image. Equal distances are ordered by place. Writes into `tile`.
     """
-    tile[_at(left_out)] = np.inf
+    tile[at(left_out)] = np.inf
     if tracks is not None:
         return [_ranks_of_tracks(row, places, tracks) for row, places in zip(tile, good, strict=True)]
-    right = _at(good)
+    right = at(good)
     values = tile[right]
     tile[right] = np.inf
     return _ranked(_ahead(tile, values, good), good)
@@ -83,7 +83,11 @@ def parts_of(metric: Distance, query: Array, gallery: Array, judgement: Judgemen
     if not _is_wide(metric, judgement):
         yield tiles_among(metric, query, gallery, judgement.columns), judgement
         return
-    fixed, count = metric.fixed(query, gallery), len(judgement.columns)
+    yield from _parts(metric.fixed(query, gallery), query, gallery, judgement)
+
+
+def _parts(fixed: Fixed, query: Array, gallery: Array, judgement: Judgement) -> Iterator[tuple[Tiles, Judgement]]:
+    count = len(judgement.columns)
     for first in range(0, count, PART):
         some = among(judgement, np.arange(first, min(first + PART, count)))
         yield fixed.tiles(query, _rows(gallery, some.columns)), some
@@ -101,22 +105,20 @@ def _ranks_in_parts(
 
     The same as of whole rows, since no distance depends on what else a product computes.
     """
-    good, columns = judgement.good, judgement.columns
-    fixed = metric.fixed(query, gallery)
+    good, fixed = judgement.good, metric.fixed(query, gallery)
     values = _of_right_answers(fixed, query, gallery, judgement)
-    ends = np.cumsum([0, *map(len, good)])
+    ends = ends_of(good)
     ahead = np.zeros(len(values), np.int64)
 
-    def count(tiles: Tiles, first: int, start: int, stop: int) -> None:
-        tile = tiles(start, stop)
-        for places in (judgement.left_out[start:stop], good[start:stop]):
-            tile[_at([_between(of_one, first, first + tile.shape[1]) for of_one in places])] = np.inf
+    def count(tiles: Tiles, some: Judgement, first: int, start: int, stop: int) -> None:
+        tile, asked = tiles(start, stop), slice(start, stop)
+        for places in (some.left_out[asked], some.good[asked]):
+            tile[at(places)] = np.inf
         mine = slice(ends[start], ends[stop])
-        ahead[mine] += _ahead(tile, values[mine], [places - first for places in good[start:stop]])
+        ahead[mine] += _ahead(tile, values[mine], [places - first for places in good[asked]])
 
-    for first in range(0, len(columns), PART):
-        tiles = fixed.tiles(query, _rows(gallery, columns[first : first + PART]))
-        over_tiles(partial(count, tiles, first), tiles.rows, tiles.columns, threads)
+    for number, (tiles, some) in enumerate(_parts(fixed, query, gallery, judgement)):
+        over_tiles(partial(count, tiles, some, number * PART), tiles.rows, tiles.columns, threads)
     return _ranked(ahead, good)
 
 
@@ -130,7 +132,7 @@ def _of_right_answers(fixed: Fixed, query: Array, gallery: Array, judgement: Jud
         rows = [
             fixed.tiles(query[start:stop], _rows(gallery, judgement.columns[part]))(0, stop - start) for part in parts
         ]
-        found.append(np.concatenate(rows, axis=1)[_at([np.searchsorted(union, places) for places in good])])
+        found.append(np.concatenate(rows, axis=1)[at([np.searchsorted(union, places) for places in good])])
     return np.concatenate(found)
 
 
@@ -152,20 +154,15 @@ def _rows(gallery: Array, places: Positions) -> Array:
     return gallery[places]
 
 
-def _between(places: Positions, first: int, last: int) -> Positions:
-    """Those of ascending places from `first` on and before `last`, counted from `first`."""
-    return places[slice(*np.searchsorted(places, (first, last)))] - first
-
-
-def _at(places: Sequence[Positions]) -> tuple[Positions, Positions]:
+def at(places: Sequence[Positions]) -> tuple[Positions, Positions]:
     """The rows and columns of a tile at the places of each row."""
-    rows = np.repeat(np.arange(len(places)), [len(of_one) for of_one in places])
-    return rows, np.concatenate([np.empty(0, np.int64), *places])
+    return row_of_each(ends_of(places)), np.concatenate([np.empty(0, np.int64), *places])
 
 
 def _ranked(ahead: Positions, good: Sequence[Positions]) -> list[Ranks]:
     """Ranks of all queries' right answers, before each of which so many others are ahead."""
-    rows, ends = _at(good)[0], ends_of(good)
+    ends = ends_of(good)
+    rows = row_of_each(ends)
     # The right answers that are nearer are ahead as well.
     ranks = ahead[np.lexsort((ahead, rows))] + np.arange(1, len(rows) + 1) - ends[rows]
     return [(ranks[first:last], last - first) for first, last in pairwise(ends.tolist())]
@@ -176,15 +173,20 @@ def ends_of(places: Sequence[Positions]) -> Positions:
     return np.cumsum([0, *map(len, places)])
 
 
+def row_of_each(ends: Positions) -> Positions:
+    """The row of each place, of rows whose places end there; see `ends_of`."""
+    return np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+
+
 def _ahead(tile: NDArray[np.floating], values: NDArray[np.floating], places: Sequence[Positions]) -> Positions:
     """How many of its row's images are nearer than each value, or as near and before its place.
 
     The values of one row follow those of the row before. A place below 0 is before the row, one beyond its end behind it.
     """
     # What is farther than a row's last right answer is ahead of none, and of a good model that is nearly all.
+    ends = ends_of(places)
     reach = np.full((len(tile), 1), -np.inf, tile.dtype)
-    np.maximum.at(reach[:, 0], _at(places)[0], values)
-    ends = ends_of(places).tolist()
+    np.maximum.at(reach[:, 0], row_of_each(ends), values)
     step = max(1, _LOOKED_AT // max(1, tile.shape[1]))
     found = [np.empty(0, np.int64)]
     for start in range(0, len(tile), step):
@@ -205,7 +207,7 @@ def _within(
     # Of one axis, which NumPy looks through far faster than two.
     flat = np.flatnonzero(near)
     ends = np.searchsorted(flat, np.arange(len(tile) + 1) * tile.shape[1])
-    rows = np.repeat(np.arange(len(tile)), np.diff(ends))
+    rows = row_of_each(ends)
     places = flat - rows * tile.shape[1]
     distances = tile[rows, places]
     return ((distances[first:last], places[first:last]) for first, last in pairwise(ends.tolist()))
@@ -225,9 +227,7 @@ def _ahead_in_row(
 
 def _ranks_of_tracks(row: NDArray[np.floating], good: Positions, tracks: Positions) -> Ranks:
     nearest, right = _nearest_of_tracks(row, good, tracks)
-    values = nearest[right]
-    nearest[right] = np.inf
-    return _ranked(_ahead(nearest[None], values, [right]), [right])[0]
+    return right_ranks(nearest[None], [right], [np.empty(0, np.int64)])[0]
 
 
 def _nearest_of_tracks(

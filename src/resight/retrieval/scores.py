@@ -18,7 +18,7 @@ from resight.records import Relevance
 from resight.retrieval.arrays import Array, as_labels, to_numpy
 from resight.retrieval.distance import Distance, checked_pair, distances, the_metric
 from resight.retrieval.protocol import PROTOCOLS, Judgement, Positions, judge, judge_lists, within, without_themselves
-from resight.retrieval.ranks import Ranks, ends_of, ranks_in, ranks_of, right_ranks
+from resight.retrieval.ranks import Ranks, ends_of, ranks_in, ranks_of, right_ranks, row_of_each
 
 if TYPE_CHECKING:
     from resight.retrieval.reranking import KReciprocal
@@ -371,7 +371,7 @@ class _Measures:
     def __call__(self, found: list[Ranks], judgement: Judgement) -> Evaluation:
         relevant = np.array([count for _, count in found])
         ends = ends_of([ranks for ranks, _ in found])
-        rows = np.repeat(np.arange(len(found)), np.diff(ends))
+        rows = row_of_each(ends)
         ranks = np.concatenate([ranks for ranks, _ in found])
         hits = np.arange(1, len(ranks) + 1) - ends[rows]
         # Where the last right answer lies beyond the depth, no number of images finds them all, which scores 0.

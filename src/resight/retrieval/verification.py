@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from resight.retrieval.arrays import Array
 from resight.retrieval.distance import Distance, checked_pair, the_metric
 from resight.retrieval.protocol import Judgement
-from resight.retrieval.ranks import parts_of
+from resight.retrieval.ranks import at, parts_of
 from resight.retrieval.tiles import Tiles, over_tiles
 
 __all__ = ["FALSE_ALARMS", "FALSE_POSITIVES", "Verification", "verify"]
@@ -164,16 +164,15 @@ class _Look:
     def __call__(self, start: int, stop: int) -> _Part:
         tile = self.tiles(start, stop)
         good, out = self.judgement.good[start:stop], self.judgement.left_out[start:stop]
-        for row, places in zip(tile, out, strict=True):
-            row[places] = np.inf
+        tile[at(out)] = np.inf
         first = tile.argmin(1)
         right = np.array([place in places for place, places in zip(first, good, strict=True)], bool)
         nearest = tile[np.arange(len(tile)), first]
-        matching = np.concatenate([row[places] for row, places in zip(tile, good, strict=True)])
-        for row, places in zip(tile, good, strict=True):
-            row[places] = np.inf
+        mates = at(good)
+        matching = tile[mates]
+        tile[mates] = np.inf
         stranger = tile.min(1)
-        others = tile.size - sum(map(len, good)) - sum(map(len, out))
+        others = tile.size - len(matching) - sum(map(len, out))
         kept = None
         if self.keep:
             flat = tile.reshape(-1)
