@@ -15,9 +15,7 @@ from torch import Tensor
 
 from resight.data.loaders import Batch, Item
 from resight.engine.data_module import DataModule
-from resight.engine.gradients import quicken
-from resight.engine.graphs import launch_whole
-from resight.engine.system import System
+from resight.engine.system import System, computed_as
 from resight.machine import (
     LONG,
     STEPS,
@@ -251,13 +249,7 @@ class _Passes:
 
     def __init__(self, system: System, way: Way, shown: Batch, device: torch.device) -> None:
         network = copy.deepcopy(system.model).to(device).train()
-        network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
-        if way.precision == "bf16" and device.type == "cpu":
-            quicken(network)
-        if way.compiled:
-            network.compile(dynamic=False)
-        if way.graphs:
-            launch_whole(network, steady=1)
+        network = computed_as(network, way, on_cpu=device.type == "cpu", steady=1)
         moved = {name: part.to(device) for name, part in shown._asdict().items() if isinstance(part, Tensor)}
         self.shown = shown._replace(**moved)  # type: ignore[arg-type]  # `failed`, a list, is none of them
         self.system, self.way, self.device, self.network = system, way, device, network

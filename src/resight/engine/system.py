@@ -35,7 +35,7 @@ from resight.models.depths import layers_to_head
 from resight.recipe import Recipe, arguments, make
 from resight.views.grids import save
 
-__all__ = ["System"]
+__all__ = ["System", "computed_as"]
 
 
 class System(lightning.LightningModule):
@@ -100,14 +100,7 @@ class System(lightning.LightningModule):
         `tell` gets a line where CUDA graphs cannot be recorded.
         """
         self.way = way
-        layout = torch.channels_last if way.channels_last else torch.contiguous_format
-        self.model = self.model.to(memory_format=layout)
-        if way.precision == "bf16" and on_cpu:
-            quicken(self.model)
-        if way.compiled:
-            self.model.compile(dynamic=False)
-        if way.graphs:
-            launch_whole(self.model, tell)
+        self.model = computed_as(self.model, way, on_cpu, tell=tell)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Checkpoints are saved at the end of an epoch; Lightning's own counter is set only once its loop runs.
@@ -359,6 +352,21 @@ class System(lightning.LightningModule):
             {"params": groups[place], **({"lr": bases[place[0]] * decay ** place[1]} if any(place) else {})}
             for place in sorted(groups)
         ]
+
+
+def computed_as(network: nn.Module, way: Way, on_cpu: bool, **recording: Any) -> nn.Module:
+    """The network in a way's memory layout, as is fastest `on_cpu`, and compiled or launched whole where the way is that.
+
+    `recording` are the options of `launch_whole`.
+    """
+    network = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)  # type: ignore[call-overload]
+    if way.precision == "bf16" and on_cpu:
+        quicken(network)
+    if way.compiled:
+        network.compile(dynamic=False)
+    if way.graphs:
+        launch_whole(network, **recording)
+    return network
 
 
 def _in_order(looked: list[tuple[int, Any]]) -> list[Any]:

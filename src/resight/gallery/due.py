@@ -15,7 +15,7 @@ from resight.gallery.rows import FILE, STATE, file_number, file_state, ids_of
 from resight.gallery.store import Store
 from resight.records import TRACKLET_IMAGES, Record
 
-__all__ = ["Due", "due_of", "states_of"]
+__all__ = ["Due", "due_of", "names_of", "states_of"]
 
 _AT_ONCE = 5000
 """Values in one condition."""
@@ -52,7 +52,7 @@ def due_of(store: Store | None, records: Sequence[Record], states: Numbers) -> D
     """
     ids = ids_of(records)
     files = np.fromiter((file_number(record.path) for record in records), np.int64, len(records))
-    there, kept = (np.empty(0, np.int64),) * 2 if store is None else _kept(store.fetch(ids, _names(store, "id")))
+    there, kept = (np.empty(0, np.int64),) * 2 if store is None else _kept(store.fetch(ids, names_of(store, "id")))
     known = np.isin(ids, there)
     before = np.full(len(ids), _TRACKLET)
     before[known] = kept[_places_in(there, ids[known])]
@@ -82,7 +82,7 @@ def _places_in(numbers: Numbers, wanted: Numbers) -> Numbers:
     return order[np.searchsorted(numbers, wanted, sorter=order)]
 
 
-def _names(store: Store, *always: str) -> list[str]:
+def names_of(store: Store, *always: str) -> list[str]:
     """Columns to read: those of older galleries may lack some."""
     return [*always, *(name for name in (STATE, TRACKLET_IMAGES) if name in store.schema.kinds)]
 
@@ -107,7 +107,7 @@ def _by_file(store: Store | None, files: Numbers, states: Numbers) -> tuple[Numb
     for start in range(0, len(files) if store is not None else 0, _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         condition = In(FILE, tuple(files[some].tolist()))
-        for batch in store.scan(_names(store, "id", FILE, "path"), condition):  # type: ignore[union-attr, arg-type]
+        for batch in store.scan(names_of(store, "id", FILE, "path"), condition):  # type: ignore[union-attr, arg-type]
             now = np.array([file_number(path) for path in batch["path"].to_pylist()], np.int64)
             (ids, before), there = _kept(batch), batch[FILE].to_numpy()
             own = now == there

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from resight.gallery.due import names_of
 from resight.gallery.rows import STATE, file_state, ids_of
 from resight.gallery.store import Store
 from resight.records import TRACKLET_IMAGES, Record
@@ -47,8 +48,7 @@ def _rows(store: Store | None, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Id -> what is kept of its files, of the ids that are there."""
     if store is None:
         return {}
-    names = ["id", *(name for name in (STATE, TRACKLET_IMAGES) if name in store.schema.kinds)]
-    return {row["id"]: row for row in store.fetch(np.array(ids, np.int64), names).to_pylist()}
+    return {row["id"]: row for row in store.fetch(np.array(ids, np.int64), names_of(store, "id")).to_pylist()}
 
 
 def _is_entry(row: Mapping[str, Any] | None, images: Sequence[Record]) -> bool:
