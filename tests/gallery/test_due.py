@@ -161,3 +161,12 @@ def test_nothing_is_there_before_the_first_image() -> None:
     assert due.places.tolist() == [0, 2]
     assert not due.changed.any()
     assert len(due.elsewhere) == len(due.unmarked) == 0
+
+
+def test_a_name_that_is_not_utf8_is_asked_for_as_any_other(model: Recognizer, files: list[Path], where: str) -> None:
+    gallery = Gallery.create(where, model=model)
+    gallery.add(files[:1])
+    odd = Record(os.fsdecode(os.fsencode(files[0].parent) + b"/od\xffd.png"), camera=1, tracklet=3)
+    assert gallery.unknown([odd, Record(str(files[0]))]) == [odd]
+    assert [one.images for one in gallery.due_tracklets([[odd]])] == [[odd]]
+    assert "is not UTF-8; rename it" in gallery.add([odd.path, files[0]]).failed[0]

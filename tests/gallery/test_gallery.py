@@ -153,8 +153,11 @@ def test_each_image_gets_its_own_value_at_once(model: Recognizer, crowd: ReidDat
     assert gallery.counts("camera") == {2: 1, 3: 1}, "a camera that is not known is none"
     assert gallery.span("camera", {"identity": [1, 3]}) == (2, 2)
     assert (gallery.span("camera", {"identity": 3}), gallery.count({"identity": 3}), gallery.count()) == (None, 1, 4)
-    assert gallery.update_each([], {"nothing": []}) == 0
-    assert "nothing" not in gallery.columns
+    for nobody in ([], [7, 8]):
+        assert gallery.update_each(nobody, {"nothing": ["a"] * len(nobody)}) == 0
+        assert "nothing" not in gallery.columns, "nor in any later answer"
+    assert gallery.update_each([7, int(ids[0])], {"something": ["a", "b"]}) == 1
+    assert gallery.fetch(ids[:1])[0].attributes["something"] == "b"
     for column, values, told in (
         ("individual", [1, 2], "2 values of individual for 4 images"),
         ("individual", [1, "two", 3, 4], "individual takes int, not 'two'"),

@@ -94,3 +94,20 @@ def test_entries_of_before_become_one(gallery: Gallery, model: Recognizer, image
     left = sorted(Path(record.path).name for record in gallery.records)
     assert left == sorted(Path(one.path).name for one in (images[1], images[2], other[0]))
     assert gallery.due_tracklets([images[:4]]) == []
+
+
+def test_what_was_given_to_any_entry_or_to_an_image_alone_stays(
+    gallery: Gallery, model: Recognizer, images: list[Record]
+) -> None:
+    for best in (0, 1):
+        gallery.add_embeddings(entry(model, images[:4], best, 0))
+    gallery.add_embeddings(Embeddings(np.eye(1, model.width, dtype=np.float32), [images[2]]))
+    of = {record.path: int(one) for one, record in zip(gallery.ids(), gallery.fetch(gallery.ids()), strict=True)}
+    for image, values in zip(images, ({"name": "Ann"}, {"name": "Bob", "identity": 4}, {"note": "late"}), strict=False):
+        gallery.update([of[image.path]], values)
+    due = gallery.due_tracklets([images[:4]])
+    gallery.add_tracklets(entry(model, images[:4], 2, 0), due)
+    [found] = gallery.records
+    assert (found.path, found.identity) == (images[2].path, 4)
+    assert found.attributes["name"] in ("Ann", "Bob")
+    assert (found.attributes["note"], found.attributes[TRACKLET_IMAGES]) == ("late", "4")

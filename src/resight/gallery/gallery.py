@@ -439,14 +439,15 @@ class Gallery:
     def add_tracklets(self, entries: Embeddings, due: Sequence[Tracklet]) -> Added:
         """Add the entries of tracklets that were due, each in place of what the gallery had of it.
 
-        What a new entry does not say, such as a name that somebody gave, stays. An entry's record is that of one of its
-        tracklet's images; tracklets without an entry remain as they were. Raises what `add_embeddings` does.
+        What a new entry does not say, such as a name that somebody gave, stays; so it does of an image that was there alone
+        and becomes its tracklet's entry. An entry's record is that of one of its tracklet's images; tracklets without an
+        entry remain as they were. Raises what `add_embeddings` does.
         """
         self._take_up()
         place_of = {number: place for place, one in enumerate(due) for number in ids_of(one.images).tolist()}
         ids = ids_of(entries.records).tolist()
         made = [due[place_of[number]] for number in ids]
-        instead = {old: number for number, one in zip(ids, made, strict=True) for old in one.former}
+        instead = {old: number for number, one in zip(ids, made, strict=True) for old in (*one.former, number)}
         states = pa.array([one.state for one in made], _STATE.type)
         self._append(entries, {_STATE: states}, instead)
         if gone := sorted(set(instead) - set(ids)):
@@ -537,9 +538,10 @@ class Gallery:
         values = {name: [_plain(name, cell) for cell in cells] for name, cells in values.items()}
         columns = {name: _column_for(name, cells, self.columns) for name, cells in values.items()}
         unsure = [name + PROBABILITY for name in values if name + PROBABILITY in self.columns]
-        if not len(ids) or not values:
-            return 0
-        self._begun.add_columns([column for name, column in columns.items() if name not in self.columns])
+        new = [column for name, column in columns.items() if name not in self.columns]
+        if not len(ids) or not values or (new and not len(self._begun.fetch(ids, ["id"]))):
+            return 0  # nor is there a column without a value
+        self._begun.add_columns(new)
         cells = {name: pa.nulls(len(ids), pa.float64()) for name in unsure}
         cells |= {name: pa.array(values[name], column.type) for name, column in columns.items()}
         return self._begun.update(np.asarray(ids, np.int64), pa.table(cells))

@@ -91,7 +91,8 @@ def file_state(path: str | os.PathLike[str]) -> int | None:
 
 
 def _number(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+    # A name that is not UTF-8 stands in no gallery, which it takes a number to find out.
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()) >> 1
 
 
 def shown(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -164,7 +165,7 @@ def _weighed(
 
 
 def with_kept(rows: pa.Table, before: pa.Table) -> pa.Table:
-    """Rows, their empty cells filled from the rows `before` that have the same ids.
+    """Rows, their empty cells filled from the rows `before` that have the same ids; of several, from the first that has a value.
 
     What a model recognised in the picture before is not kept, only what was given.
     """
@@ -172,7 +173,14 @@ def with_kept(rows: pa.Table, before: pa.Table) -> pa.Table:
     place = pc.index_in(rows["id"], before["id"])
     for name in set(before.column_names) - _HIDDEN - _beside(before) - {"id", "path"}:
         cells[name] = _filled(cells.get(name), _given(before, name).take(place))
-    return pa.table(cells)
+    filled, further = pa.table(cells), _further(before)
+    return with_kept(filled, further) if len(further) else filled
+
+
+def _further(rows: pa.Table) -> pa.Table:
+    """The rows whose ids have come before."""
+    first = np.unique(rows["id"].to_numpy(), return_index=True)[1]
+    return rows.take(np.delete(np.arange(len(rows)), first))
 
 
 def _beside(rows: pa.Table) -> set[str]:
