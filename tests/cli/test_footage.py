@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -143,6 +144,31 @@ def test_a_sequence_is_embedded_as_its_crops_are(
     other = Embeddings.load(tmp_path / "g.parquet")
     assert other.features == pytest.approx(found.features, abs=1e-6)
     assert [one.time for one in other.records] == [one.time for one in found.records]
+
+
+def test_a_gallery_where_one_stands_has_its_crops_beside(
+    trained: Run, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = boxes(tmp_path / "tracks.txt", [1])
+    (tmp_path / "all" / "below").mkdir(parents=True)
+    for stand, out in (("all", "."), ("all/below", "..")):
+        monkeypatch.chdir(tmp_path / stand)
+        status, _, err = resight("index", trained.folder, video, "--boxes", file, "--out", out, capsys=capsys)
+        assert status == 0, err
+        assert {record.path for record in Gallery.open(out).records} == {
+            str(path) for path in (tmp_path / "all-crops" / "door").rglob("*.jpg")
+        }
+
+
+def test_a_video_s_name_can_be_written(
+    trained: Run, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = video.rename(os.fsdecode(os.fsencode(tmp_path) + b"/d\xffor.mp4"))
+    words = [trained.folder, odd, "--boxes", boxes(tmp_path / "tracks.txt", [1]), "--out", tmp_path / "gallery"]
+    status, out, err = resight("index", *words, capsys=capsys)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.endswith("d\\xffor: its name is not UTF-8; rename it\n")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def embed(
 
     `resight embed runs/street door.mp4 --boxes tracks.txt --out features.parquet`
     """
-    from resight.cli.console import images_of, name_failed, output, remark
+    from resight.cli.console import counted, images_of, name_failed, output, remark
     from resight.cli.destinations import replaced, require_file, require_folder, require_free
     from resight.cli.footage import cropped, crops_folder, require_boxes
     from resight.cli.options import needs
@@ -130,8 +130,8 @@ def embed(
             raise none_readable(len(records), lines)
     name_failed(lines, listed=failed)
     beside = f" and {model.schema.width} attribute probabilities" if model.weighs_attributes else ""
-    called = "entries" if tracklets else "images"
-    output().print(f"{count} {called} × {model.width} numbers{beside} -> {target}{anew}", markup=False)
+    made = counted(count, "entry", "entries") if tracklets else counted(count, "image")
+    output().print(f"{made} × {model.width} numbers{beside} -> {target}{anew}", markup=False)
 
 
 def _pieces(model: Recognizer, records: list[Record], tracklets: bool, junk: str | None):  # type: ignore[no-untyped-def]  # Iterator[Embedded]
@@ -181,9 +181,10 @@ def pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedd
 
 def say_pooled(made: Sequence[Pooled], images: int) -> None:
     """Say how many tracklets so many images were pooled to, and what was left out."""
-    from resight.cli.console import output
+    from resight.cli.console import counted, output
 
     tracklets, left_out, lost = (sum(getattr(one, name) for one in made) for name in ("tracklets", "left_out", "lost"))
-    gone = f", and with them {lost} whole tracklets or images of none" if lost else ""
-    beside = f"; {left_out} images are junk and left out{gone}" if left_out else ""
-    output().print(f"{tracklets} tracklets of {images} images{beside}", markup=False)
+    whole = counted(lost, "whole tracklet or image of none", "whole tracklets or images of none")
+    gone = f", and with them {whole}" if lost else ""
+    beside = f"; {counted(left_out, 'image is', 'images are')} junk and left out{gone}" if left_out else ""
+    output().print(f"{counted(tracklets, 'tracklet')} of {counted(images, 'image')}{beside}", markup=False)

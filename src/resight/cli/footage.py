@@ -82,8 +82,8 @@ def crops_folder(given: Path | None, out: str, images: str) -> Path:
 
     if given is None and is_address(out):
         raise OptionError("a server keeps no pictures; say where those that hits are shown by go: --crops FOLDER")
-    place, shown = Path(out), Path(images).resolve()
-    beside = place.with_name(f"{place.stem if place.suffix == '.parquet' else place.name}-crops")
+    place, shown = Path(os.path.abspath(out)), Path(images).resolve()
+    beside = place.parent / f"{place.stem if place.suffix.lower() == '.parquet' else place.name}-crops"
     folder = given or beside / (shown.name if shown.is_dir() else shown.stem)
     require_folder(folder, "--crops")
     return folder

@@ -28,7 +28,7 @@ from resight.data.crops.views import View
 from resight.data.formats.manifest import write_manifest
 from resight.errors import DataError
 from resight.files import locked, written_whole
-from resight.records import UNLABELLED, Record, ReidDataset
+from resight.records import UNLABELLED, Record, ReidDataset, nameable
 
 __all__ = ["MANIFEST", "Cut", "Identities", "cut", "write_crops"]
 
@@ -79,9 +79,12 @@ def write_crops(
     `start` is when the first frames were taken, in milliseconds since 1970 (UTC), 0 where that is not known. `progress`
     is called with the number of boxes done since the last call. Crops are whole or absent; those that are there are not
     cut again, so that a run that was broken off ends with the same files, and one whose boxes have grown, at the end of
-    their file, cuts the new ones. Raises DataError when the folder holds crops of other boxes or anything else, when another process works in it, and when there is nothing to cut.
+    their file, cuts the new ones. Raises DataError when the folder holds crops of other boxes or anything else, when another process
+    works in it, when a name is not UTF-8, and when there is nothing to cut.
     """
     folder = Path(folder)
+    if unwritable := nameable([Record(name) for name in (str(folder), *(view.footage.name for view in views))])[1]:
+        raise DataError(unwritable[0])
     if not any(len(view.boxes) for view in views):
         raise DataError("no box is left to cut; " + (_reasons(views) or "the files hold none"))
     with locked(folder, DataError):
@@ -115,7 +118,10 @@ def _prepare(folder: Path, views: Sequence[View], quality: int) -> None:
     if there is None and any(path.name != ".lock" for path in folder.iterdir()):
         raise DataError(f"{folder}: holds files, and no crops to go on with; choose another folder")
     if there is not None and not _goes_on(there, views, quality):
-        raise DataError(f"{folder}: holds crops of other boxes, or of another quality; choose another folder")
+        raise DataError(
+            f"{folder}: holds crops of other boxes, or of another quality; choose another folder, to `index` and `embed` by "
+            "--crops FOLDER"
+        )
     if there != settings:
         with written_whole(file) as partial:
             partial.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
