@@ -123,6 +123,22 @@ def test_a_tracklet_that_has_grown_stays_one_entry(
     assert {one.attributes["tracklet_images"] for one in found} == {"5"}
     assert [(one.camera, one.tracklet) for one in found if one.attributes.get("name") == "Ann"] == [(1, 2)]
     assert "0 entries added (6 were there already)" in indexed(whole)
+
+    parts, other = tmp_path / "parts", tmp_path / "imported"
+    for manifest, told in ((partial, "3 images of"), (whole, "6 images of"), (whole, "(0 of them new), 6 in")):
+        shutil.rmtree(parts, ignore_errors=True)
+        for share in ("1/2", "2/2"):
+            words = ["embed", trained.folder, f"manifest:{manifest}", "--tracklets", "--shard", share, "--out", parts]
+            assert resight(*words, capsys=capsys)[0] == 0
+        status, said, err = resight("gallery", "import", parts, "--out", other, capsys=capsys)
+        assert status == 0, err
+        assert told in said
+        opened = Gallery.open(other)
+        if manifest == partial:
+            opened.update(opened.ids({"tracklet": 2}), {"name": "Ann"})
+    key = {(one.camera, one.tracklet, one.path, one.attributes["tracklet_images"]) for one in found}
+    assert {(one.camera, one.tracklet, one.path, one.attributes["tracklet_images"]) for one in opened.records} == key
+    assert [(one.camera, one.tracklet) for one in opened.records if one.attributes.get("name")] == [(1, 2)]
     assert "changed entries embedded again" in indexed(whole, "--attributes", kinds["attributes"])
     judged = indexed(whole, "--junk", kinds["autoencoder"])
     assert re.search(r"0 entries added, \d changed entries embedded again, 6 in", judged), "made another way"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from resight.gallery import Gallery
+from resight.gallery.rows import ids_of
 from resight.recognizer import Recognizer, load
 from resight.records import TRACKLET_IMAGES, Embeddings, Record, ReidDataset
 from resight.run import Run
@@ -111,3 +112,16 @@ def test_what_was_given_to_any_entry_or_to_an_image_alone_stays(
     assert (found.path, found.identity) == (images[2].path, 4)
     assert found.attributes["name"] in ("Ann", "Bob")
     assert (found.attributes["note"], found.attributes[TRACKLET_IMAGES]) == ("late", "4")
+
+
+def test_an_entry_made_elsewhere_takes_the_place_of_its_tracklet_s(
+    gallery: Gallery, model: Recognizer, images: list[Record]
+) -> None:
+    members = [ids_of(images[:4]).tolist()]
+    gallery.add_embeddings(entry(model, images[:2], 0, 0), members=[members[0][:2]])
+    gallery.add_embeddings(Embeddings(np.eye(1, model.width, dtype=np.float32), [images[1]]))
+    gallery.update(ids_of(images[:1]), {"name": "Ann"})
+    for _ in range(2):
+        gallery.add_embeddings(entry(model, images[:4], 3, 1), members=members)
+        found = {record.path: dict(record.attributes) for record in gallery.records}
+        assert found == {images[1].path: {}, images[3].path: {"name": "Ann", TRACKLET_IMAGES: "4"}}

@@ -75,7 +75,9 @@ def test_a_gallery_is_equal_after_a_file_and_after_a_copy(gallery: Gallery, else
 
 
 def test_columns_may_be_called_as_those_of_the_files(gallery: Gallery, tmp_path: Path) -> None:
-    gallery.update(gallery.ids()[:3], {"feature": "limps", "attributes": "few", "split": "train"})
+    gallery.update(
+        gallery.ids()[:3], {"feature": "limps", "attributes": "few", "split": "train", "tracklet_members": "two"}
+    )
     file, table = tmp_path / "features.parquet", tmp_path / "dataset.csv"
     export_features(gallery, file)
     copy = gallery_for(source_of(str(file)), str(tmp_path / "copy"))
@@ -223,7 +225,7 @@ def test_a_large_file_is_not_held_whole(tmp_path: Path, group: int, monkeypatch:
     Embeddings(features, records).save(tmp_path / "f.parquet")
     pq.write_table(pq.read_table(tmp_path / "f.parquet"), tmp_path / "f.parquet", row_group_size=group)
     source, before, most, read = source_of(str(tmp_path / "f.parquet")), pa.total_allocated_bytes(), 0, 0
-    for found, _ in source.pieces():
+    for found, *_ in source.pieces():
         assert (found.features == features[read : read + len(found)]).all()
         most, read = max(most, pa.total_allocated_bytes() - before), read + len(found)
     assert read == len(features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ from resight.cli.console import EmbedderArgument, ForceOption, ImagesArgument
 from resight.cli.footage import BoxesOption, CameraOption, CropsOption, EveryOption, SequenceOption, StartOption
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from resight.data.sharding import Shard
     from resight.embedding import Embedded
     from resight.recognizer import Recognizer
@@ -55,7 +57,8 @@ def embed(
         Path,
         typer.Option(
             "--out",
-            help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them. "
+            help="Parquet file to write: path, identity, camera, feature; attribute_probabilities where RUN weighs them, "
+            "tracklet_members with --tracklets. "
             "With --shard a folder, for a part file.",
         ),
     ],
@@ -121,28 +124,33 @@ def embed(
     lines: list[str] = []
     count = 0
     with features_written(target, origin_of(model)) as write:
-        for piece in _pieces(model, records, tracklets, junk):
+        for piece, beside in _pieces(model, records, tracklets, junk):
             lines += piece.failed
             count += len(piece.embeddings)
             if len(piece.embeddings):
-                write(piece.embeddings)
+                write(piece.embeddings, beside)
         if not count:
             raise none_readable(len(records), lines)
     name_failed(lines, listed=failed)
-    beside = f" and {model.schema.width} attribute probabilities" if model.weighs_attributes else ""
+    weighed = f" and {model.schema.width} attribute probabilities" if model.weighs_attributes else ""
     made = counted(count, "entry", "entries") if tracklets else counted(count, "image")
-    output().print(f"{made} × {model.width} numbers{beside} -> {target}{anew}", markup=False)
+    output().print(f"{made} × {model.width} numbers{weighed} -> {target}{anew}", markup=False)
 
 
-def _pieces(model: Recognizer, records: list[Record], tracklets: bool, junk: str | None):  # type: ignore[no-untyped-def]  # Iterator[Embedded]
+def _pieces(
+    model: Recognizer, records: list[Record], tracklets: bool, junk: str | None
+) -> Iterator[tuple[Embedded, dict[str, pa.Array]]]:
+    """What is written together, and columns beside it."""
     from resight.cli.console import progress
-    from resight.embedding import pieces
+    from resight.embedding import Embedded, pieces
+    from resight.gallery.transfer import members_of
 
     if tracklets:
-        yield pooled(model, records, junk)
+        made, failed = pooled(model, records, junk)
+        yield Embedded(made.embeddings, failed), members_of(made.members)
         return
     with progress("embedding", len(records)) as advance:
-        yield from pieces(model, records, progress=advance)
+        yield from ((piece, {}) for piece in pieces(model, records, progress=advance))
 
 
 def share_of(records: list[Record], shard: Shard | None, source: str) -> list[Record]:
@@ -159,10 +167,9 @@ def share_of(records: list[Record], shard: Shard | None, source: str) -> list[Re
     return kept
 
 
-def pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedded:
-    """The records' tracklets embedded, one entry each; says how many there are and what was left out."""
+def pooled(model: Recognizer, records: list[Record], junk: str | None) -> tuple[Pooled, list[str]]:
+    """The records' tracklets embedded, one entry each, and a line for each image that cannot be read; says how many."""
     from resight.cli.console import progress
-    from resight.embedding import Embedded
     from resight.errors import DataError, none_readable
     from resight.recognizer import load
     from resight.tasks.tracklets.pooling import entries_of, require_tracklets
@@ -175,15 +182,15 @@ def pooled(model: Recognizer, records: list[Record], junk: str | None) -> Embedd
         raise none_readable(len(records), failed)
     if not len(made.embeddings):
         raise DataError("every image is junk, so no tracklet is left")
-    say_pooled([made], len(records) - len(failed))
-    return Embedded(made.embeddings, failed)
+    say_pooled([made.counts], len(records) - len(failed))
+    return made, failed
 
 
-def say_pooled(made: Sequence[Pooled], images: int) -> None:
-    """Say how many tracklets so many images were pooled to, and what was left out."""
+def say_pooled(counts: Sequence[tuple[int, int, int]], images: int) -> None:
+    """Say how many tracklets so many images were pooled to, and what was left out, by `Pooled.counts`."""
     from resight.cli.console import counted, output
 
-    tracklets, left_out, lost = (sum(getattr(one, name) for one in made) for name in ("tracklets", "left_out", "lost"))
+    tracklets, left_out, lost = map(sum, zip(*counts, strict=True))
     whole = counted(lost, "whole tracklet or image of none", "whole tracklets or images of none")
     gone = f", and with them {whole}" if lost else ""
     beside = f"; {counted(left_out, 'image is', 'images are')} junk and left out{gone}" if left_out else ""

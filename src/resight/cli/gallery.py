@@ -227,7 +227,8 @@ def import_images(
 
     `resight gallery import gallery --out "postgresql://me@db.example/crops?table=street"`
 
-    Images that the gallery has already are replaced. Stopped and started again, it ends with the same gallery.
+    Images that the gallery has already are replaced; an entry of `resight embed --tracklets` takes the place of that
+    tracklet's, also where it has grown since. Stopped and started again, it ends with the same gallery.
     """
     from resight.cli.console import output, progress
     from resight.cli.destinations import require_folder

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from resight.gallery.tracklets import Tracklet
     from resight.recognizer import Recognizer
     from resight.records import Record
-    from resight.tasks.tracklets.pooling import Pooled
 
 __all__ = ["index"]
 
@@ -205,7 +204,7 @@ class _Entries:
 
     def __init__(self, gallery: Gallery, judge: Recognizer | None, critic: Recognizer | None, drop_junk: bool) -> None:
         self.gallery, self.judge, self.critic, self.drop_junk = gallery, judge, critic, drop_junk
-        self.pooled: list[Pooled] = []
+        self.pooled: list[tuple[int, int, int]] = []  # not the embeddings, which may be many
         self.failed: list[str] = []
         self.count = self.renewed = self.seen = self.dropped = 0
 
@@ -226,7 +225,7 @@ class _Entries:
 
         given = self._kept([image for one in due for image in one.images], advance)
         pooled, failed = entries_of(self.gallery.model, given, self.critic, progress=advance)
-        self.pooled.append(pooled)
+        self.pooled.append(pooled.counts)
         self.failed += failed
         self.seen += len(given) - len(failed)
         if len(pooled.embeddings):

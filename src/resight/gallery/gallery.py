@@ -44,7 +44,7 @@ from resight.gallery.rows import (
 )
 from resight.gallery.store import KEPT, PROBABILITIES, VECTOR, Column, How, IndexFacts, Schema, Storage, Store
 from resight.gallery.stores import in_words, make_store, open_store, store_exists
-from resight.gallery.tracklets import Tracklet, tracklets_due
+from resight.gallery.tracklets import Tracklet, formers_of, tracklets_due
 from resight.recognizer import Progress, Recognizer, kept_calibration, load
 from resight.records import (
     JUNK,
@@ -418,14 +418,22 @@ class Gallery:
             self._begun.add_columns([_STATE])
             self._begun.update(ids_of(records[some]), pa.table({STATE: pa.array(states[some], _STATE.type)}))
 
-    def add_embeddings(self, embeddings: Embeddings, beside: Mapping[Column, pa.Array] | None = None) -> None:
+    def add_embeddings(
+        self,
+        embeddings: Embeddings,
+        beside: Mapping[Column, pa.Array] | None = None,
+        members: Sequence[Sequence[int]] | None = None,
+    ) -> None:
         """Add embeddings that the gallery's model has made, in place of those of the same images; paths become absolute.
 
-        `beside` are further columns, a value for each embedding; they come before attributes of the same name. Raises DataError when the width of their features or attributes is not the gallery's, or a number is not finite;
-        RunError when another process holds the gallery for longer than ten minutes.
+        `beside` are further columns, a value for each embedding; they come before attributes of the same name. `members`
+        are, of entries of tracklets, the ids of each one's images: it takes the place of the entries of these, as by
+        `add_tracklets`. Raises DataError when the width of their features or attributes is not the gallery's, or a number
+        is not finite; RunError when another process holds the gallery for longer than ten minutes.
         """
         self._take_up()
-        self._append(embeddings, beside or {})
+        formers = formers_of(self._store, members or [])
+        self._replace(embeddings, beside or {}, formers or [[]] * len(embeddings))
 
     def due_tracklets(self, tracklets: Sequence[Sequence[Record]], way: str = "") -> list[Tracklet]:
         """Those of the tracklets, given as the records of each, that have no entry yet, or have changed since.
@@ -447,13 +455,21 @@ class Gallery:
         place_of = {number: place for place, one in enumerate(due) for number in ids_of(one.images).tolist()}
         ids = ids_of(entries.records).tolist()
         made = [due[place_of[number]] for number in ids]
-        instead = {old: number for number, one in zip(ids, made, strict=True) for old in (*one.former, number)}
         states = pa.array([one.state for one in made], _STATE.type)
-        self._append(entries, {_STATE: states}, instead)
-        if gone := sorted(set(instead) - set(ids)):
-            self._begun.delete(gone)
+        formers = [[*one.former, number] for number, one in zip(ids, made, strict=True)]
+        self._replace(entries, {_STATE: states}, formers)
         renewed = sum(bool(one.former) for one in made)
         return Added(len(made) - renewed, [], renewed=renewed)
+
+    def _replace(
+        self, entries: Embeddings, beside: Mapping[Column, pa.Array], formers: Sequence[Sequence[int]]
+    ) -> None:
+        """Add entries, each in place of those with the ids of its `formers`; what was given to them stays."""
+        ids = ids_of(entries.records).tolist()
+        instead = {old: number for number, of_one in zip(ids, formers, strict=True) for old in of_one}
+        self._append(entries, beside, instead)
+        if gone := sorted(set(instead) - set(ids)):
+            self._begun.delete(gone)
 
     def _take_up(self) -> None:
         """Look at what other handles and processes have written since."""

@@ -17,7 +17,7 @@ from resight.gallery.rows import STATE, file_state, ids_of
 from resight.gallery.store import Store
 from resight.records import TRACKLET_IMAGES, Record
 
-__all__ = ["Tracklet", "tracklets_due"]
+__all__ = ["Tracklet", "formers_of", "tracklets_due"]
 
 
 class Tracklet(NamedTuple):
@@ -42,6 +42,13 @@ def tracklets_due(store: Store | None, tracklets: Sequence[Sequence[Record]], wa
         if len(former) != 1 or state is None or there[former[0]].get(STATE) != state:
             found.append(Tracklet(images, state, former))
     return found
+
+
+def formers_of(store: Store | None, tracklets: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Ids of the entries that a store has of each tracklet, which is given as the ids of its images."""
+    there = _rows(store, [number for of_one in tracklets for number in of_one])
+    entries = {number for number, row in there.items() if row.get(TRACKLET_IMAGES) is not None}
+    return [[number for number in of_one if number in entries] for of_one in tracklets]
 
 
 def _rows(store: Store | None, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

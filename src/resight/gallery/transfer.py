@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 from resight.errors import DataError
 from resight.files import written_whole
 from resight.gallery.gallery import Gallery, Where, plan_of
-from resight.gallery.rows import FIELDS, FILE, records_of
+from resight.gallery.rows import FIELDS, FILE, ids_of, records_of
 from resight.gallery.store import PROBABILITIES, VECTOR, Column, Schema
 from resight.recognizer import Progress, Recognizer
-from resight.records import Embeddings, features_written, table_attributes, table_records, vectors_of
+from resight.records import Embeddings, Record, features_written, table_attributes, table_records, vectors_of
 from resight.words import counted
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "export_table",
     "gallery_for",
     "import_into",
+    "members_of",
     "origin_of",
     "source_of",
 ]
@@ -48,10 +49,19 @@ _BUFFER = 2**20
 _METADATA = b"resight"
 _PART = re.compile(r"part-(\d+)-of-([1-9]\d*)\.parquet")
 _FIELDS = frozenset(column.name for column in FIELDS)
-_OURS = frozenset({"attributes", "feature"})
+_MEMBERS = "tracklet_members"
+_OURS = frozenset({"attributes", "feature", _MEMBERS})
 """Columns of a feature file that are its own: a gallery's of these names go along among the attributes, as text."""
-Piece = tuple[Embeddings, dict[Column, pa.Array]]
-"""Embeddings, and the columns that stand beside their records."""
+
+
+class Piece(NamedTuple):
+    """What is read and written together."""
+
+    embeddings: Embeddings
+    beside: dict[Column, pa.Array]
+    """The columns that stand beside their records."""
+    members: list[list[int]] | None = None
+    """Of entries of tracklets, the ids of each one's images, where that is known."""
 
 
 def origin_of(model: Recognizer) -> dict[bytes, bytes]:
@@ -61,6 +71,11 @@ def origin_of(model: Recognizer) -> dict[bytes, bytes]:
 
 def _said(schema: Schema, facts: Mapping[str, Any]) -> dict[bytes, bytes]:
     return {_METADATA: json.dumps({"schema": asdict(schema), "facts": dict(facts)}).encode()}
+
+
+def members_of(tracklets: Sequence[Sequence[Record]]) -> dict[str, pa.Array]:
+    """A feature file's column of the images of each entry's tracklet, by which it finds its former entry."""
+    return {_MEMBERS: pa.array([ids_of(images).tolist() for images in tracklets], pa.list_(pa.int64()))}
 
 
 def export_features(
@@ -73,7 +88,7 @@ def export_features(
     """
     count = 0
     with features_written(path, _said(gallery.schema, gallery.facts)) as write:
-        for embeddings, beside in _embedded(gallery, where):
+        for embeddings, beside, _ in _embedded(gallery, where):
             write(embeddings, {column.name: cells for column, cells in beside.items() if column.name not in _OURS})
             count += len(embeddings)
             _advance(progress, len(embeddings))
@@ -143,7 +158,7 @@ def _embedded(gallery: Gallery, where: Where = None) -> Iterator[Piece]:
     for rows in _pieces(gallery, where):
         probabilities = vectors_of(rows[PROBABILITIES]) if gallery.schema.attributes else None
         beside = {column: rows[column.name] for column in own}
-        yield Embeddings(vectors_of(rows[VECTOR]), records_of(rows), probabilities), beside
+        yield Piece(Embeddings(vectors_of(rows[VECTOR]), records_of(rows), probabilities), beside)
 
 
 def _own(schema: Schema) -> list[Column]:
@@ -243,7 +258,9 @@ class _Files:
                     for batch in reader.iter_batches(_PIECE):
                         table = pa.table(batch)
                         found = Embeddings(vectors_of(table["feature"]), table_records(table), table_attributes(table))
-                        yield found, {column: table[column.name] for column in own if column.name in table.column_names}
+                        beside = {column: table[column.name] for column in own if column.name in table.column_names}
+                        members = table[_MEMBERS].to_pylist() if _MEMBERS in table.column_names else None
+                        yield Piece(found, beside, members)
             except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
                 raise _no_features(file, error) from None
 
@@ -340,11 +357,12 @@ def gallery_for(source: Source, where: str, model: Recognizer | None = None) -> 
 def import_into(gallery: Gallery, source: Source, progress: Progress | None = None) -> int:
     """Put a source's images into a gallery, in place of those that it has already; returns how many were read.
 
+    Entries of tracklets that `resight embed` made take the place of these tracklets' entries, whatever image was their best.
     Pieces are committed one by one: what a kill leaves is whole, and the same call again ends with the same gallery.
     """
     count = 0
-    for embeddings, beside in source.pieces():
-        gallery.add_embeddings(embeddings, beside)
+    for embeddings, beside, members in source.pieces():
+        gallery.add_embeddings(embeddings, beside, members)
         count += len(embeddings)
         _advance(progress, len(embeddings))
     return count

@@ -47,12 +47,19 @@ class Pooled:
     """One entry for each tracklet, and for each image that belongs to none."""
 
     embeddings: Embeddings
+    members: list[list[Record]]
+    """Of each entry, the images of its tracklet, those that were left out too."""
     tracklets: int
     """Entries that are tracklets."""
     left_out: int
     """Images that were left out as junk."""
     lost: int
     """Tracklets of which nothing else was left."""
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """`tracklets`, `left_out` and `lost`."""
+        return self.tracklets, self.left_out, self.lost
 
 
 def entries_of(
@@ -70,7 +77,7 @@ def entries_of(
     failed = [line for piece in found for line in piece.failed]
     parts = [piece.embeddings for piece in found if len(piece.embeddings)]
     if not parts:
-        return Pooled(Embeddings(np.empty((0, model.width), np.float32), []), 0, 0, 0), failed
+        return Pooled(Embeddings(np.empty((0, model.width), np.float32), []), [], 0, 0, 0), failed
     attributes = None if parts[0].attributes is None else np.concatenate([part.attributes for part in parts])  # type: ignore[misc]
     features = np.concatenate([part.features for part in parts])
     embedded = Embeddings(features, [record for part in parts for record in part.records], attributes)
@@ -129,7 +136,7 @@ def _pooled(embeddings: Embeddings, weights: NDArray[np.floating], unit: bool) -
     all_groups = groups(records)
     kept = np.flatnonzero(weights > 0)
     if not len(kept):
-        return Pooled(embeddings.select(kept), 0, len(records), len(np.unique(all_groups)))
+        return Pooled(embeddings.select(kept), [], 0, len(records), len(np.unique(all_groups)))
     names, places = np.unique(all_groups[kept], return_inverse=True)
     features = pool(embeddings.features[kept], places, weights[kept], unit=unit)
     attributes = embeddings.attributes
@@ -137,8 +144,10 @@ def _pooled(embeddings: Embeddings, weights: NDArray[np.floating], unit: bool) -
         attributes = pool(attributes[kept], places, weights[kept], unit=False)
     rows = np.split(kept[np.argsort(places, kind="stable")], np.cumsum(np.bincount(places))[:-1])
     found = [_entry(records, weights, of_one) for of_one in rows]
+    whole = members(records)
     return Pooled(
         Embeddings(features, found, attributes),
+        [whole[name] for name in names.tolist()],
         tracklets=sum(record.tracklet is not None for record in found),
         left_out=len(records) - len(kept),
         lost=len(np.unique(all_groups)) - len(names),
