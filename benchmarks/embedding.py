@@ -19,6 +19,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,15 +27,21 @@ import torch
 from ceiling import told_ceiling
 from crops import write_crops
 from resight.data.cache import cached
-from resight.embedding import embed
+from resight.embedding import embed, in_bulk, inexactness
 from resight.models.backbone import Backbone
 from resight.models.cost import multiply_adds
 from resight.recipe import load_recipe
-from resight.recognizer import Recognizer, inexactness, load
+from resight.recognizer import Recognizer, load
 from resight.run import build_model
 from results import report
 from side_by_side import seconds, where
 from theirs import torchreid_extractor
+
+
+class Pixels(NamedTuple):
+    """A batch."""
+
+    images: torch.Tensor
 
 
 def main() -> None:
@@ -111,13 +118,13 @@ def _from_cache(model: Recognizer, paths: list[str], options: argparse.Namespace
     from resight.records import as_records
 
     crops = cached(as_records(paths), model.recipe.image, workers=options.workers)
-    size = 64 if options.device == "cpu" else 512
+    on_gpu = options.device != "cpu"
+    size = 512 if on_gpu else 64
 
     def work() -> list[object]:
-        bulk = model.in_bulk(crops.gather(torch.arange(64)), len(paths))
-        parts = torch.arange(len(paths)).split(size)
-        found = [bulk.compare(crops.gather(part))[0].cpu() for part in parts]
-        return list(found)
+        bulk = in_bulk(model, crops.gather(torch.arange(size)), len(paths))
+        batches = (Pixels(crops.gather(part, pinned=on_gpu)) for part in torch.arange(len(paths)).split(size))
+        return [found for _, found in bulk.embedded(batches)]
 
     return work
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from resight.embedding import embed, load_embeddings, pieces
-from resight.errors import DataError
+import resight.embedding
+from resight.embedding import _computed_as, embed, in_bulk, inexactness, load_embeddings, pieces
+from resight.errors import DataError, OptionError
 from resight.machine import Way
 from resight.recipe import Recipe
 from resight.recognizer import Recognizer, load
@@ -91,15 +93,15 @@ def test_many_images_are_embedded_as_the_first_batch_decides(
 ) -> None:
     asked: list[tuple[int, int]] = []
 
-    def in_bulk(self: Recognizer, images: torch.Tensor, count: int, records: Sequence[Record]) -> Recognizer:
+    def in_bulk(model: Recognizer, images: torch.Tensor, count: int, records: Sequence[Record]) -> Recognizer:
         assert records == crowd.gallery
         asked.append((len(images), count))
-        return self._as(Way("32"), images)
+        return _computed_as(model, Way("32"), images)
 
     plain = embed(person, crowd.gallery).embeddings.features
-    monkeypatch.setattr(Recognizer, "in_bulk", in_bulk)
+    monkeypatch.setattr("resight.embedding.in_bulk", in_bulk)
     assert np.array_equal(embed(person, crowd.gallery).embeddings.features, plain), "few are not read twice to find out"
-    monkeypatch.setattr("resight.embedding.BULK", 0)
+    monkeypatch.setattr("resight.embedding._BULK", 0)
     folded = embed(person, crowd.gallery).embeddings.features
     assert asked == [(3, len(crowd.gallery))]
     np.testing.assert_allclose(folded, plain, atol=1e-5)
@@ -121,3 +123,109 @@ def test_pieces_are_the_whole_in_order(tiny: Callable[..., Recipe], crowd: ReidD
     np.testing.assert_allclose(features, whole.embeddings.features, atol=1e-6)
     (none,) = pieces(model, [records[20]])
     assert (none.embeddings.features.shape, len(none.failed)) == ((0, model.width), 1)
+
+
+MANY = torch.from_numpy(
+    np.random.default_rng(0).integers(0, 255, (40, 3, 2, 2), dtype=np.uint8).repeat(16, axis=2).repeat(16, axis=3)
+)
+"""Images of four coloured squares, which differ as images do."""
+
+
+@pytest.fixture
+def wide(tiny: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recognizer:
+    """A model of images so wide that bfloat16 computes them, on a processor that has it."""
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path / "cache"))
+    for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, question, lambda: True, raising=False)
+    torch.manual_seed(0)
+    recipe = tiny("image.width=32", recipe="reid-strong-baseline")
+    return Recognizer(build_model(recipe, 3), recipe, device="cpu")
+
+
+def slower(monkeypatch: pytest.MonkeyPatch, *precisions: str) -> None:
+    """Have batches of these precisions take a second more, by the clock."""
+    now = [0.0]
+    own = resight.embedding._timed
+
+    def timed(model: Recognizer, images: torch.Tensor) -> None:
+        own(model, images)
+        now[0] += 2.0 if model.way.precision in precisions else 1.0
+
+    monkeypatch.setattr("resight.embedding._timed", timed)
+    monkeypatch.setattr("resight.embedding.clock", lambda: now[0])
+
+
+@pytest.mark.parametrize("slow", ["32", "bf16"])
+def test_many_images_are_embedded_in_the_fastest_precision(
+    slow: str, wide: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slower(monkeypatch, slow)
+    lines: list[str] = []
+    wide.tell = lines.append
+    bulk = in_bulk(wide, MANY, 100_000)
+    assert bulk.way.precision == ("bf16" if slow == "32" else "32")
+    exact = wide.embed_batch(MANY)[0]
+    features = bulk.embed_batch(MANY)[0]
+    assert features.dtype == np.float32
+    assert 0 < inexactness(torch.from_numpy(features), torch.from_numpy(exact)) < 1e-3
+    assert lines[0].startswith(f"embedding in {bulk.way}: measured, a batch of 16 images takes ")
+    assert in_bulk(wide, MANY, 100_000).way == bulk.way
+    assert "measured here before" in lines[1]
+    assert np.array_equal(wide.embed_batch(MANY)[0], exact), "the model itself is as it was"
+
+
+def test_workers_are_measured_on_the_records_themselves(wide: Recognizer, crowd: ReidDataset, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    seen: list[int] = []
+
+    def one_wins(way: Way, load, compute, most: int, clock) -> object:  # type: ignore[no-untyped-def]
+        for _, batch in zip(range(3), load(0), strict=False):
+            compute(batch)
+            seen.extend(batch.index.tolist())
+        return replace(way, workers=1), {replace(way, workers=count): 4.0 for count in (0, 1)}
+
+    monkeypatch.setattr("resight.embedding.fewest_workers", one_wins)
+    slower(monkeypatch, "32")
+    lines: list[str] = []
+    wide.recipe.loader.workers, wide.recipe.loader.batch_size, wide.tell = "auto", 32, lines.append
+    for _ in range(2):
+        assert in_bulk(wide, MANY, 100_000, crowd.train).way.workers == 1
+    assert seen == [*range(48), *range(32)], "once, and over again where there are few"
+    assert ", 1 worker 2.00 s" in lines[0], "of 16 images, as the others"
+    wide.recipe.loader.workers = 0
+    assert in_bulk(wide, MANY, 100_000, crowd.train).way.workers is None
+
+
+def test_few_images_are_embedded_by_the_model_itself(wide: Recognizer) -> None:
+    assert in_bulk(wide, MANY, 1000) is wide
+
+
+def test_a_precision_that_is_too_inexact_is_not_taken(wide: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slower(monkeypatch, "32")
+    own = Recognizer.compare
+
+    def spoiled(self: Recognizer, images: torch.Tensor):  # type: ignore[no-untyped-def]
+        features, attributes = own(self, images)
+        return features + 0.05 * torch.randn_like(features) * (self.way.precision != "32"), attributes
+
+    monkeypatch.setattr(Recognizer, "compare", spoiled)
+    lines: list[str] = []
+    wide.tell = lines.append
+    assert in_bulk(wide, MANY, 100_000).way.precision == "32"
+    assert "bfloat16, channels last too inexact" in lines[0]
+
+
+def test_the_environment_may_name_the_precision(wide: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIGHT_PRECISION", "32")
+    assert in_bulk(wide, MANY, 100_000) is wide
+    monkeypatch.setenv("RESIGHT_PRECISION", "bf16")
+    assert in_bulk(wide, MANY, 1).way == Way("bf16")
+    monkeypatch.setenv("RESIGHT_PRECISION", "8")
+    with pytest.raises(OptionError, match="RESIGHT_PRECISION=8: it is auto, 32, bf16 or 16"):
+        in_bulk(wide, MANY, 1)
+
+
+def test_inexactness_is_the_error_beside_the_spread() -> None:
+    exact = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+    assert inexactness(exact, exact) == 0
+    assert inexactness(exact + torch.tensor([0.2, 0.0]), exact) == pytest.approx(0.04 / 2)
+    assert inexactness(exact * float("nan"), exact) == float("inf")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import numpy as np
@@ -14,10 +14,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from resight.errors import ImageError, OptionError, RecipeError, RunError
-from resight.machine import Way
+from resight.errors import ImageError, RecipeError, RunError
 from resight.recipe import Recipe
-from resight.recognizer import Recognizer, inexactness, joined, load, metric_of
+from resight.recognizer import Recognizer, joined, load, metric_of
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record, ReidDataset
 from resight.run import Run, build_model
 from tests.support.calibrations import calibrated
@@ -184,6 +183,35 @@ def test_batches_hold_every_readable_image_once_in_order(make: Make, crowd: Reid
     assert told == [3, 2]
 
 
+def test_batches_are_embedded_in_order_each_after_the_next_one_is_begun(
+    person: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    own = Recognizer.compare
+
+    def compare(self: Recognizer, images: torch.Tensor):  # type: ignore[no-untyped-def]
+        events.append(f"begins {len(images)}")
+        return own(self, images)
+
+    monkeypatch.setattr(Recognizer, "compare", compare)
+    batches = [SimpleNamespace(images=part) for part in (BATCH[:2], BATCH[:0], BATCH[2:])]
+    found = []
+    for batch, values in person.embedded(batches):
+        events.append(f"ends {len(batch.images)}")
+        found.append(values)
+    assert events == ["begins 2", "ends 2", "begins 3", "ends 0", "ends 3"]
+    assert found[1] is None
+    np.testing.assert_allclose(joined([found[0], found[2]])[0], person.embed(IMAGES), atol=1e-6)
+    assert list(person.embedded([])) == []
+
+
+def test_weighed_attributes_are_embedded_with_each_batch(bruna: Recognizer) -> None:
+    ((_, found),) = bruna.embedded([SimpleNamespace(images=BATCH)])
+    assert found is not None
+    for values, wanted in zip(found, bruna.embed_with_attributes(IMAGES), strict=True):
+        np.testing.assert_allclose(values, wanted, atol=1e-6)
+
+
 def test_the_fingerprint_tells_models_apart_whose_features_do_not_compare(make: Make, tmp_path: Path) -> None:
     recipe = "reid-strong-baseline"
     mark = make(recipe).fingerprint
@@ -305,107 +333,3 @@ def test_an_older_run_recognises_as_it_did(name: str) -> None:
     assert list(found) == list(wanted)
     for attribute, values in wanted.items():
         np.testing.assert_allclose(found[attribute], values, atol=1e-5)
-
-
-MANY = torch.from_numpy(
-    np.random.default_rng(0).integers(0, 255, (40, 3, 2, 2), dtype=np.uint8).repeat(16, axis=2).repeat(16, axis=3)
-)
-"""Images of four coloured squares, which differ as images do."""
-
-
-@pytest.fixture
-def wide(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recognizer:
-    """A model of images so wide that bfloat16 computes them, on a processor that has it."""
-    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path / "cache"))
-    for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, question, lambda: True, raising=False)
-    return make("reid-strong-baseline", "image.width=32")
-
-
-def slower(monkeypatch: pytest.MonkeyPatch, *precisions: str) -> None:
-    """Have batches of these precisions take a second more, by the clock."""
-    now = [0.0]
-    own = Recognizer._timed
-
-    def timed(self: Recognizer, images: torch.Tensor) -> None:
-        own(self, images)
-        now[0] += 2.0 if self.way.precision in precisions else 1.0
-
-    monkeypatch.setattr(Recognizer, "_timed", timed)
-    monkeypatch.setattr("resight.recognizer.clock", lambda: now[0])
-
-
-@pytest.mark.parametrize("slow", ["32", "bf16"])
-def test_many_images_are_embedded_in_the_fastest_precision(
-    slow: str, wide: Recognizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slower(monkeypatch, slow)
-    lines: list[str] = []
-    wide.tell = lines.append
-    bulk = wide.in_bulk(MANY, 100_000)
-    assert bulk.way.precision == ("bf16" if slow == "32" else "32")
-    exact = wide.embed_batch(MANY)[0]
-    features = bulk.embed_batch(MANY)[0]
-    assert features.dtype == np.float32
-    assert 0 < inexactness(torch.from_numpy(features), torch.from_numpy(exact)) < 1e-3
-    assert lines[0].startswith(f"embedding in {bulk.way}: measured, a batch of 16 images takes ")
-    assert wide.in_bulk(MANY, 100_000).way == bulk.way
-    assert "measured here before" in lines[1]
-    assert np.array_equal(wide.embed_batch(MANY)[0], exact), "the model itself is as it was"
-
-
-def test_workers_are_measured_on_the_records_themselves(wide: Recognizer, crowd: ReidDataset, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    seen: list[int] = []
-
-    def one_wins(way: Way, load, compute, most: int, clock) -> object:  # type: ignore[no-untyped-def]
-        for _, batch in zip(range(3), load(0), strict=False):
-            compute(batch)
-            seen.extend(batch.index.tolist())
-        return replace(way, workers=1), {replace(way, workers=count): 4.0 for count in (0, 1)}
-
-    monkeypatch.setattr("resight.recognizer.fewest_workers", one_wins)
-    slower(monkeypatch, "32")
-    lines: list[str] = []
-    wide.recipe.loader.workers, wide.recipe.loader.batch_size, wide.tell = "auto", 32, lines.append
-    for _ in range(2):
-        assert wide.in_bulk(MANY, 100_000, crowd.train).way.workers == 1
-    assert seen == [*range(48), *range(32)], "once, and over again where there are few"
-    assert ", 1 worker 2.00 s" in lines[0], "of 16 images, as the others"
-    wide.recipe.loader.workers = 0
-    assert wide.in_bulk(MANY, 100_000, crowd.train).way.workers is None
-
-
-def test_few_images_are_embedded_by_the_model_itself(wide: Recognizer) -> None:
-    assert wide.in_bulk(MANY, 1000) is wide
-
-
-def test_a_precision_that_is_too_inexact_is_not_taken(wide: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    slower(monkeypatch, "32")
-    own = Recognizer.compare
-
-    def spoiled(self: Recognizer, images: torch.Tensor):  # type: ignore[no-untyped-def]
-        features, attributes = own(self, images)
-        return features + 0.05 * torch.randn_like(features) * (self.way.precision != "32"), attributes
-
-    monkeypatch.setattr(Recognizer, "compare", spoiled)
-    lines: list[str] = []
-    wide.tell = lines.append
-    assert wide.in_bulk(MANY, 100_000).way.precision == "32"
-    assert "bfloat16, channels last too inexact" in lines[0]
-
-
-def test_the_environment_may_name_the_precision(wide: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RESIGHT_PRECISION", "32")
-    assert wide.in_bulk(MANY, 100_000) is wide
-    monkeypatch.setenv("RESIGHT_PRECISION", "bf16")
-    assert wide.in_bulk(MANY, 1).way == Way("bf16")
-    monkeypatch.setenv("RESIGHT_PRECISION", "8")
-    with pytest.raises(OptionError, match="RESIGHT_PRECISION=8: it is auto, 32, bf16 or 16"):
-        wide.in_bulk(MANY, 1)
-
-
-def test_inexactness_is_the_error_beside_the_spread() -> None:
-    exact = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
-    assert inexactness(exact, exact) == 0
-    assert inexactness(exact + torch.tensor([0.2, 0.0]), exact) == pytest.approx(0.04 / 2)
-    assert inexactness(exact * float("nan"), exact) == float("inf")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, repeat
 from pathlib import Path
-from time import perf_counter as clock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -25,13 +21,11 @@ from torch import Tensor, nn
 from resight.data.images import read_image
 from resight.data.loaders import Batch, ImageDataset, denormalise, evaluation_loader, normalise, resize
 from resight.data.targets import JUNK_TARGET
-from resight.errors import DataError, OptionError, RecipeError, RunError, none_readable
-from resight.machine import LONG, Way, fastest, fewest_workers, machine, remembered, told, ways
+from resight.errors import DataError, RecipeError, RunError, none_readable
+from resight.machine import Way
 from resight.models.abilities import Embeds, EmbedsInPassing, Recognises, Reconstructs, Samples, Segments
-from resight.models.folding import fold, fuse, halve
 from resight.models.heads import probabilities
 from resight.models.output import AttributedFeature
-from resight.processors import cores
 from resight.recipe import Recipe
 from resight.records import NO_ATTRIBUTES, AttributeSchema, Embeddings, Record
 from resight.retrieval.calibration import Calibration
@@ -40,7 +34,6 @@ from resight.run import Run, build_model
 from resight.runtimes.network import Exported, is_exported, open_exported
 
 __all__ = [
-    "BULK",
     "CALIBRATION",
     "FeaturesAndAttributes",
     "Images",
@@ -51,7 +44,6 @@ __all__ = [
     "called_junk",
     "comparable",
     "find_run",
-    "inexactness",
     "joined",
     "kept_calibration",
     "load",
@@ -237,30 +229,23 @@ def see(
 
 _ON_GPU = 512
 """Images at a time on a GPU, at least: smaller batches leave it idle."""
-_PROBED = 16
-"""Images of which each way embeds two batches where ways are compared."""
-BULK = 2 * LONG * _PROBED
-"""So few images are embedded by the model as it is."""
-_LOADED = 6
-"""Batches, about, that are embedded for each worker that is tried."""
-_REPAID = 10
-"""Workers are tried where there are so many times the images that this takes; what is found is kept for the next time."""
-_INEXACT = 1e-3
-"""How inexact embeddings may be, as `inexactness` counts: mAP then moves by less than 0.1 points (docs/log.md)."""
-_ROUNDING = 1e-6
-"""How inexact roundings of float32 make them at most."""
 
 
-def inexactness(features: Tensor, exact: Tensor) -> float:
-    """The mean squared error of features [N, D], beside the mean squared distance of two images, half of it.
+class _Pictured(Protocol):
+    @property
+    def images(self) -> Tensor: ...  # pragma: no cover
 
-    Where features differ by a thousandth of what images differ by, their order is the same but for near ties. Infinite
-    where a number is not finite.
-    """
-    features, exact = features.double(), exact.double()
-    error = (features - exact).square().sum(1).mean()
-    spread = exact.var(0, correction=0).sum().clamp(min=1e-30)
-    return float(error / spread) if bool(torch.isfinite(features).all()) else math.inf
+
+Pictures = TypeVar("Pictures", bound=_Pictured)
+
+
+class _Coming(NamedTuple):
+    """Embeddings on their way from where they are computed to the processor's memory."""
+
+    features: Tensor
+    attributes: Tensor | None
+    arrived: torch.cuda.Event | None
+    """What to wait for before they are read; None where they are there."""
 
 
 _LATER = {"interpolation": "bilinear", "colours": "rgb"}
@@ -282,7 +267,7 @@ class Recognizer:
         self.recipe, self.schema = recipe, schema
         self._folder = None if folder is None else Path(folder)
         self.way = Way()
-        """How embeddings and attributes are computed; see `in_bulk`."""
+        """How embeddings and attributes are computed; see `resight.embedding.in_bulk`."""
         self.tell: Callable[[str], None] = lambda line: None
         """Gets a line where something is decided that the user may want to know."""
         self.source = source
@@ -417,10 +402,10 @@ class Recognizer:
         """The records' images in batches, each image once and in order; with their masks if `masks`.
 
         `progress` is called with the number of a batch's images, read or not, once the next batch is asked for. So many
-        `workers` load them as the recipe names, or else as are asked for, or as were measured; see `in_bulk`.
+        `workers` load them as the recipe names, or else as are asked for, or as were measured; see `resight.embedding.in_bulk`.
         """
         loader = self.recipe.loader.with_workers(self.way.workers if workers is None else workers)
-        loader = loader.model_copy(update={"batch_size": self._batch_size})
+        loader = loader.model_copy(update={"batch_size": self.batch_size})
         for batch in evaluation_loader(ImageDataset(records, self.recipe.image, masks=masks), loader):
             yield batch
             if progress is not None:
@@ -443,7 +428,8 @@ class Recognizer:
         return see(self.batches(records, masks), records, look, progress)
 
     @property
-    def _batch_size(self) -> int:
+    def batch_size(self) -> int:
+        """Images in a batch of `batches`."""
         return max(self.recipe.loader.batch_size, _ON_GPU if self.device.type == "cuda" else 1)
 
     @torch.inference_mode()
@@ -455,6 +441,42 @@ class Recognizer:
         features, attributes = self.compare(images)
         return self._finite(features), None if attributes is None else self._finite(attributes)
 
+    def embedded(self, batches: Iterable[Pictures]) -> Iterator[tuple[Pictures, FeaturesAndAttributes | None]]:
+        """Batches and what `embed_batch` makes of their `images`, None where there are none.
+
+        Each comes when the next one has been begun: a GPU has something to compute while its results are looked at.
+        """
+        before: tuple[Pictures, _Coming | None] | None = None
+        for batch in batches:
+            begun = batch, self._begin(batch.images) if len(batch.images) else None
+            if before is not None:
+                yield self._ended(*before)
+            before = begun
+        if before is not None:
+            yield self._ended(*before)
+
+    @torch.inference_mode()
+    def _begin(self, images: Tensor) -> _Coming:
+        on_gpu = self.device.type == "cuda"
+        features, attributes = (
+            None if values is None else values.to("cpu", non_blocking=on_gpu) for values in self.compare(images)
+        )
+        assert features is not None
+        return _Coming(features, attributes, torch.cuda.current_stream(self.device).record_event() if on_gpu else None)
+
+    def _ended(self, batch: Pictures, coming: _Coming | None) -> tuple[Pictures, FeaturesAndAttributes | None]:
+        if coming is None:
+            return batch, None
+        if coming.arrived is not None:
+            coming.arrived.synchronize()
+        # What a GPU has written lies in memory that cannot be swapped, which is wanted for the next batches.
+        features, attributes = (
+            None if values is None else self._finite(values if coming.arrived is None else values.clone())
+            for values in coming[:2]
+        )
+        assert features is not None
+        return batch, (features, attributes)
+
     @torch.inference_mode()
     def compare(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """As `embed_batch`, on the model's device, which may still be computing them: not waited for, and not checked."""
@@ -462,112 +484,12 @@ class Recognizer:
         with self.way.autocast(self.device):
             return comparable(self.model, self.recipe, self.prepare(images))
 
-    def in_bulk(self, images: Tensor, count: int, records: Sequence[Record] = ()) -> Recognizer:
-        """This model as it embeds `count` images fastest; `images`, uint8 (batch, 3, height, width), are some of them.
-
-        RESIGHT_PRECISION, of the environment, may say how: 32, bf16 or 16. Otherwise, where the work takes over fifty times
-        as long as the probe, BatchNorms are folded, and the precisions are timed on the images, of which those count whose
-        embeddings are near enough to float32's; `self.tell` gets a line. For few images it is the model itself. Of `records`,
-        all images, the first are loaded and embedded to find the fewest workers that keep up.
-        """
-        asked = os.environ.get("RESIGHT_PRECISION") or "auto"
-        if asked not in ("auto", "32", "bf16", "16"):
-            raise OptionError(f"RESIGHT_PRECISION={asked}: it is auto, 32, bf16 or 16")
-        if asked == "32" or not self.embeds or isinstance(self.model, Exported):
-            return self
-        if asked != "auto":
-            return self._as(Way(asked), images)  # type: ignore[arg-type]  # one of these
-        images = images[:_PROBED]
-        known = ways(self.device, self.model, lambda: self._embed_once(self.model, images[:1]))
-        candidates = [way for way in known if way.channels_last]
-        if self.device.type == "cuda" and Way("16") not in candidates:
-            candidates.append(Way("16"))  # as fast as bfloat16 and nearer to float32, but for numbers over 65,504
-        if count <= LONG * 2 * len(candidates) * len(images):
-            return self
-        made: dict[Way, Recognizer] = {}
-        exact = self.compare(images)[0]
-
-        def step(way: Way) -> Callable[[], None]:
-            fast = made.setdefault(way, self._as(way, images))
-            return lambda: fast._timed(images)
-
-        def measure() -> tuple[Way, dict[Way, float]]:
-            way, seconds = fastest(candidates, step, steps=1, clock=clock)
-            near = {one for one, fast in made.items() if inexactness(fast.compare(images)[0], exact) <= _INEXACT}
-            seconds = {one: taken if one in near else math.inf for one, taken in seconds.items()}
-            return (way if way in near else min(seconds, key=lambda one: seconds[one])), seconds
-
-        facts = {"work": "embedding", "machine": machine(self.device), "model": self.fingerprint, "batch": len(images)}
-        way, seconds, before = remembered(facts, measure)
-        bulk = made.get(way) or self._as(way, images)
-        if (
-            records
-            and self.recipe.loader.workers == "auto"
-            and count > _REPAID * _LOADED * min(cores(), 8) * self._batch_size
-        ):
-            facts |= {"workers": way.to_json(), "cores": cores(), "loader": self.recipe.loader.model_dump()}
-            bulk.way, more, kept = remembered(facts, lambda: bulk._with_workers(records))
-            seconds, before = {**seconds, **more}, before and kept
-        self.tell(f"embedding in {told(bulk.way, seconds, before, f'a batch of {len(images)} images')}")
-        return bulk
-
-    def _with_workers(self, records: Sequence[Record]) -> tuple[Way, dict[Way, float]]:
-        """The way with the fewest workers that keep up, and the seconds for so many images as precisions are timed on."""
-
-        def load(workers: int) -> Iterator[Batch]:
-            # Other images for each, since those that were read once are read faster.
-            part = records[4 * workers * self._batch_size :] or records
-            return chain.from_iterable(self.batches(part, workers=workers) for _ in repeat(None))
-
-        def compute(batch: Batch) -> None:
-            if len(batch.images):
-                self.embed_batch(batch.images)
-
-        way, seconds = fewest_workers(self.way, load, compute, cores(), clock)
-        return way, {one: taken * _PROBED / self._batch_size for one, taken in seconds.items()}
-
-    def _as(self, way: Way, images: Tensor) -> Recognizer:
-        """A copy that computes in a way, BatchNorms folded where that changes nothing but roundings."""
-
-        def once(network: nn.Module) -> None:
-            self._embed_once(network, images[:4])
-
-        network = fold(self.model, once)
+    def computed_as(self, network: nn.Module, way: Way) -> Recognizer:
+        """The same model as a network that computes what its own does, in a way."""
         found = Recognizer(network, self.recipe, self.schema, str(self.device), self.source, self._folder)
-        if inexactness(found.compare(images[:_PROBED])[0], self.compare(images[:_PROBED])[0]) > _ROUNDING:
-            network = copy.deepcopy(self.model)  # what a BatchNorm reads is read elsewhere too
-        if way.precision != "32":
-            network = halve(network, way.type)
         found.model = network.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)  # type: ignore[call-overload]
         found.way = way
-        if way.channels_last and (self.device.type == "cpu" or way.precision != "32"):
-            found.model = self._fused(found, images[:4])
         return found
-
-    def _fused(self, found: Recognizer, images: Tensor) -> nn.Module:
-        """The network of a copy with convolutions and ReLUs in one kernel, where that works."""
-        plain = found.model
-        found.model = copy.deepcopy(plain)
-        before = found.compare(images)[0]
-        try:
-            with found.way.autocast(self.device):
-                found.model = fuse(found.model, lambda network: self._embed_once(network, images))
-            near = inexactness(found.compare(images)[0], before) <= _INEXACT
-        except (
-            RuntimeError,
-            AttributeError,
-        ):  # of cuDNN or oneDNN, for a layer that has no kernel, or where they are not
-            near = False
-        return found.model if near else plain
-
-    @torch.inference_mode()
-    def _embed_once(self, network: nn.Module, images: Tensor) -> None:
-        comparable(network, self.recipe, self.prepare(images))
-
-    def _timed(self, images: Tensor) -> None:
-        self.compare(images)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
 
     @torch.inference_mode()
     def recognise_batch(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
