@@ -12,11 +12,14 @@ from resight.errors import DataError
 from resight.records import ReidDataset
 
 
-def test_images_are_an_image_a_folder_or_a_dataset(crowd: ReidDataset, crowd_spec: str) -> None:
+def test_images_are_an_image_a_folder_or_a_dataset(crowd: ReidDataset, crowd_spec: str, tmp_path: Path) -> None:
     first = Path(crowd.train[0].path)
     assert [record.path for record in console.images_of(str(first))] == [str(first)]
     everything = {record.path for record in (*crowd.train, *crowd.query, *crowd.gallery)}
     assert {record.path for record in console.images_of(str(first.parent))} == everything
+    frames = tmp_path / "door.mp4"  # as some programs name the folder of a video's frames
+    frames.symlink_to(first.parent)
+    assert len(console.images_of(str(frames))) == len(everything)
     assert console.images_of(crowd_spec) == list(crowd.gallery)
     assert console.images_of(crowd_spec, "query") == list(crowd.query)
 

@@ -170,3 +170,19 @@ def test_a_name_that_is_not_utf8_is_asked_for_as_any_other(model: Recognizer, fi
     assert gallery.unknown([odd, Record(str(files[0]))]) == [odd]
     assert [one.images for one in gallery.due_tracklets([[odd]])] == [[odd]]
     assert "is not UTF-8; rename it" in gallery.add([odd.path, files[0]]).failed[0]
+
+
+def test_a_file_in_another_s_place_is_still_no_hit_of_its_own(
+    model: Recognizer, files: list[Path], where: str, tmp_path: Path
+) -> None:
+    gallery = Gallery.create(where, model=model)
+    gallery.add(files)
+    other = Gallery.open(where, model=model)
+    for handle in (gallery, other):
+        assert str(files[0]) not in [hit.record.path for hit in handle.search(files[0])]
+    shutil.copyfile(files[1], tmp_path / "new")
+    os.replace(tmp_path / "new", files[0])
+    assert gallery.add(files).renewed == 1
+    other.refresh()
+    for handle in (gallery, other):
+        assert str(files[0]) not in [hit.record.path for hit in handle.search(files[0])]

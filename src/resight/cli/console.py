@@ -175,7 +175,7 @@ def images_of(source: str, split: str | None = None, *, queries: bool = False) -
         raise DataError(f"{source} is no FORMAT:PATH and has no splits; leave out --split")
     elif is_manifest(Path(source)):
         raise DataError(f"{source} is a table, no image; for the images of a manifest write manifest:{source}")
-    elif Path(source).suffix.lower() in _VIDEOS:
+    elif Path(source).suffix.lower() in _VIDEOS and not Path(source).is_dir():
         raise DataError(
             f"{source} is a video; give `embed` or `index` its boxes: --boxes FILE; or see `resight data crops`"
         )

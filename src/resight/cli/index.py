@@ -126,7 +126,7 @@ def _said(added: Added, one: str, several: str) -> str:
 
     changed = counted(added.renewed, f"changed {one}", f"changed {several}")
     renewed = f", {changed} embedded again" if added.renewed else ""
-    there = f" ({added.known} were there already)" if added.known else ""
+    there = f" ({counted(added.known, 'was', 'were')} there already)" if added.known else ""
     return f"{counted(added.count, one, several)} added{renewed}{there}"
 
 

@@ -108,7 +108,8 @@ class Gallery:
     ) -> None:
         self._address, self.where, self._model = where, in_words(where), model
         self._planned, self._facts, self._store = schema, facts, store
-        self._file_keys: dict[int, str] = {}
+        self._file_keys: tuple[int, dict[int, str]] = -1, {}
+        """The gallery's version, and the files that its images are."""
         self._size: int | None = None
         """Images when last looked, for the probabilities: a server counts them for each answer otherwise."""
 
@@ -787,8 +788,11 @@ class Gallery:
         return Ranked(scores[kept], ids[kept], bool(itself.any()))
 
     def _keys(self, ids: NDArray[np.int64]) -> list[str]:
-        """Which files the images are; asked of the disk once for each."""
-        known = self._file_keys
+        """Which files the images are; asked of the disk once for each, until the gallery changes as files may have."""
+        version = self._begun.version
+        if self._file_keys[0] != version:
+            self._file_keys = version, {}
+        known = self._file_keys[1]
         missing = np.array([number for number in ids.tolist() if number not in known], np.int64)
         if len(missing):
             table = self._begun.fetch(missing, ["id", "path"])
