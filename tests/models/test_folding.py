@@ -21,6 +21,7 @@ MADE: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "resnet50": (lambda: StrongBaseline(2, "resnet50", pretrained=False), 1),
     "instance": (lambda: StrongBaseline(2, "resnet18_ibn_a", pretrained=False), 1 + 6),  # halves of what a layer makes
     "depthwise": (lambda: StrongBaseline(2, "efficientnet_lite0", pretrained=False, last_stride=2), 1),
+    "blurred": (lambda: StrongBaseline(2, "resnetblur18", pretrained=False, last_stride=2), 1),
     "dense": (lambda: EmbeddingNetwork(2, "resnet18", pretrained=False, embedding=16), 0),
     "osnet": (lambda: OSNet(2, multiplier=0.25), 0),
 }
@@ -119,7 +120,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return runs
 
 
-FUSED = {"resnet18": (1 + 8, 8), "resnet50": (1 + 32, 16), "osnet": (0, 0)}
+FUSED = {"resnet18": (1 + 8, 8), "resnet50": (1 + 32, 16), "blurred": (1 + 8, 5), "osnet": (0, 0)}
 """Layers that end in one kernel with a ReLU, and with a sum and a ReLU."""
 
 

@@ -1,7 +1,8 @@
 """Tracklets as entries of a gallery: which are to be embedded, and which entries they take the place of.
 
 An entry's row bears the number of its best image, which may be another one once the tracklet has grown. What tells that
-it is the same tracklet is that the entry's image is one of the tracklet's.
+it is the same tracklet is that the entry's image is one of the tracklet's. An entry whose image is no longer among them is
+not known again: it stays until somebody deletes it, since another recording may use the same numbers.
 """
 
 from __future__ import annotations

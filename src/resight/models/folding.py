@@ -62,12 +62,15 @@ def fuse(network: nn.Module, once: Once) -> nn.Module:
     That is the ReLU, and at the end of timm's residual blocks also the sum: otherwise bias, sum and ReLU are a pass over
     the maps each. For use without gradients. Raises RuntimeError where there is no such kernel.
     """
-    for block in [part for part in network.modules() if isinstance(part, BasicBlock | Bottleneck)]:
+    blocks = [part for part in network.modules() if isinstance(part, BasicBlock | Bottleneck)]
+    for block in blocks:
         _fuse_block(block)
+    # A block that is left adds its input in place to what its last layer makes, which no hook sees.
+    summed = {block.conv3 if isinstance(block, Bottleneck) else block.conv2 for block in blocks}
     for before, relu in _followed(network, once, (nn.Conv2d,), (nn.ReLU, nn.ReLU6)):
         layer, after = network.get_submodule(before), network.get_submodule(relu)
         assert isinstance(layer, nn.Conv2d)
-        if _fusible(layer) and (isinstance(after, nn.ReLU) or not on_gpu(layer.weight)):
+        if layer not in summed and _fusible(layer) and (isinstance(after, nn.ReLU) or not on_gpu(layer.weight)):
             setattr(*_place(network, before), _ConvReLU(layer, 6.0 if isinstance(after, nn.ReLU6) else None))
             setattr(*_place(network, relu), nn.Identity())
     return network
