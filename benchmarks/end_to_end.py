@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,16 +61,17 @@ def main() -> None:
     report("images/s in all", (options.queries + options.images) / whole, "")
 
 
-def untrained_run(folder: Path, backbone: str) -> Path:
-    """A finished run whose network is as it is made; its folder."""
-    shape = ["model.pretrained=false", "image.height=128", "image.width=64", f"model.backbone={backbone}"]
+def untrained_run(folder: Path, backbone: str, size: Sequence[int] = (128, 64)) -> Path:
+    """A finished run whose network, of images of this height and width, is as it is made; its folder."""
+    height, width = size
+    shape = ["model.pretrained=false", f"image.height={height}", f"image.width={width}", f"model.backbone={backbone}"]
     recipe = load_recipe("reid-strong-baseline", shape)
     run = Run(folder / "run", recipe, 10, NO_ATTRIBUTES, [], finished=True)
     run.save()
     network = build_model(recipe, 10, NO_ATTRIBUTES).train()
     with torch.no_grad():  # statistics of normal pixels, so that its numbers are of the size that trained ones have
         for _ in range(10):
-            network.embed(torch.randn(8, 3, 128, 64))  # type: ignore[operator]
+            network.embed(torch.randn(8, 3, height, width))  # type: ignore[operator]
     run.save_weights(network)
     return run.folder
 

@@ -2,6 +2,7 @@
 
     python benchmarks/growth.py                                       # evaluates up to 1,000,000, embeds up to 100,000
     python benchmarks/growth.py --gallery 10000 100000 --images 2000 8000
+    python benchmarks/growth.py --gallery 10000 --images 10000 1000000 --size 32 16
 
 The features are made up and lie on the disk, from where a memory map reads them. What is embedded are JPEG files by
 `resight embed`, with a network so small that what stays is the way of the images; the files are some thousand crops under
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000], help="to embed, ascending")
+    parser.add_argument("--size", type=int, nargs=2, default=[128, 64], metavar=("H", "W"), help="that images are embedded at")  # fmt: skip
     parser.add_argument("--files", type=int, default=2_000, help="different ones among them")
     options = parser.parse_args()
     print(f"{where()}: {options.queries:,} queries, features of {options.width} numbers", flush=True)
@@ -123,7 +125,7 @@ def _product(inputs: dict[str, Any]) -> None:
 def embedded(folder: Path, options: argparse.Namespace) -> None:
     """`resight embed` of folders of each size."""
     os.environ["RESIGHT_PRECISION"] = "32"  # all sizes compute in the same way
-    run = untrained_run(folder, "test_resnet")
+    run = untrained_run(folder, "test_resnet", options.size)
     files = [record.path for record in write_crops(folder / "crops", options.files, options.files)]
     first = options.images[0] // 10
     for _ in range(2):  # the first one loads programs
