@@ -119,6 +119,7 @@ def test_precision_is_that_of_the_moment(bf16: bool, recorder: Recorder) -> None
     assert made.logits[0].dtype == (torch.bfloat16 if bf16 else torch.float32)
     network(images(0))
     assert recorder.recordings == 1 + bf16
+    assert not any(recorder.autocast), "gradients are computed outside of it, as without graphs"
 
 
 class Parts(nn.Module):

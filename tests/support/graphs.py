@@ -15,11 +15,14 @@ class Recorder:
     def __init__(self) -> None:
         self.recordings = self.launches = 0
         self.error: Exception | None = None
+        self.autocast: list[bool] = []
+        """Whether each recording was made in autocast, in which PyTorch then computes gradients too."""
         self.stale = False
         """Whether launches compute on the inputs that were recorded, as with a graph gone wrong."""
 
     def __call__(self, network: nn.Module, shown: tuple[Tensor, ...], allow_unused_input: bool = False) -> nn.Module:
         self.recordings += 1
+        self.autocast.append(torch.is_autocast_enabled("cpu"))
         for _ in range(3):
             rooms = [values.detach().clone() for values in network(*shown)]
         if self.error is not None:

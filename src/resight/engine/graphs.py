@@ -103,11 +103,15 @@ class _Recorded:
 
     def __init__(self, network: nn.Module, plain: Callable[..., Any], inputs: tuple[Tensor, ...]) -> None:
         device = inputs[0].device
-        self.flat = _Flat(network, plain)  # whose mode is that of training; the network keeps the modes of its layers
+        self.flat = _Flat(
+            network, plain, _uncached(device.type)
+        )  # whose mode is that of training; the network keeps the modes of its layers
         shown = tuple(one.detach().clone().requires_grad_(one.requires_grad) for one in inputs)
         before = [(values, values.clone()) for values in network.buffers()]
         # Recording takes passes of its own, which neither draw from the training's random numbers nor count in BatchNorm.
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _uncached(device.type):
+        # Without autocast, which the network alone enters: its gradients would be computed in it as well.
+        quiet = torch.autocast(device.type, enabled=False)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), quiet:
             try:
                 torch.cuda.make_graphed_callables(self.flat, shown, allow_unused_input=True, **_beside())
             finally:
@@ -135,12 +139,13 @@ class _Flat(nn.Module):
     form: Any
     learn: list[bool]
 
-    def __init__(self, network: nn.Module, plain: Callable[..., Any]) -> None:
+    def __init__(self, network: nn.Module, plain: Callable[..., Any], autocast: torch.autocast) -> None:
         super().__init__()
-        self.network, self.plain = network, plain
+        self.network, self.plain, self.autocast = network, plain, autocast
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        parts, self.form = tree_flatten(self.plain(*inputs))
+        with self.autocast:
+            parts, self.form = tree_flatten(self.plain(*inputs))
         self.parts = [_TENSOR if isinstance(one, Tensor) else one for one in parts]
         found = tuple(one for one in parts if isinstance(one, Tensor))
         self.learn = [values.requires_grad for values in found]
