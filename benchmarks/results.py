@@ -158,13 +158,27 @@ def markdown(rows: list[Row]) -> str:
 
 def _goals(rows: list[Row]) -> Iterator[str]:
     newest = {(row.command, row.figure, row.device): row for row in rows if row.limit}
+    found = sorted(newest.values(), key=lambda row: (row.benchmark, row.command, row.figure))
     yield "## Goals, and their newest figures\n"
-    yield "| | | figure | goal | | measured |"
-    yield "| --- | --- | ---: | ---: | --- | --- |"
-    for row in sorted(newest.values(), key=lambda row: (row.benchmark, row.command, row.figure, row.date)):
-        met = "met" if row.met else "missed"
-        yield f"| {row.benchmark} | {row.figure} | {_shown(row)} | {_goal(row)} | {met} | {row.date}, {row.device} |"
-    yield ""
+    for name in sorted({row.device for row in found}, key=lambda name: _last(rows, name), reverse=True):
+        yield f"### On {name}\n"
+        yield "| | | figure | goal | | measured |"
+        yield "| --- | --- | ---: | ---: | --- | --- |"
+        for row in (row for row in found if row.device == name):
+            met = "met" if row.met else "missed"
+            yield f"| {_called(row)} | {row.figure} | {_shown(row)} | {_goal(row)} | {met} | {row.date} |"
+        yield ""
+
+
+def _last(rows: list[Row], device: str) -> tuple[str, str]:
+    """The newest date of a device; of two devices of one day the order is that of their names."""
+    return max(row.date for row in rows if row.device == device), device
+
+
+def _called(row: Row) -> str:
+    """The benchmark, and what it was run with, which tells two sizes of it apart."""
+    words = " ".join(row.command.split()[2:])
+    return f"{row.benchmark} `{words}`" if words else row.benchmark
 
 
 def _days(rows: list[Row]) -> Iterator[str]:

@@ -72,7 +72,7 @@ def test_figures_are_recorded_and_a_failure_stops_nothing(
     ]
     assert {row.command for row in rows} == {"python benchmarks/breaks.py", "python benchmarks/works.py much"}
     page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert "| works | speed | **12,346** | at least 10,000 | met |" in page
+    assert "| works `much` | speed | **12,346** | at least 10,000 | met |" in page
     assert "| time | **1.23** s | at most 1: missed |" in page
     assert run.main(["--only", "works", "--quick", "--no-record"], some, tmp_path) == 0
     assert results.read(tmp_path / "RESULTS.csv") == rows
