@@ -140,6 +140,8 @@ def test_a_tracklet_that_has_grown_stays_one_entry(
     assert {(one.camera, one.tracklet, one.path, one.attributes["tracklet_images"]) for one in opened.records} == key
     assert [(one.camera, one.tracklet) for one in opened.records if one.attributes.get("name")] == [(1, 2)]
     assert "changed entries embedded again" in indexed(whole, "--attributes", kinds["attributes"])
+    moved = shutil.copytree(kinds["attributes"], tmp_path / "moved")
+    assert "0 entries added (6 were there already)" in indexed(whole, "--attributes", moved), "the same run, elsewhere"
     judged = indexed(whole, "--junk", kinds["autoencoder"])
     assert re.search(r"0 entries added, \d changed entries embedded again, 6 in", judged), "made another way"
 

@@ -211,7 +211,7 @@ class _Entries:
     @property
     def way(self) -> str:
         """Who looks at the images beside the gallery's model: entries are made anew where it is others."""
-        models = [str(model.source) for model in (self.judge, self.critic) if model is not None]
+        models = [model.fingerprint for model in (self.judge, self.critic) if model is not None]
         return " ".join([*models, *(["dropped"] if self.drop_junk else [])])
 
     @property
