@@ -110,6 +110,7 @@ def test_confusion_matrices_show_every_count() -> None:
     np.testing.assert_allclose(shades, [[0.9, 0.1], [0.3, 0.7]])
     shown = words(figure).split()
     assert all(text in shown for text in ("90", "10", "3", "7", "hat", "age", "yes"))
+    assert (figure.get_supylabel(), figure.get_supxlabel()) == ("annotated", "recognised")
 
 
 def test_score_histogram_draws_two_densities_of_area_one() -> None:
@@ -152,7 +153,18 @@ def test_cluster_sizes_are_ranked() -> None:
     axes = charts.cluster_sizes([3, 10, 1, 5]).axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2, 3, 4])
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [10, 5, 3, 1])
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
+
+
+@pytest.mark.parametrize("sizes", [[161, 140], [3, 10, 1, 5], [7] * 40, [1]])
+def test_cluster_sizes_have_numbers_at_both_axes(sizes: list[int]) -> None:
+    figure = charts.cluster_sizes(sizes)
+    charts.raster(figure)
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        low, high = sorted(axis.get_view_interval())
+        shown = [tick.label1.get_text() for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        assert any(shown)
+        assert len(set(shown)) == len(shown)
 
 
 def test_a_cut_curve_marks_the_threshold_that_was_chosen() -> None:
@@ -164,6 +176,24 @@ def test_a_cut_curve_marks_the_threshold_that_was_chosen() -> None:
     assert (list(chosen.get_xdata()), list(chosen.get_ydata())) == ([20], [0.9])
     assert [text.get_text() for text in axes.texts] == ["cut at 0.4: 20 clusters"]
     assert axes.get_ylabel() == "adjusted-rand"
+
+
+@pytest.mark.parametrize("chosen", [0.2, 0.4, 0.8])
+def test_what_a_cut_curve_says_of_the_cut_stays_beside_its_axis(chosen: float) -> None:
+    figure = charts.cut_curve([(0.2, 400, 0.5), (0.4, 20, 0.9), (0.8, 1, 0.3)], chosen, "mAP")
+    charts.raster(figure)
+    axes = figure.axes[0]
+    word, frame = axes.texts[0].get_window_extent(), axes.get_window_extent()
+    assert frame.x0 <= word.x0
+    assert word.x1 <= frame.x1
+
+
+def test_curves_that_hardly_move_have_whole_numbers_at_their_axis() -> None:
+    figure = charts.compared_curves({"norm": {"run": [[(1, 10.3368), (2, 10.337)]]}})
+    charts.raster(figure)
+    axis = figure.axes[0].yaxis
+    assert not axis.get_offset_text().get_text()
+    assert all(tick.label1.get_text().startswith("10.33") for tick in axis.get_major_ticks())
 
 
 def test_a_score_threshold_stands_among_the_counts() -> None:

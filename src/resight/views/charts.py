@@ -14,12 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
 from resight.errors import DataError
 from resight.files import written_whole
+from resight.words import counted
 
 __all__ = [
     "COLOURS",
@@ -267,7 +268,7 @@ def _part(lines: Sequence[Line2D]) -> None:
 
 
 def confusion_matrices(matrices: Mapping[str, tuple[Sequence[str], NDArray[np.integer]]]) -> Figure:
-    """A panel for each attribute: name -> (classes, counts [true, predicted]); shades are shares of the true class."""
+    """A panel for each attribute: name -> (classes, counts [annotated, recognised]); shades are shares of the annotated class."""
     across = min(4, max(1, len(matrices)))
     down = max(1, math.ceil(len(matrices) / across))
     figure = Figure(figsize=(2.6 * across, 2.6 * down), layout="constrained")
@@ -285,6 +286,8 @@ def confusion_matrices(matrices: Mapping[str, tuple[Sequence[str], NDArray[np.in
         axes.set_title(name, loc="left", fontsize=9)
     for axes in panels[len(matrices) :]:
         axes.set_axis_off()
+    figure.supylabel("annotated", fontsize=9)
+    figure.supxlabel("recognised", fontsize=9)
     return figure
 
 
@@ -333,13 +336,22 @@ def dendrogram(merges: NDArray[np.floating], threshold: float, leaves: int = 60)
 
 
 def cluster_sizes(sizes: Sequence[int]) -> Figure:
-    """The number of images in every cluster, the largest first, on logarithmic axes."""
+    """The number of images in every cluster, the largest first; an axis of a factor of ten and more is logarithmic."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     ranked = sorted(sizes, reverse=True)
     axes.step(range(1, len(ranked) + 1), ranked, where="mid", color=COLOURS[0], linewidth=2)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    # With less, a logarithmic axis would show one number, or none.
+    if len(ranked) >= 10:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.5, len(ranked) + 0.5)
+    if ranked[0] >= 10 * ranked[-1]:
+        axes.set_yscale("log")
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_ylim(0, 1.05 * ranked[0])
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:,.0f}")
         axis.set_minor_formatter("")
@@ -356,7 +368,9 @@ def cut_curve(tried: Sequence[tuple[float, int, float]], chosen: float, figure_n
     for threshold, clusters, value in tried:
         if threshold == chosen:
             axes.plot([clusters], [value], color=COLOURS[4], marker="o")
-            axes.annotate(f"cut at {threshold:.4g}: {clusters:,} clusters", (clusters, value), (0, 6), textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
+            told = f"cut at {threshold:.4g}: {counted(clusters, 'cluster')}"
+            side = _side(clusters, [row[1] for row in tried])
+            axes.annotate(told, (clusters, value), (0, 6), textcoords="offset points", ha=side, fontsize=8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_formatter("")
@@ -364,6 +378,13 @@ def cut_curve(tried: Sequence[tuple[float, int, float]], chosen: float, figure_n
     _plain(axes, figure_name)
     axes.set_xlabel("clusters")
     return figure
+
+
+def _side(clusters: int, tried: Sequence[int]) -> str:
+    """Where a word at this place of a logarithmic axis begins, so that it does not reach beyond the axis."""
+    low, high = math.log(min(tried)), math.log(max(tried))
+    place = (math.log(clusters) - low) / ((high - low) or 1)
+    return "left" if place < 0.25 else "right" if place > 0.75 else "center"
 
 
 def score_threshold(scores: NDArray[np.floating], threshold: float, name: str) -> Figure:
@@ -470,3 +491,6 @@ def _plain(axes: Axes, label: str) -> None:
     axes.set_axisbelow(True)
     axes.set_ylabel(label)
     axes.tick_params(labelsize=8)
+    formatter = axes.yaxis.get_major_formatter()
+    if isinstance(formatter, ScalarFormatter):
+        formatter.set_useOffset(False)  # "+1.0336e1" above an axis is not read as a part of its numbers
