@@ -78,10 +78,21 @@ def test_a_folder_that_is_no_run_says_which_file_is_missing(tiny: Tiny, tmp_path
         Run.open(tmp_path / "run")
 
 
+@pytest.mark.parametrize("place", ["baseline", "vanilla/seed-0"])
+def test_a_folder_that_holds_runs_names_one(place: str, tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "runs" / place).mkdir(parents=True)
+    saved(tmp_path / "runs" / place, tiny())
+    with pytest.raises(RunError, match=f"it holds runs; give one, such as .*/runs/{place}$"):
+        Run.open(tmp_path / "runs")
+
+
 def test_a_file_of_a_run_asks_for_its_folder(tiny: Tiny, tmp_path: Path) -> None:
     run = saved(tmp_path / "run", tiny())
     with pytest.raises(RunError, match=r"run/model\.safetensors is a file.*; give its folder: .*/run$"):
         Run.open(run.weights)
+    (tmp_path / "best.yaml").touch()
+    with pytest.raises(RunError, match=r"best\.yaml is a file, no run folder; `resight train` makes one$"):
+        Run.open(tmp_path / "best.yaml")
     with pytest.raises(RunError, match="give its folder"):
         build_model(tiny(f"model.segmenter={run.weights}", recipe="reid-bruna-masked"), 3, HATS)
 
@@ -180,6 +191,9 @@ def test_a_run_whose_part_does_not_fit_is_refused(tiny: Tiny, tmp_path: Path) ->
         build_model(tiny("model.segmenter=null", recipe="reid-bruna-masked"), 3, HATS)
     with pytest.raises(RunError, match="is another network than this recipe's; its model section is .*'width': 6"):
         build_model(tiny(lent, "model.unet.width=4", recipe="reid-bruna-masked"), 3, HATS)
+    stranger = saved(tmp_path / "stranger", tiny())
+    with pytest.raises(RunError, match="is a run of system embedding; make one with `resight train segmentation-unet"):
+        build_model(tiny(f"model.segmenter={stranger.folder}", recipe="reid-bruna-masked"), 3, HATS)
     with pytest.raises(RunError, match="was trained on images of another size or normalisation"):
         build_model(tiny(lent, "image.height=64", recipe="reid-bruna-masked"), 3, HATS)
 

@@ -124,11 +124,10 @@ class Run:
                 origin=None if facts.get("origin") is None else Origin(**facts["origin"]),
             )
         except FileNotFoundError as error:
-            raise RunError(
-                f"{folder} is no run folder ({error.filename} is missing); `resight train` makes one"
-            ) from None
+            raise RunError(f"{folder} is no run folder ({error.filename} is missing); {_instead(folder)}") from None
         except NotADirectoryError:
-            raise RunError(f"{folder} is a file, perhaps of a run; give its folder: {folder.parent}") from None
+            whose = f"give its folder: {folder.parent}" if _is_run(folder.parent) else "`resight train` makes one"
+            raise RunError(f"{folder} is a file, no run folder; {whose}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
 
@@ -247,6 +246,18 @@ def build_model(
     return model
 
 
+def _is_run(folder: Path) -> bool:
+    return (folder / "run.json").exists()
+
+
+def _instead(folder: Path) -> str:
+    """What may have been meant by a folder that is no run: one of those in it, as `reproduce` and `tune` make them."""
+    for within in ("*", "*/seed-*"):
+        if runs := sorted(found.parent for found in folder.glob(f"{within}/run.json")):
+            return f"it holds runs; give one, such as {runs[0]}"
+    return "`resight train` makes one"
+
+
 def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
     """Give a part the weights of the run that `model.{option}` names."""
     folder = recipe.model.get(option)
@@ -256,6 +267,8 @@ def _borrow(part: nn.Module, recipe: Recipe, option: str, maker: str) -> None:
     if not Path(folder).exists():
         raise RunError(f"model.{option} = {folder}: no such run; {how}")
     donor = Run.open(folder)
+    if donor.recipe.system["name"] != load_recipe(maker).system["name"]:
+        raise RunError(f"model.{option} = {folder} is a run of system {donor.recipe.system['name']}; {how}")
     if donor.recipe.image != recipe.image:
         raise RunError(f"{folder} was trained on images of another size or normalisation than this recipe's; {how}")
     theirs = build_model(donor.recipe, donor.classes, donor.schema, pretrained=False)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from resight.run import Run
 from tests.support.calibrations import calibrated
@@ -73,12 +74,20 @@ def test_the_other_commands_take_the_file_in_the_place_of_a_run(
 def test_pixels_and_boxmot_are_told(trained: Run, tmp_path: Path, capsys) -> None:
     status, told, err = resight("export", trained.folder, "--out", tmp_path / "m.onnx", "--normalise", capsys=capsys)
     assert status == 0, err
-    assert "images: uint8 (batch, 32, 16, 3), RGB, normalised by the file; output0: 512" in told
+    assert "images: uint8 (batch, 32, 16, 3), RGB, normalised by the file; output0: 512 numbers" in told
     words = ["--for", "boxmot", "--out", tmp_path / "boxmot"]
     status, told, err = resight("export", trained.folder, *words, capsys=capsys)
     assert status == 0, err
     assert "osnet_x1_0_" in told
     assert "BoxMOT: images are 32×16" in err
+
+
+def test_the_ending_of_the_file_is_its_format(trained: Run, crowd_spec: str, tmp_path: Path, capsys) -> None:
+    status, _, err = resight("export", trained.folder, "--out", tmp_path / "m.torchscript", capsys=capsys)
+    assert status == 0, err
+    assert torch.jit.load(tmp_path / "m.torchscript")
+    words = ["--out", tmp_path / "m.xml", "--int8", "--calibrate", crowd_spec]
+    assert "int8 is for ONNX, not for openvino" in resight("export", trained.folder, *words, capsys=capsys)[2]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +96,7 @@ def test_pixels_and_boxmot_are_told(trained: Run, tmp_path: Path, capsys) -> Non
         (["--int8"], "--int8 needs --calibrate IMAGES"),
         (["--calibrate", "x"], "--calibrate is for --int8"),
         (["--to", "openvino"], "name a file that ends in .xml"),
+        (["--out", "m.pt"], "--out m.pt: name a file that ends in .onnx, .torchscript, .xml"),
         (["--int8", "--calibrate", "ONE"], "--calibrate: 1 image; int8 needs 64 or more"),
     ],
 )

@@ -122,7 +122,7 @@ def cluster(
         found, assigned = made.clusters, made.assigned
         facts = {"method": method, "threshold": found.threshold, "clusters": len(found.centroids), "run": run}
         Centroids(found.centroids, metric, facts).save(out)
-        stated = {**_facts(embeddings), "Method": way, "Metric": metric}
+        stated = {**_facts(embeddings), "Method": _way_told(method, way), "Metric": metric}
         drawn = page(made, images, stated)
         _tell(made)
         show(tables(made), images)
@@ -130,6 +130,14 @@ def cluster(
     write_assignments(out, embeddings, assigned)
     save(contact_sheet(embeddings, assigned), out / "contact-sheet.jpg")
     output().print(f"manifest: {out / 'manifest.csv'}\nreport: {out / 'report.html'}{anew}", markup=False)
+
+
+def _way_told(name: str, way: Method) -> str:
+    """The method and its options in words, without those that are not given."""
+    import dataclasses
+
+    options = dataclasses.asdict(way)  # type: ignore[call-overload]
+    return ", ".join([name, *(f"{option} {value}" for option, value in options.items() if value is not None)])
 
 
 def _method(name: str, options: Mapping[str, object], learns: bool) -> Method:

@@ -24,7 +24,10 @@ def export(
     out: Annotated[
         Path, typer.Option("--out", help="File to write: .onnx, .torchscript or .xml; with --for a folder.")
     ],
-    to: Annotated[Literal["onnx", "torchscript", "openvino"], typer.Option("--to", help="Format.")] = "onnx",
+    to: Annotated[
+        Literal["onnx", "torchscript", "openvino"] | None,
+        typer.Option("--to", help="Format. [default: by the ending of --out; with --for onnx]"),
+    ] = None,
     normalise: Annotated[
         bool,
         typer.Option(
@@ -56,7 +59,8 @@ def export(
 ) -> None:
     """Write a run as a file that other programs run: ONNX, TorchScript or OpenVINO.
 
-    `resight export runs/street --out street/model.onnx`
+    `resight export runs/street --out street/model.onnx`; a file called `model.xml` is OpenVINO's, and
+    `model.torchscript` TorchScript
 
     The input is called `images` and takes any number of them: float32 (batch, 3, height, width), RGB of the run's size,
     scaled to [0, 1] and normalised by the mean and deviation that `reid_config.json` beside the file states, or pixels
@@ -77,12 +81,12 @@ def export(
     from resight.data.union import read_datasets
     from resight.errors import OptionError
     from resight.exporting.flow import export as export_run
-    from resight.exporting.flow import exported_name
+    from resight.exporting.flow import exported_name, format_of
 
     if int8 != (calibrate is not None):
         raise OptionError("--int8 needs --calibrate IMAGES" if int8 else "--calibrate is for --int8")
     if consumer is None:
-        require_file(exported_name(out, to))
+        require_file(exported_name(out, to or format_of(out)))
         require_free(out, force)
     else:
         require_folder(out)
@@ -124,7 +128,7 @@ def _told(made: ExportedFile) -> str:
     height, width = told.input_size
     colours = "RGB" if told.to_rgb else "BGR"
     if made.config.input == "uint8 NHWC":
-        return f"images: uint8 (batch, {height}, {width}, 3), RGB, normalised by the file; output0: {made.config.dimension}"
+        return f"images: uint8 (batch, {height}, {width}, 3), RGB, normalised by the file; output0: {made.config.dimension} numbers"
     mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (told.mean, told.std))
     return (
         f"images: float32 (batch, 3, {height}, {width}), {colours} in [0, 1] normalised by mean {mean} and deviation {std}; "

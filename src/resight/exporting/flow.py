@@ -27,7 +27,7 @@ from resight.run import Run
 from resight.runtimes.config import CONFIG, ReidConfig
 from resight.runtimes.network import is_exported, parts
 
-__all__ = ["ExportedFile", "export", "exported_name"]
+__all__ = ["ExportedFile", "export", "exported_name", "format_of"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ExportedFile:
 def export(
     run: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    to: str = "onnx",
+    to: str | None = None,
     *,
     pixels: bool = False,
     calibrate: Sequence[Record] | None = None,
@@ -63,7 +63,8 @@ def export(
 
     >>> export("runs/street", "street/model.onnx").parity.least  # above 0.9999
 
-    `run` is a run folder or hf:owner/name; `to` a key of `FORMATS`. The batch is dynamic, the input is `images`, the
+    `run` is a run folder or hf:owner/name; `to` a key of `FORMATS`, by default that of the
+    ending of `out`. The batch is dynamic, the input is `images`, the
     output `output0`: embeddings, not yet of length one. With `pixels` the input is uint8 RGB (batch, height, width, 3) of
     the run's size, which the file normalises itself; otherwise float32 (batch, 3, height, width), normalised.
     With `calibrate`, records of images, weights and activations are of 8 bits. For "boxmot", `out` is a folder, in which
@@ -73,6 +74,7 @@ def export(
     writes nothing, where its embeddings are others, for a run without embeddings, and where `out` or a differing
     reid_config.json is there already and not `force`; OptionError for options that do not go together.
     """
+    to = to or format_of(out)
     if to not in FORMATS:
         raise OptionError(f"no format {to!r}; there is: {', '.join(FORMATS)}")
     if (calibrate is not None or consumer) and to != "onnx":
@@ -115,6 +117,18 @@ def export(
     left_out = model.calibration is not None and config.calibration is None
     warnings = named.warnings if named else ()
     return ExportedFile(target, config, compared, size, calibrated, spared, left_out, warnings)
+
+
+def format_of(out: str | os.PathLike[str]) -> str:
+    """The format with the ending that `out` has; ONNX of a folder. Raises OptionError for an ending of none."""
+    path = Path(out)
+    if not path.suffix:
+        return "onnx"
+    for name, known in FORMATS.items():
+        if path.suffix.lower() == known.ending:
+            return name
+    endings = ", ".join(known.ending for known in FORMATS.values())
+    raise OptionError(f"--out {out}: name a file that ends in {endings}")
 
 
 def exported_name(out: str | os.PathLike[str], to: str, named: BoxMot | None = None) -> Path:

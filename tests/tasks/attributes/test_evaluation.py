@@ -80,3 +80,6 @@ def test_what_cannot_be_evaluated_is_named(run: Run, street: str) -> None:
     bare = replace(dataset, train=[replace(record, attributes={}) for record in dataset.train], query=[], gallery=[])
     with pytest.raises(DataError, match="no image is annotated with attributes; see `resight data inspect`"):
         evaluate(model, bare, trained_here=False)
+    others = replace(dataset, train=[replace(record, attributes={"wheels": "4"}) for record in dataset.train], query=[], gallery=[])  # fmt: skip
+    with pytest.raises(DataError, match=r"has none of the run's attributes \(gender, .*\), but wheels; give"):
+        evaluate(model, others, trained_here=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resight.data.attributes import MULTI
 from resight.data.loaders import Batch, judged_loader
-from resight.data.targets import class_counts, encode, shown_as_junk
+from resight.data.targets import class_counts, encode, is_further, shown_as_junk
 from resight.errors import DataError, did_you_mean
 from resight.recognizer import Progress, Recognizer, Seen, see
 from resight.records import AttributeSchema, Record, ReidDataset
@@ -90,8 +90,8 @@ def evaluate(
     With `trained_here`, for a model that was trained on this dataset, training images are divided as its recipe divided
     them; otherwise the dataset is one split, `all`. `on` is the split by which the model is judged; it stands first, and
     DataError is raised when it has no images. Where the model knows junk, a random part of one image in twenty is
-    evaluated as junk as well. Raises DataError for an unknown protocol or a dataset without annotated images, RunError
-    for a model that recognises no attributes.
+    evaluated as junk as well. Raises DataError for an unknown protocol or a dataset without images annotated with one of
+    the model's attributes, RunError for a model that recognises no attributes.
     """
     if protocol not in PROTOCOLS:
         raise DataError(
@@ -100,6 +100,7 @@ def evaluate(
     splits, fitted = _splits(model, dataset, trained_here, protocol)
     if not splits:
         raise DataError(f"{dataset.name}: no image is annotated with attributes; see `resight data inspect`")
+    _require_shared(model.schema, splits, dataset.name)
     counts = class_counts(encode(fitted, model.schema), model.schema) if fitted else None
     evaluated, failed = {}, []
     for name, records in first(splits, on, dataset.name).items():
@@ -131,6 +132,17 @@ def _splits(
         tested = [record for record in dataset.gallery if annotated(record)]
         splits = {"test" if trained_here else "all": tested} if tested else {}
     return splits, fitted
+
+
+def _require_shared(schema: AttributeSchema, splits: Mapping[str, Sequence[Record]], where: str) -> None:
+    """Raise DataError where the dataset's attributes are all others than the model's, as those of vehicles are."""
+    own = [name for name in schema.names if not is_further(name)]
+    theirs = dict.fromkeys(name for records in splits.values() for record in records for name in record.attributes)
+    if own and not any(name in theirs for name in own):
+        raise DataError(
+            f"{where} has none of the run's attributes ({', '.join(own)}), but {', '.join(theirs)}; give the data of people "
+            "or vehicles that the run was trained for"
+        )
 
 
 _Found = tuple[dict[str, NDArray[np.float32]], NDArray[np.int64], NDArray[np.bool_]]

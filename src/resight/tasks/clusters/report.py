@@ -104,7 +104,7 @@ def _search_note(result: Result) -> str:
     judged = len(search.average_precision) - search.without_match
     return (
         f"mAP and rank-1: each of {counted(judged, 'query', 'queries')} retrieves the cluster of the nearest centroid, "
-        f"{search.protocol} protocol; right answers in other clusters count as not found"
+        f"{search.protocol} protocol; right answers in other clusters count as not found."
     )
 
 
