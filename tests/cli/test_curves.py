@@ -91,6 +91,9 @@ def test_what_cannot_be_drawn_is_said_in_a_line(
         assert status == 2
         assert told in err
         assert err.count("\n") == 1
+    (runs[0] / "metrics.csv").write_text("epoch,train/loss\n1,2.0\n")
+    err = resight("curves", runs[0], *out, "--series", "mAP", capsys=capsys)[2]
+    assert "no such curve; there is: train/loss; no epoch was validated (validation.ratio" in err
     (runs[1] / "metrics.csv").unlink()
     err = resight("curves", *runs, *out, capsys=capsys)[2]
     assert err == f"error: {runs[1]} has no curves yet: its first epoch is not finished\n"

@@ -85,6 +85,8 @@ def _chosen(series: str, known: Iterable[str]) -> list[str]:
         fitting = [name for name in known if asked in (name, name.partition("/")[2])]
         if not fitting:
             close = did_you_mean(asked, [*known, *ends])
-            raise OptionError(f"--series {asked}: no such curve{close}; there is: {', '.join(known)}")
+            held = any(name.startswith("val/") for name in known)
+            why = "" if held else "; no epoch was validated (validation.ratio, validation.every)"
+            raise OptionError(f"--series {asked}: no such curve{close}; there is: {', '.join(known)}{why}")
         found |= dict.fromkeys(fitting)
     return list(found)
