@@ -270,6 +270,7 @@ def test_a_database_in_use_is_not_called_damaged(
     [
         ({**RATE, "optimiser.lrr": "1e-4:1e-2"}, r"optimiser \(adam\): unknown key 'lrr'"),
         ({"sampler.identities": "[6, 7]", "model.pretrained": "false"}, "P×K sampling wants 6 identities"),
+        ({**RATE, "model.neck": "[none, batchnom]"}, r"neck = 'batchnom': input should be 'batchnorm' or 'none'"),
     ],
 )
 def test_a_key_that_no_trial_could_have_is_named_at_once(

@@ -260,7 +260,8 @@ class _Search:
     def check(self) -> None:
         """Check every key: each value (of an interval, both ends) makes a valid recipe, and at least one can train.
 
-        Whether an option exists may depend on another key, so each value is tried with both ends of the other keys.
+        Whether an option exists may depend on another key, so each value is tried with both ends of the other keys. Where
+        these are all there is, a value that fits with none of them, such as one misspelt, ends the search before it begins.
         """
         ends = {
             key: [part.low, part.high] if isinstance(part, Interval) else list(part.values)
@@ -269,14 +270,19 @@ class _Search:
         for key, values in ends.items():
             rests = (tuple(f"{other}={ends[other][end]}" for other in ends if other != key) for end in (0, -1))
             others = dict.fromkeys(rests)  # one, if both ends are the same
+            choices = [len(ends[other]) for other in ends if other != key]
+            whole = len(choices) < 2 and max(choices, default=1) <= 2 and isinstance(self.space[key], Choice)
             errors: list[ResightError] = []
             for value in values:
+                before = len(errors)
                 load_recipe(self.name, [*self.fixed, f"{key}={value}"])
                 for rest in others:
                     try:
                         check(load_recipe(self.name, [*self.fixed, *rest, f"{key}={value}"]), self.dataset)
                     except (DataError, RecipeError) as error:
                         errors.append(error)
+                if whole and len(errors) - before == len(others):
+                    raise errors[-1]
             if len(errors) == len(values) * len(others):
                 raise errors[0]
 
