@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from resight.models import MODELS
 from resight.models.cost import multiply_adds, parameters, use_of
 from resight.recipe import ImageOptions
+from resight.records import AttributeSchema
 from resight.run import build_model
 
 IMAGE = ImageOptions(height=32, width=16)
@@ -51,6 +52,19 @@ def test_a_layer_that_is_used_twice_counts_once_in_parameters_and_twice_in_arith
     assert multiply_adds(Twice(), IMAGE) == 2 * multiply_adds(Small(), IMAGE)
 
 
+def test_what_embeds_and_recognises_is_counted_with_its_attributes(tiny) -> None:
+    resolved = tiny(recipe="reid-bruna")
+    schema = AttributeSchema({"hat": ("no", "yes")})
+    model = build_model(resolved, 2, schema, pretrained=False).eval()
+    passed: set[str] = set()
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda *_, name=name: passed.add(name))
+    model(torch.zeros(1, 3, resolved.image.height, resolved.image.width))
+    counted = {name: own.numel() for name, own in model.named_parameters() if name.rpartition(".")[0] in passed}
+    assert any(name.startswith("heads.") for name in counted)
+    assert parameters(model, resolved.image) == sum(counted.values())
+
+
 @pytest.mark.parametrize(
     ("recipe", "use"),
     [
@@ -61,8 +75,6 @@ def test_a_layer_that_is_used_twice_counts_once_in_parameters_and_twice_in_arith
     ],
 )
 def test_every_kind_of_network_is_counted_by_its_use(recipe: str, use: str, tiny) -> None:
-    from resight.records import AttributeSchema
-
     resolved = tiny(recipe=recipe)
     model = build_model(resolved, 2, AttributeSchema({"hat": ("no", "yes")}), pretrained=False).eval()
     assert use_of(model) == getattr(model, use)

@@ -16,9 +16,10 @@ __all__ = ["multiply_adds", "parameters", "use_of"]
 
 
 def use_of(model: nn.Module) -> Callable[[Tensor], object]:
-    """What a network is used for: embedding, else recognising, segmenting or reconstructing."""
+    """What a network is used for: embedding, else recognising, segmenting or reconstructing; its whole `forward` where it
+    embeds and recognises, as Bruna, whose distance weighs attributes."""
     if isinstance(model, Embeds):
-        return model.embed
+        return model if isinstance(model, Recognises) else model.embed
     if isinstance(model, Recognises):
         return model.recognise
     if isinstance(model, Segments):
