@@ -51,6 +51,25 @@ def test_what_was_typed_is_what_is_run(asked: dict, tmp_path: Path, capsys: pyte
     assert f"in {tmp_path}: table.csv, table.md, curves.png, commands.txt" in out
 
 
+def test_rows_keep_their_whole_names_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = [dict.fromkeys(("parameters", "multiply-adds", "file", "images/s at 1"), "1,234 of something")] * 7
+
+    def reproduced(table: Table, *ignored: Any, **named: Any) -> Comparison:
+        return Comparison(table, [{0: {"rank-1": 90.0, "mAP": 60.0}}] * 7, costs=costs)
+
+    monkeypatch.setattr("resight.reproduce.reproduce", reproduced)
+    words = ["vehicle-heads", "--data", "veri776:a", "--out", tmp_path]
+    status, out, err = resight("reproduce", *words, capsys=capsys)
+    assert status == 0, err
+    lines = [line.split("  ")[0].strip() for line in out.splitlines()]
+    for row in load_table("vehicle-heads").rows:
+        assert row.name in lines
+    assert all(name in out for name in costs[0])
+    assert "…" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

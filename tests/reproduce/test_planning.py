@@ -46,6 +46,8 @@ def test_batches_of_more_identities_than_there_are_become_smaller() -> None:
     planned, told = plan(table, fitted=lambda recipe: 21)
     assert [row.recipe(0).sampler["identities"] for row in planned] == [21, 8]
     assert told == ["a: sampler.identities=21, since there are no more identities to train on"]
+    every = plan(table, fitted=lambda recipe: 5)[1]
+    assert every[-1] == "sampler.identities=5, since there are no more identities to train on"
 
 
 def test_a_section_that_a_row_compares_covers_its_keys() -> None:

@@ -180,6 +180,8 @@ def test_every_row_is_checked_before_the_first_trains(crowd_spec: str, table: Pa
     ):
         reproduce(load_table(str(table)), [crowd_spec], tmp_path / "out", overrides=TINY)
     assert not list(tmp_path.glob("out/*/*/run.json"))
+    with pytest.raises(RecipeError, match=r"row no neck: model .*unknown key 'nek'.*weights$"):
+        reproduce(load_table(str(table)), [crowd_spec], tmp_path / "out", overrides=[*TINY, "model.nek=1"])
 
 
 def test_rows_of_other_settings_are_told_and_come_back(

@@ -68,7 +68,7 @@ def reproduce(
     rows), commands.txt, settings.json and the runs. Below the table stand the lines of docs/sources.md about it and about
     the rows that have run: what the source describes, where it lives here, and what differs.
     """
-    from resight.cli.console import errors, output, tell
+    from resight.cli.console import errors, output, show, tell
     from resight.cli.destinations import require_folder
     from resight.errors import OptionError
     from resight.reproduce import load_table
@@ -94,7 +94,7 @@ def reproduce(
         tell=tell,
         quiet=not errors().is_terminal,
     )
-    output().print(comparison.rich())
+    show([comparison.shown()], comparison.table.title)
     output().print(f"in {out}: table.csv, table.md, curves.png, commands.txt", markup=False)
 
 

@@ -7,13 +7,11 @@ import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from resight.reproduce.sources import is_of_source, lines_of
 from resight.reproduce.table import LOSSES, Table
-
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+from resight.views import tables
 
 __all__ = ["Comparison", "Value"]
 
@@ -112,18 +110,9 @@ class Comparison:
         header = f"From docs/sources.md#{self.table.name}, which has a line for each thing that this source describes:"
         return [header, *lines_of(self.table, measured)]
 
-    def rich(self) -> RichTable:
+    def shown(self) -> tables.Table:
         """For the terminal."""
-        from rich.markup import escape
-        from rich.table import Table as RichTable
-
-        caption = escape("\n".join(self.notes()))
-        shown = RichTable(title=escape(self.table.title), title_justify="left", caption=caption, caption_justify="left")
-        for column in self.header():
-            shown.add_column(column, justify="right" if column else "left")
-        for row in self.cells():
-            shown.add_row(*map(escape, row))
-        return shown
+        return tables.Table(self.header(), self.cells(), note="\n".join(self.notes()))
 
     def markdown(self) -> str:
         header, cells = self.header(), self.cells()

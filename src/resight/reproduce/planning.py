@@ -54,6 +54,7 @@ def plan(
     told = [line for text in overrides if (line := _explained(text, table, flat))]
     planned: list[Planned] = []
     seen: dict[str, int] = {}
+    small: dict[str, list[str]] = {}
     for number, row in enumerate(table.rows):
         source = row.recipe or table.recipe
         changes = [*table.changes(number), *(text for text in overrides if _used(_key(text), number, flat)), *forced]
@@ -65,7 +66,7 @@ def plan(
             changes += shorter(recipe, epochs)
             recipe = load_recipe(source, changes)
         if fitted is not None and (smaller := fitting_batch(recipe, fitted)):
-            told.append(f"{row.name}: {smaller}, since there are no more identities to train on")
+            small.setdefault(smaller, []).append(row.name)
             changes.append(smaller)
             recipe = load_recipe(source, changes)
         same = seen.setdefault(recipe.model_dump_json(), number)
@@ -74,6 +75,9 @@ def plan(
                 f"{row.name} is the same run as {table.rows[same].name} here: the overrides remove their difference"
             )
         planned.append(Planned(row, source, changes, slug(table.rows[same].name)))
+    for smaller, names in small.items():
+        whose = "" if len(names) == len(planned) else f"{', '.join(names)}: "
+        told.append(f"{whose}{smaller}, since there are no more identities to train on")
     return planned, told
 
 

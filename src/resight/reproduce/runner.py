@@ -25,6 +25,7 @@ from resight.data.formats import absolute_spec, data_options
 from resight.errors import DataError, RecipeError, RunError
 from resight.files import written_whole
 from resight.recognizer import load
+from resight.records import ReidDataset
 from resight.reproduce.comparison import Comparison
 from resight.reproduce.figures import attribute_figures, loss_figures, retrieval_figures
 from resight.reproduce.images import Images, images_of
@@ -81,7 +82,9 @@ def reproduce(
             try:
                 check(row.recipe(0), images.dataset)
             except (DataError, RecipeError) as error:
-                raise type(error)(f"row {row.row.name}: {error}; choose others with --rows") from None
+                others = any(_fits(other, images.dataset) for other in planned)
+                way = "; choose others with --rows" if others else ""
+                raise type(error)(f"row {row.row.name}: {error}{way}") from None
         asked: dict[str, object] = {
             "overrides": list(overrides),
             "forced": list(forced),
@@ -116,6 +119,8 @@ class _Job:
     """Overrides, forced or not, that some row uses."""
     evaluated: dict[Path, Result] = field(default_factory=dict)
     """The result of the last attribute run, for all rows that share the run."""
+    priced: dict[Path, dict[str, str]] = field(default_factory=dict)
+    """What each run costs, which is measured once for all rows that share it."""
 
     def run(self, row: Planned, seed: int, quiet: bool, tell: Callable[[str], None]) -> dict[str, float]:
         """Train the row, or resume it, and evaluate it."""
@@ -135,11 +140,16 @@ class _Job:
         facts = {
             **self._conditions(row),
             "figures": {name: round(value, 6) for name, value in figures.items()},
-            "cost": _cost(folder),
+            "cost": self._price(folder),
         }
         with written_whole(self._kept(row, seed)) as partial:
             partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         return figures
+
+    def _price(self, folder: Path) -> dict[str, str]:
+        if folder not in self.priced:
+            self.priced[folder] = _cost(folder)
+        return self.priced[folder]
 
     def figures(self, row: Planned, seed: int, strict: bool = False) -> dict[str, float] | None:
         """Figures that `run` stored for this row, if any. With `strict`, raises RunError for another recipe's run."""
@@ -295,6 +305,14 @@ _PROTOCOLS = {
     "vehicleid": "Protocol vehicleid: no camera is known, and none plays a part",
     "course": "Protocol course: images of the query's own camera count as well",
 }
+
+
+def _fits(row: Planned, dataset: ReidDataset) -> bool:
+    try:
+        check(row.recipe(0), dataset)
+    except (DataError, RecipeError):
+        return False
+    return True
 
 
 def _cost(folder: Path) -> dict[str, str]:
