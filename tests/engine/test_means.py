@@ -23,6 +23,19 @@ def test_each_batch_counts_by_its_images() -> None:
     assert means.taken() == {}
 
 
+def test_a_share_counts_by_what_is_known() -> None:
+    means = Means()
+    for right, known in ((1, 2), (0, 0), (6, 6)):
+        means.count("accuracy", torch.tensor(right), torch.tensor(known), images=4)
+        means.count("of nothing", torch.tensor(0), torch.tensor(0), images=4)
+    found = means.taken()
+    assert {name: (float(mean), count) for name, (mean, count) in found.items()} == {
+        "accuracy": (7 / 8, 12),
+        "of nothing": (0, 12),
+    }
+    assert means.taken() == {}
+
+
 def test_a_batch_without_figures_changes_nothing() -> None:
     means = Means()
     means.add({}, images=8)

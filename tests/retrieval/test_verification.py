@@ -132,6 +132,12 @@ def test_by_hand() -> None:
     assert set(found.summary()) == {*found.figures, "matching pairs", "other pairs"}
 
 
+def test_where_all_of_the_gallery_is_junk_there_is_nothing_to_tell() -> None:
+    query, gallery = np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)
+    judgement = evaluate(query, gallery, query_ids=[1, 2], gallery_ids=[-1, -1, -1], protocol="course").judgement
+    assert verify(query, gallery, judgement) is None
+
+
 def test_junk_that_is_ranked_last_is_never_accepted() -> None:
     query, gallery, labels = made(3)
     junk = np.random.default_rng(0).random(len(gallery)) < 0.3

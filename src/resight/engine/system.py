@@ -89,7 +89,7 @@ class System(lightning.LightningModule):
         """The word of the one that is judged now; empty for the one that is trained."""
         self.figures: dict[str, Tensor] = {}
         """Scalars of the current training batch by name, on the losses' device, whose means over the epoch are logged."""
-        self._means = Means()
+        self.means = Means()
         self._learned: bool | None = None
         """Whether a batch since the last step of the optimiser was not passed over; None where there was no batch."""
         self._batch_index = 0
@@ -143,7 +143,7 @@ class System(lightning.LightningModule):
         self.figures |= {f"train/{name}": value for name, value in {"loss": total, **losses}.items()}
         for label, loss in self.losses.items():
             self.figures |= {f"train/{label}/{name}": value for name, value in loss.figures().items()}
-        self._means.add(self.figures, sum(self.counts) if self.gathers else len(batch.images))
+        self.means.add(self.figures, sum(self.counts) if self.gathers else len(batch.images))
         self.figures = {}
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
@@ -253,7 +253,7 @@ class System(lightning.LightningModule):
         for loss in self.losses.values():
             loss.end_batch()
         if self.trainer.is_last_batch:  # callbacks read them at the end of the epoch, before the system's own hook
-            for name, (mean, images) in self._means.taken().items():
+            for name, (mean, images) in self.means.taken().items():
                 self.log(name, mean, on_step=False, on_epoch=True, batch_size=images, sync_dist=True)
 
     def on_train_epoch_start(self) -> None:

@@ -101,6 +101,8 @@ def verify(
     """
     query, gallery = checked_pair(query_features, gallery_features)
     metric = the_metric(metric)
+    if not len(judgement.columns):
+        return None
     keep = len(query) * len(judgement.columns) <= _HELD
 
     def look(keep: bool) -> Iterator[list[_Part]]:

@@ -92,8 +92,10 @@ def test_weights_are_of_the_records_in_their_order_and_0_for_junk(
     judged = qualities(model, records, load(kinds["autoencoder"]), threshold=0.0)
     assert (judged == 0).all()
     judged = qualities(model, records, load(kinds["autoencoder"]))
-    assert (judged == 0).sum() == 1, "the highest hundredth of a few images is one"
-    np.testing.assert_array_equal(judged[judged > 0], weights[judged > 0])
+    np.testing.assert_array_equal(judged, weights, "a few images have no highest hundredth")
+    often = 100 // len(records) + 1
+    judged = qualities(model, records * often, load(kinds["autoencoder"]))
+    assert 0 < (judged == 0).sum() <= often, "copies of one image"
     features = embed(model, records).embeddings
     tracked = [replace(record, tracklet=record.identity) for record in records]
     pooled = pool_tracklets(Embeddings(features.features, tracked), weights)

@@ -87,7 +87,7 @@ class AttributeSystem(System):
         with torch.no_grad():
             found = probabilities(logits)
         seen = confidence(found, batch.targets)
-        self.figures["train/accuracy"] = seen.right.sum() / seen.known.sum().clamp(min=1)
+        self.means.count("train/accuracy", seen.right.sum(), seen.known.sum(), len(batch.images))
         if self.recipe.validation.pictures:
             self.confusion.add(torch.stack([values.argmax(1) for values in found.values()], dim=1), batch.targets)
             self.shown.append(_Shown(batch.index, batch.junk, seen))

@@ -40,6 +40,8 @@ START, END, IMAGES = "tracklet_start", "tracklet_end", TRACKLET_IMAGES
 and its images."""
 
 _SURE_JUNK = 0.5
+_MANY = 100
+"""Images among which there is a highest hundredth."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def qualities(
     """Weights of images, float32 [N]: how sharp the model sees them, 0 for those that the run `junk` calls junk.
 
     Junk is what scores `threshold` or more; by default a probability of 0.5 or, of an autoencoder's error, the highest
-    hundredth, as `resight junk scan` has it. All images must be readable. `progress` is called with the number of images
+    hundredth, as `resight junk scan` has it, and of fewer than a hundred images none. All images must be readable. `progress` is called with the number of images
     done since the last call; each is read once, and once more for `junk`. Raises RunError for a run that tells no junk.
     """
     seen = model.see(records, lambda batch: sharpness(batch.images), progress=progress)
@@ -190,7 +192,8 @@ def qualities(
         if scored.failed:
             raise DataError(scored.failed[0])
         chosen = _SURE_JUNK if threshold is None and name == "probability" else threshold
-        weights[scan(scored, name, threshold=chosen).suspects] = 0
+        if chosen is not None or len(records) >= _MANY:
+            weights[scan(scored, name, threshold=chosen).suspects] = 0
     return weights
 
 
