@@ -46,7 +46,12 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.slow
 def test_from_crops_to_individuals(
-    trained: Run, kinds: dict[str, Path], crops: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Run,
+    kinds: dict[str, Path],
+    crops: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "people"
     words = ["associate", trained.folder, crops, "--out", out, "--threshold", "0.05"]
@@ -64,6 +69,10 @@ def test_from_crops_to_individuals(
     status, said, err = resight(*words, "--force", "--travel", "1,2=1..60", capsys=capsys)
     assert status == 0, err
     assert "6 tracklets of 30 images: 6 individuals" in said, "both cameras see all of them at one time"
+    status, said, err = resight(*words, "--force", "--junk", kinds["autoencoder"], capsys=capsys)
+    assert status == 0, err
+    assert "left out" not in said, "30 images have no highest hundredth"
+    monkeypatch.setattr("resight.tasks.tracklets.pooling._MANY", 30)
     status, said, err = resight(*words, "--force", "--junk", kinds["autoencoder"], capsys=capsys)
     assert status == 0, err
     assert re.search(r"[1-9]\d* of 30 images left out as junk", said)

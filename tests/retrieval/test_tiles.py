@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from resight.retrieval import tiles
-from resight.retrieval.tiles import PAD, Products, over_tiles, padded
+from resight.retrieval.tiles import BLOCKS, PAD, Products, _in_blocks, over_tiles, padded, whole
 
 RNG = np.random.default_rng(0)
 
@@ -50,6 +50,33 @@ def test_equal_rows_give_equal_columns_wherever_they_stand() -> None:
     np.testing.assert_array_equal(tile, tile[:, firsts])
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [5, 37, 2048])
+def test_equal_rows_give_equal_columns_in_any_product(width: int, kind: type[np.floating]) -> None:
+    """As parts of a gallery need, of which each is a product of its own."""
+    left, row = (RNG.normal(size=(rows, width)).astype(kind) for rows in (200, 1))
+
+    def columns(rows: int, places: np.ndarray) -> np.ndarray:
+        right = RNG.normal(size=(rows, width)).astype(kind)
+        right[places] = row
+        padding = np.zeros((whole(rows) - rows, width), kind)
+        product = Products(padded_left, 200, np.concatenate([right, padding]), rows, even=True)
+        made = product(0, 200)
+        np.testing.assert_allclose(made, left @ right.T, atol=1e-3)
+        return made[:, places]
+
+    padded_left = np.concatenate([left, np.zeros((whole(200) - 200, width), kind)])
+    found = [columns(rows, np.unique(RNG.integers(0, rows, 40))) for rows in (1, 192, 700, 3000)]
+    together = np.concatenate(found, axis=1)
+    np.testing.assert_array_equal(together, together[:, [0]].repeat(together.shape[1], axis=1))
+
+
+def test_blocks_are_the_plain_product() -> None:
+    left, right = (RNG.normal(size=(rows, 21)).astype(np.float32) for rows in (PAD, 700))
+    for columns in BLOCKS:
+        np.testing.assert_allclose(_in_blocks(left, right, columns), left @ right.T, atol=1e-5)
+
+
 def test_rows_that_differ_in_one_number_are_no_copies() -> None:
     right = np.tile(RNG.normal(size=33).astype(np.float32), (3, 1))
     right[1, 32] += 1
@@ -58,9 +85,9 @@ def test_rows_that_differ_in_one_number_are_no_copies() -> None:
 
 
 def test_padded_sides_are_whole_blocks_and_end_in_zeros() -> None:
-    for length, whole in ((1, PAD), (PAD, PAD), (PAD + 1, 2 * PAD)):
+    for length, size in ((1, PAD), (PAD, PAD), (PAD + 1, 2 * PAD)):
         found = as_they_are(np.ones((length, 5), np.float64))
-        assert found.shape == (whole, 5)
+        assert found.shape == (size, 5)
         assert found.dtype == np.float32
         assert (found[:length] == 1).all()
         assert not found[length:].any()

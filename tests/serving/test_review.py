@@ -203,8 +203,9 @@ def test_nonsense_is_refused(client: Client, folder: Path, told: object) -> None
 
 
 def test_lengths_that_lie_are_refused(client: Client) -> None:
+    # Without a body: where the server refuses before it has read one, the system may reset the connection and lose the answer.
     for length in ("-1", "9999999999999", "many", ""):
-        assert client.decide(ACCEPT, Content_Length=length) in (400, 413, 422), length
+        assert client.decide(b"", Content_Length=length) in (400, 413, 422), length
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])

@@ -63,16 +63,22 @@ class Cosine:
     name = "cosine"
 
     def fixed(self, query: Array, gallery: Array) -> Fixed:
-        """What compares some of these features as among all: this does always."""
-        return self
+        """What compares some of these features as among all."""
+        return _Directions()
 
     def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
-        # Minus the similarity: negating the query here saves a pass over the whole matrix.
-        gallery = _chosen(gallery, columns)
-        return Products(normalised(query, -1.0), len(query), normalised(gallery), len(gallery))
+        return _Directions().tiles(query, _chosen(gallery, columns), even=False)
 
     def values(self, tile: NDArray[np.floating]) -> NDArray[np.floating]:
         return np.maximum(1 + tile, 0)
+
+
+class _Directions:
+    """Minus the similarity of features."""
+
+    def tiles(self, query: Array, gallery: Array, even: bool = True) -> Tiles:
+        # Negating the query here saves a pass over the whole matrix.
+        return Products(normalised(query, -1.0), len(query), normalised(gallery), len(gallery), even=even)
 
 
 class Euclidean:
@@ -85,9 +91,9 @@ class Euclidean:
     name = "euclidean"
 
     def tiles(self, query: Array, gallery: Array, columns: NDArray[np.int64] | None = None) -> Tiles:
-        return self.fixed(query, gallery).tiles(query, _chosen(gallery, columns))
+        return self.fixed(query, gallery).tiles(query, _chosen(gallery, columns), even=False)
 
-    def fixed(self, query: Array, gallery: Array) -> Fixed:
+    def fixed(self, query: Array, gallery: Array) -> _Moved:
         """What compares some of these features as among all, by which they are rounded."""
         middle = middle_of(gallery if len(gallery) else query)
         kind = exact_type(query, gallery, middle)
@@ -107,11 +113,11 @@ class _Moved:
     middle: Array
     kind: type[np.floating]
 
-    def tiles(self, query: Array, gallery: Array) -> Tiles:
+    def tiles(self, query: Array, gallery: Array, even: bool = True) -> Tiles:
         # |q - g|^2 = |q|^2 + |g|^2 - 2qg as one product, of features with two more columns.
         left = _lifted(query, self.middle, self.kind, scale=-2.0, norm_first=True)
         right = _lifted(gallery, self.middle, self.kind, scale=1.0, norm_first=False)
-        return Products(left, len(query), right, len(gallery))
+        return Products(left, len(query), right, len(gallery), even=even)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,13 @@
 A BLAS may round the same dot product differently in a call of another size, at another place in the matrix, or with
 another number of threads. Therefore both sides are padded to whole blocks of its kernels, each tile is computed by one
 thread while several tiles run at once, and the columns of equal features are copied. No score can then depend on tile
-sizes or thread counts, and copies of an image have equal distances wherever they stand in the gallery.
+sizes or thread counts, and copies of an image have equal distances wherever they stand in the gallery. Where a gallery is
+taken in parts, of which two may have a copy each, columns are computed where all are computed alike.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -27,6 +29,8 @@ PAD = 192
 ROWS = 768
 # So many numbers of two rows tell nearly always whether the rows differ.
 _FIRST = 64
+# Blocks of columns of which all but the first and last EDGE may be computed alike: OpenBLAS's for AVX2 in float32, and less.
+BLOCKS, EDGE = (320, PAD), 8
 # Memory that the tiles of all threads may take together.
 HELD_BYTES = 2**29
 
@@ -47,19 +51,49 @@ class Tiles(Protocol):
 class Products:
     """`left @ right.T` as Tiles, for sides that `padded` made of `rows` and `columns` features.
 
-    Equal rows of `right` give equal columns.
+    Equal rows of `right` give equal columns; with `even` also in products with other right sides, in which they have
+    other places.
     """
 
-    def __init__(self, left: Array, rows: int, right: Array, columns: int) -> None:
+    def __init__(self, left: Array, rows: int, right: Array, columns: int, *, even: bool = False) -> None:
         self.rows, self.columns = rows, columns
         self._left, self._right = left, right
         self._copies, self._firsts = copies(right[:columns])
+        self._block = None if not even or is_tensor(right) else _uneven(right.dtype.type)
 
     def __call__(self, start: int, stop: int) -> NDArray[np.floating]:
-        block = self._left[start : start + whole(stop - start)] @ self._right.T
+        left = self._left[start : start + whole(stop - start)]
+        block = left @ self._right.T if self._block is None else _in_blocks(left, self._right, self._block)
         tile = to_numpy(block[: stop - start, : self.columns])
         tile[:, self._copies] = tile[:, self._firsts]
         return tile
+
+
+@functools.cache
+def _uneven(kind: type[np.floating]) -> int | None:
+    """The columns of a block whose edges alone this BLAS computes otherwise; None where it computes all columns alike."""
+    random = np.random.default_rng(0)
+    left, row = (random.standard_normal((rows, 1024)).astype(kind) for rows in (PAD, 1))
+
+    def alike(columns: int) -> NDArray[np.bool_]:
+        found: NDArray[np.floating] = in_parallel(lambda first, last: left @ row.repeat(last, 0).T, [(0, columns)])[0]
+        return (found == found[:, columns // 2, None]).all(0)
+
+    if alike(6 * PAD).all():
+        return None
+    return next((columns for columns in BLOCKS if alike(columns)[EDGE:-EDGE].all()), None)
+
+
+def _in_blocks(left: NDArray[np.floating], right: NDArray[np.floating], columns: int) -> NDArray[np.floating]:
+    """`left @ right.T`, some columns at a time within a block, away from its edges."""
+    made = np.empty((len(left), len(right)), left.dtype)
+    room = np.zeros((columns, right.shape[1]), right.dtype)
+    inner = columns - 2 * EDGE
+    for start in range(0, len(right), inner):
+        some = right[start : start + inner]
+        room[EDGE : EDGE + len(some)] = some
+        made[:, start : start + inner] = (left @ room.T)[:, EDGE : EDGE + len(some)]
+    return made
 
 
 def copies(features: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
