@@ -1,6 +1,6 @@
 """Every benchmark, one after the other; all figures in one table beside their limits, and in RESULTS.csv and RESULTS.md.
 
-    python benchmarks/run.py                                     # on the CPU, some twenty-five minutes on two quiet cores
+    python benchmarks/run.py                                     # on the CPU, some half an hour on two quiet cores
     python benchmarks/run.py --quick --no-record                 # small sizes, to see that all of them run
     python benchmarks/run.py --torchreid ../deep-person-reid --only training embedding
     python benchmarks/run.py --device cuda --torchreid …
@@ -65,6 +65,25 @@ BENCHMARKS = (
         "growth",
         "growth.py",
         quick=("--gallery", "2000", "20000", "--queries", "200", "--rounds", "1", "--images", "1000", "4000"),
+    ),
+    Benchmark(
+        "million-images",
+        "growth.py",
+        ("--gallery", "10000", "--rounds", "1", "--images", "10000", "1000000", "--size", "32", "16"),
+        quick=(
+            "--gallery",
+            "2000",
+            "--queries",
+            "200",
+            "--rounds",
+            "1",
+            "--images",
+            "1000",
+            "4000",
+            "--size",
+            "32",
+            "16",
+        ),
     ),
     Benchmark(
         "training",
