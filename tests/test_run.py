@@ -93,6 +93,12 @@ def test_a_file_of_a_run_asks_for_its_folder(tiny: Tiny, tmp_path: Path) -> None
     (tmp_path / "best.yaml").touch()
     with pytest.raises(RunError, match=r"best\.yaml is a file, no run folder; `resight train` makes one$"):
         Run.open(tmp_path / "best.yaml")
+    for name in ("model.bin", "model.xml"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        RunError, match=r"model\.bin is a file, no run folder; it has the weights of .*model\.xml; give that$"
+    ):
+        Run.open(tmp_path / "model.bin")
     with pytest.raises(RunError, match="give its folder"):
         build_model(tiny(f"model.segmenter={run.weights}", recipe="reid-bruna-masked"), 3, HATS)
 

@@ -126,8 +126,7 @@ class Run:
         except FileNotFoundError as error:
             raise RunError(f"{folder} is no run folder ({error.filename} is missing); {_instead(folder)}") from None
         except NotADirectoryError:
-            whose = f"give its folder: {folder.parent}" if _is_run(folder.parent) else "`resight train` makes one"
-            raise RunError(f"{folder} is a file, no run folder; {whose}") from None
+            raise RunError(f"{folder} is a file, no run folder; {_instead_of_file(folder)}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{folder / 'run.json'} is damaged: {error}") from None
 
@@ -248,6 +247,15 @@ def build_model(
 
 def _is_run(folder: Path) -> bool:
     return (folder / "run.json").exists()
+
+
+def _instead_of_file(file: Path) -> str:
+    """What may have been meant by a file: the run that it is of, or an OpenVINO file whose weights it has."""
+    if _is_run(file.parent):
+        return f"give its folder: {file.parent}"
+    if file.suffix == ".bin" and (network := file.with_suffix(".xml")).is_file():
+        return f"it has the weights of {network}; give that"
+    return "`resight train` makes one"
 
 
 def _instead(folder: Path) -> str:

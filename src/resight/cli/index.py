@@ -282,6 +282,6 @@ def _kept(records: list[Record], drop_junk: bool) -> list[Record]:
 
 
 def _say_junk(junk: int, seen: int) -> None:
-    from resight.cli.console import output
+    from resight.cli.console import counted, output
 
-    output().print(f"{junk} of {seen} images are junk and left out", markup=False)
+    output().print(f"{junk} of {counted(seen, 'image is', 'images are')} junk and left out", markup=False)
