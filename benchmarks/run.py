@@ -45,6 +45,7 @@ class Benchmark:
     """Whether it is better with a trained run."""
 
 
+FEW = ("--queries", "200", "--rounds", "1", "--images", "1000", "4000")
 LARGE = ("--backbone", "resnet50", "--size", "256", "128")
 
 BENCHMARKS = (
@@ -64,26 +65,13 @@ BENCHMARKS = (
     Benchmark(
         "growth",
         "growth.py",
-        quick=("--gallery", "2000", "20000", "--queries", "200", "--rounds", "1", "--images", "1000", "4000"),
+        quick=("--gallery", "2000", "20000", *FEW),
     ),
     Benchmark(
         "million-images",
         "growth.py",
         ("--gallery", "10000", "--rounds", "1", "--images", "10000", "1000000", "--size", "32", "16"),
-        quick=(
-            "--gallery",
-            "2000",
-            "--queries",
-            "200",
-            "--rounds",
-            "1",
-            "--images",
-            "1000",
-            "4000",
-            "--size",
-            "32",
-            "16",
-        ),
+        quick=("--gallery", "2000", *FEW, "--size", "32", "16"),
     ),
     Benchmark(
         "training",

@@ -66,8 +66,7 @@ def embed(
     >>> embedded = embed(resight.load("runs/street"), dataset.gallery)
 
     `progress` is called with the number of images done since the last call. Many images are embedded in the fastest
-    precision that is exact enough; see `in_bulk`. Raises DataError when not one image
-    could be read.
+    precision that is exact enough; see `in_bulk`. Raises DataError when not one image could be read.
     """
     records = as_records(images)
     whole = next(_in_pieces(model, records, math.inf, math.inf, progress), None)

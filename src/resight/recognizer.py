@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -239,15 +239,6 @@ class _Pictured(Protocol):
 Pictures = TypeVar("Pictures", bound=_Pictured)
 
 
-class _Coming(NamedTuple):
-    """Embeddings on their way from where they are computed to the processor's memory."""
-
-    features: Tensor
-    attributes: Tensor | None
-    arrived: torch.cuda.Event | None
-    """What to wait for before they are read; None where they are there."""
-
-
 _LATER = {"interpolation": "bilinear", "colours": "rgb"}
 """Keys of `image` that fingerprints of older versions do not have, and the value that means what those did."""
 
@@ -432,50 +423,42 @@ class Recognizer:
         """Images in a batch of `batches`."""
         return max(self.recipe.loader.batch_size, _ON_GPU if self.device.type == "cuda" else 1)
 
-    @torch.inference_mode()
     def embed_batch(self, images: Tensor) -> FeaturesAndAttributes:
         """uint8 (batch, 3, height, width) of the recipe's size -> features float32 (batch, D), attributes (batch, A).
 
         The attributes are None where the metric weighs none.
         """
-        features, attributes = self.compare(images)
-        return self._finite(features), None if attributes is None else self._finite(attributes)
+        return self._begun(images)()
 
     def embedded(self, batches: Iterable[Pictures]) -> Iterator[tuple[Pictures, FeaturesAndAttributes | None]]:
         """Batches and what `embed_batch` makes of their `images`, None where there are none.
 
         Each comes when the next one has been begun: a GPU has something to compute while its results are looked at.
         """
-        before: tuple[Pictures, _Coming | None] | None = None
+        before: tuple[Pictures, Callable[[], FeaturesAndAttributes | None]] | None = None
         for batch in batches:
-            begun = batch, self._begin(batch.images) if len(batch.images) else None
+            begun = batch, self._begun(batch.images) if len(batch.images) else lambda: None
             if before is not None:
-                yield self._ended(*before)
+                yield before[0], before[1]()
             before = begun
         if before is not None:
-            yield self._ended(*before)
+            yield before[0], before[1]()
 
     @torch.inference_mode()
-    def _begin(self, images: Tensor) -> _Coming:
+    def _begun(self, images: Tensor) -> Callable[[], FeaturesAndAttributes]:
+        """Have a batch embedded; what is returned waits for it."""
         on_gpu = self.device.type == "cuda"
-        features, attributes = (
-            None if values is None else values.to("cpu", non_blocking=on_gpu) for values in self.compare(images)
-        )
-        assert features is not None
-        return _Coming(features, attributes, torch.cuda.current_stream(self.device).record_event() if on_gpu else None)
+        here = [values.to("cpu", non_blocking=on_gpu) for values in self.compare(images) if values is not None]
+        arrived = torch.cuda.current_stream(self.device).record_event() if on_gpu else None
 
-    def _ended(self, batch: Pictures, coming: _Coming | None) -> tuple[Pictures, FeaturesAndAttributes | None]:
-        if coming is None:
-            return batch, None
-        if coming.arrived is not None:
-            coming.arrived.synchronize()
-        # What a GPU has written lies in memory that cannot be swapped, which is wanted for the next batches.
-        features, attributes = (
-            None if values is None else self._finite(values if coming.arrived is None else values.clone())
-            for values in coming[:2]
-        )
-        assert features is not None
-        return batch, (features, attributes)
+        def ended() -> FeaturesAndAttributes:
+            if arrived is not None:
+                arrived.synchronize()
+            # What a GPU has written lies in memory that cannot be swapped, which is wanted for the next batches.
+            features, *weighed = (self._finite(values.clone() if on_gpu else values) for values in here)
+            return features, weighed[0] if weighed else None
+
+        return ended
 
     @torch.inference_mode()
     def compare(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -144,8 +144,9 @@ def test_for_boxmot_the_name_is_chosen(trained: Run, tmp_path: Path) -> None:
     made = export(trained.folder, tmp_path / "weights", consumer="boxmot")
     assert files(tmp_path / "weights") == [made.path.name, f"{made.path.name}.metadata.json", CONFIG]
     assert any("images are 32×16" in told for told in made.warnings)
-    with pytest.raises(OptionError, match="which is chosen here; give a folder"):
-        export(trained.folder, tmp_path / "mine.onnx", consumer="boxmot")
+    for name in ("mine.onnx", "mine.v2"):
+        with pytest.raises(OptionError, match="which is chosen here; give a folder"):
+            export(trained.folder, tmp_path / name, consumer="boxmot")
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,8 @@ class _Recorded:
 
     def __init__(self, network: nn.Module, plain: Callable[..., Any], inputs: tuple[Tensor, ...]) -> None:
         device = inputs[0].device
-        self.flat = _Flat(
-            network, plain, _uncached(device.type)
-        )  # whose mode is that of training; the network keeps the modes of its layers
+        # Its mode is that of training; the network keeps the modes of its layers.
+        self.flat = _Flat(network, plain, _uncached(device.type))
         shown = tuple(one.detach().clone().requires_grad_(one.requires_grad) for one in inputs)
         before = [(values, values.clone()) for values in network.buffers()]
         # Recording takes passes of its own, which neither draw from the training's random numbers nor count in BatchNorm.

@@ -63,9 +63,8 @@ def export(
 
     >>> export("runs/street", "street/model.onnx").parity.least  # above 0.9999
 
-    `run` is a run folder or hf:owner/name; `to` a key of `FORMATS`, by default that of the
-    ending of `out`. The batch is dynamic, the input is `images`, the
-    output `output0`: embeddings, not yet of length one. With `pixels` the input is uint8 RGB (batch, height, width, 3) of
+    `run` is a run folder or hf:owner/name; `to` a key of `FORMATS`, by default that of the ending of `out`, for a
+    consumer "onnx". The batch is dynamic, the input is `images`, the output `output0`: embeddings, not yet of length one. With `pixels` the input is uint8 RGB (batch, height, width, 3) of
     the run's size, which the file normalises itself; otherwise float32 (batch, 3, height, width), normalised.
     With `calibrate`, records of images, weights and activations are of 8 bits. For "boxmot", `out` is a folder, in which
     the file gets the name by which BoxMOT knows it, and a side file.
@@ -74,7 +73,7 @@ def export(
     writes nothing, where its embeddings are others, for a run without embeddings, and where `out` or a differing
     reid_config.json is there already and not `force`; OptionError for options that do not go together.
     """
-    to = to or format_of(out)
+    to = to or ("onnx" if consumer else format_of(out))
     if to not in FORMATS:
         raise OptionError(f"no format {to!r}; there is: {', '.join(FORMATS)}")
     if (calibrate is not None or consumer) and to != "onnx":

@@ -179,8 +179,9 @@ def qualities(
     """Weights of images, float32 [N]: how sharp the model sees them, 0 for those that the run `junk` calls junk.
 
     Junk is what scores `threshold` or more; by default a probability of 0.5 or, of an autoencoder's error, the highest
-    hundredth, as `resight junk scan` has it, and of fewer than a hundred images none. All images must be readable. `progress` is called with the number of images
-    done since the last call; each is read once, and once more for `junk`. Raises RunError for a run that tells no junk.
+    hundredth, as `resight junk scan` has it, and of fewer than a hundred images none. All images must be readable.
+    `progress` is called with the number of images done since the last call; each is read once, and once more for `junk`.
+    Raises RunError for a run that tells no junk.
     """
     seen = model.see(records, lambda batch: sharpness(batch.images), progress=progress)
     weights = np.concatenate(seen.found)
