@@ -252,14 +252,16 @@ def test_a_training_that_diverges_in_one_process_ends_in_all_and_is_resumed_to_t
         "trainer.devices=2",
     ]
     code = (
-        "import os, sys\n"
+        "import atexit, sys\n"
         "from resight.cli import main\n"
+        "from resight.engine.processes import connected\n"
         "from resight.tasks.reid.system import EmbeddingSystem\n"
         "step = EmbeddingSystem.step\n"
         "def diverging(self, inputs, batch):\n"
         "    last = self.current_epoch == 1 and self.global_rank == 1\n"
         "    return {name: loss * float('nan') if last else loss for name, loss in step(self, inputs, batch).items()}\n"
         "EmbeddingSystem.step = diverging\n"
+        "atexit.register(lambda: print('connected:', connected(), file=sys.stderr))\n"
         "main(sys.argv[1:])\n"
     )
     script = tmp_path / "diverging.py"  # a file, which Lightning starts again for the second process
@@ -272,6 +274,7 @@ def test_a_training_that_diverges_in_one_process_ends_in_all_and_is_resumed_to_t
     )
     assert f"{folder} keeps epoch 1" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("connected: False") == 2, "they parted while Python ran"
     assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 0
     assert [row["epoch"] for row in metrics(folder)] == ["1"]
     # Without the fault it goes on.

@@ -12,6 +12,7 @@ import torch.multiprocessing
 
 from resight.engine.processes import (
     mean_of_all,
+    part,
     process_rank,
     rows_of_all,
     those_of_the_first,
@@ -37,6 +38,14 @@ def test_one_process_alone_is_told_its_own() -> None:
     assert values[0].tolist() == [1, 1]
 
 
+CONNECTING = {"pt_gloo_runloop", "gloo_tcp_loop"}
+
+
+def threads() -> set[str]:
+    """The names of this process's threads, of C++ and Python."""
+    return {name.read_text().strip() for name in Path("/proc/self/task").glob("*/comm")}
+
+
 def one_of_two(rank: int, meeting: str, out: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     own = ROWS.split(COUNTS)[rank].clone().requires_grad_()
@@ -49,7 +58,14 @@ def one_of_two(rank: int, meeting: str, out: str) -> None:
     those_of_the_first([firsts])
     found = (together(), counts, told_by_all({"rank": rank}), whole.detach(), own.grad, numbers, means, firsts)
     torch.save(found, f"{out}/{rank}")
-    dist.destroy_process_group()
+    # As Lightning does: wrapped, and unwrapped at the end of a training.
+    wrapped = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+    wrapped(whole.detach()).sum().backward()
+    assert CONNECTING & threads()
+    del wrapped
+    part()
+    assert not CONNECTING & threads(), "one that is left may abort the process when Python ends"
+    part()
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import lightning
 
+from resight.engine.callbacks import Parting
+
 __all__ = ["fitted_by_two"]
 
 
@@ -17,6 +19,7 @@ def fitted_by_two(system: lightning.LightningModule, folder: Path, strategy: str
         strategy=strategy,
         max_epochs=1,
         default_root_dir=folder,
+        callbacks=[Parting()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from resight.engine.processes import told_by_all
-from resight.errors import DataError, RecipeError, RunError, none_readable
+from resight.engine.processes import connected, part, told_by_all
+from resight.errors import DataError, RecipeError, ResightError, RunError, none_readable
 from resight.files import written_whole
 from resight.run import Run
 
@@ -28,6 +28,7 @@ __all__ = [
     "FiniteNumbers",
     "MetricsFile",
     "OnValidation",
+    "Parting",
     "SomethingLearned",
     "SomethingRead",
     "ValidationListener",
@@ -110,6 +111,22 @@ class SomethingRead(Callback):
         if not sum(told_by_all(self.read)):
             failed = sorted(set().union(*told_by_all(pl_module.unreadable)))
             raise none_readable(len(failed), failed)
+
+
+class Parting(Callback):
+    """Ends the connection of processes that train together, unless they were connected before there was a training."""
+
+    def __init__(self) -> None:
+        self.ours = not connected()
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
+        if self.ours:
+            part()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        # Our own errors are raised between exchanges. After another, one may go on in which the others never take part.
+        if self.ours and isinstance(exception, ResightError):
+            part()
 
 
 class SomethingLearned(Callback):

@@ -11,7 +11,16 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-__all__ = ["mean_of_all", "process_rank", "rows_of_all", "those_of_the_first", "together", "told_by_all"]
+__all__ = [
+    "connected",
+    "mean_of_all",
+    "part",
+    "process_rank",
+    "rows_of_all",
+    "those_of_the_first",
+    "together",
+    "told_by_all",
+]
 
 Told = TypeVar("Told")
 
@@ -21,9 +30,24 @@ def process_rank() -> int:
     return int(getattr(rank_zero_only, "rank", 0))
 
 
+def connected() -> bool:
+    """Whether this process is connected with others."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def part() -> None:
+    """End the connection, while Python still runs.
+
+    A thread of gloo's that lets go of its last tensor when Python has begun to end aborts the process, and the training
+    that went well ends with an error.
+    """
+    if connected():
+        dist.destroy_process_group()
+
+
 def together() -> int:
     """How many processes train together, and are connected."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size() if connected() else 1
 
 
 def told_by_all(own: Told) -> list[Told]:

@@ -28,6 +28,7 @@ from resight.engine.callbacks import (
     FiniteNumbers,
     MetricsFile,
     OnValidation,
+    Parting,
     SomethingLearned,
     SomethingRead,
     ValidationListener,
@@ -86,6 +87,7 @@ def make_trainer(
     )
     if not quiet:
         callbacks.append(EpochBar() if terminal else EpochLines(tell))
+    callbacks.append(Parting())
     _hush()
     try:
         return _lightning_trainer(run, callbacks, validated)
