@@ -51,7 +51,8 @@ class CropEmbedder:
         if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
             raise DataError(f"a frame of shape {img.shape}, {img.dtype}: uint8 (height, width, 3) in BGR is expected")
         features = self.model.embed(list(self._crops(boxes, img)), self.batch_size)
-        return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+        lengths = np.linalg.norm(features, axis=1, keepdims=True)
+        return (features / np.maximum(lengths, 1e-12)).astype(np.float32, copy=False)
 
     def extract_embeddings(self, detections: Detections, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features (N, D) of detections in a frame, otherwise as `get_features`."""

@@ -98,7 +98,7 @@ def backdrop(camera: Camera, height: int) -> Image.Image:
     horizon = tall * float(np.clip(0.42 - 0.7 * (camera.pitch - 0.2) + rng.normal(0, 0.03), 0.12, 0.6))
     SCENES[camera.place](draw, rng, wide, tall, horizon)
     image = image.filter(ImageFilter.GaussianBlur(height / 160))
-    pixels = np.asarray(image, np.float32)
+    pixels: NDArray[np.floating] = np.asarray(image, np.float32)
     coarse = Image.fromarray(rng.integers(0, 255, (12, 40), np.uint8)).resize((wide, tall), Image.Resampling.BICUBIC)
     fine = rng.normal(0, 5, (tall, wide, 1)).astype(np.float32)
     # Streets are greyer than clothes, and automatic exposure brings all of them to about the same brightness.
