@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 Told = TypeVar("Told")
+_LETTING_GO = 0.2
+"""Seconds for gloo's threads to let go of the last tensors, a matter of microseconds. They need Python's lock for it, with
+which PyTorch (of 2.11; 2.14 does not) holds on until they have ended: for ever."""
 
 
 def process_rank() -> int:
@@ -36,12 +40,13 @@ def connected() -> bool:
 
 
 def part() -> None:
-    """End the connection, while Python still runs.
+    """End the connection, while Python still runs. No exchange may be under way.
 
     A thread of gloo's that lets go of its last tensor when Python has begun to end aborts the process, and the training
     that went well ends with an error.
     """
     if connected():
+        time.sleep(_LETTING_GO)
         dist.destroy_process_group()
 
 
