@@ -111,6 +111,24 @@ def test_a_changed_file_is_embedded_again_and_said(
     assert "0 images added, 1 changed image embedded again (11 were there already), 12 in" in out
 
 
+def test_an_image_that_is_junk_now_is_not_in_the_gallery_any_more(
+    trained: Run, kinds: dict[str, Path], seen: set[int], images: Path, tmp_path: Path, capsys
+) -> None:
+    gallery = tmp_path / "gallery"
+    words = ["index", trained.folder, images, "--out", gallery, "--attributes", kinds["bruna"], "--drop-junk"]
+    (images / "bad.jpg").unlink()
+    assert resight(*words, capsys=capsys)[0] == 0
+    seen.add(Gallery.open(gallery).records[0].frame)  # of all of them
+    os.utime(images / "3.png", (0, 10))
+    status, out, err = resight(*words, capsys=capsys)
+    assert status == 0, err
+    assert "1 of 1 image is junk and left out" in out
+    assert "1 of them is an image of the gallery whose file has changed: not in it any more" in out
+    assert "0 images added (11 were there already), 11 in" in out
+    assert str(images / "3.png") not in Gallery.open(gallery).paths()
+    assert "not in it any more" not in resight(*words, capsys=capsys)[1]
+
+
 @pytest.mark.slow
 def test_a_killed_index_goes_on_where_it_was(
     trained: Run, crowd: ReidDataset, tmp_path: Path, capsys, monkeypatch

@@ -149,22 +149,26 @@ def _recognised(
     gallery: Gallery, judge: Recognizer, records: list[Record], drop_junk: bool, advance: Callable[[int], None]
 ) -> Added:
     """Add images with their attributes, a piece at a time, each looked at once more."""
+    from resight.cli.console import counted, output
     from resight.embedding import PIECE
     from resight.errors import DataError, none_readable
     from resight.gallery import Added
+    from resight.gallery.rows import ids_of
     from resight.tasks.attributes.prediction import annotate
 
     new = gallery.unknown(records)
     known = len(records) - len(new)
     advance(known)
-    count, renewed, seen, junk, failed = 0, 0, 0, 0, list[str]()
+    count, renewed, seen, junk, gone, failed = 0, 0, 0, 0, 0, list[str]()
     for start in range(0, len(new), PIECE):
         found = annotate(judge, new[start : start + PIECE])
-        kept = _kept(found.records, drop_junk)
+        kept, dropped = _divided(found.records, drop_junk)
         failed += found.failed
         seen += len(found.records)
-        junk += len(found.records) - len(kept)
-        advance(len(found.failed) + len(found.records) - len(kept))
+        junk += len(dropped)
+        if dropped and len(gallery):
+            gone += gallery.delete(ids_of(dropped))
+        advance(len(found.failed) + len(dropped))
         if kept:
             added = gallery.add(kept, sure=found.sure, progress=advance)
             count, known, renewed = count + added.count, known + added.known, renewed + added.renewed
@@ -173,6 +177,9 @@ def _recognised(
         raise none_readable(len(failed), failed)
     if drop_junk:
         _say_junk(junk, seen)
+    if gone:
+        told = counted(gone, "of them is an image", "of them are images")
+        output().print(f"{told} of the gallery whose file has changed: not in it any more", markup=False)
     if not (count or known or renewed):
         raise DataError("no image is left to index")
     return Added(count, failed, known, renewed)
@@ -239,9 +246,9 @@ class _Entries:
         if self.judge is None:
             return images
         found = annotate(self.judge, images, progress=advance)
-        kept = _kept(found.records, self.drop_junk)
+        kept, dropped = _divided(found.records, self.drop_junk)
         self.failed += found.failed
-        self.dropped += len(found.records) - len(kept)
+        self.dropped += len(dropped)
         return kept
 
     def ended(self, known: int) -> Added:
@@ -277,8 +284,12 @@ def _in_pieces(due: Sequence[Tracklet]) -> Iterator[list[Tracklet]]:
         yield held
 
 
-def _kept(records: list[Record], drop_junk: bool) -> list[Record]:
-    return [record for record in records if not (drop_junk and record.attributes.get("junk") == "yes")]
+def _divided(records: list[Record], drop_junk: bool) -> tuple[list[Record], list[Record]]:
+    """Those to keep, and those to drop."""
+    sides: tuple[list[Record], list[Record]] = [], []
+    for record in records:
+        sides[drop_junk and record.attributes.get("junk") == "yes"].append(record)
+    return sides
 
 
 def _say_junk(junk: int, seen: int) -> None:
