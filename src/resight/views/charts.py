@@ -139,8 +139,8 @@ def error_curve(accepted_wrongly: NDArray[np.floating], found: NDArray[np.floati
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
     # A step up to each point; what is nought on the left has no place on the scale.
-    least = float(accepted_wrongly[accepted_wrongly > 0].min(initial=1.0))
-    least = 10.0 ** math.floor(math.log10(min(0.1, max(1e-6, least))))
+    smallest = float(accepted_wrongly[accepted_wrongly > 0].min(initial=1.0))
+    least = 10.0 ** math.floor(math.log10(min(0.1, max(1e-6, smallest))))
     kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), 4000)).astype(np.int64))
     axes.step(np.maximum(accepted_wrongly[kept], least), 100 * found[kept], where="post", color=COLOURS[0], linewidth=2)
     axes.set_xscale("log")
